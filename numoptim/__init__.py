@@ -1,0 +1,9 @@
+"""Gradient-descent optimizers as compiled kernels over flat buffers."""
+from . import lr_scheduler, optimizer
+from .optimizer import Optimizer
+from .parameters import Parameters
+from .rule import Rule
+from .trainer import Trainer
+
+__version__ = "0.1.0"
+__all__ = ["Optimizer", "Parameters", "Rule", "Trainer", "lr_scheduler", "optimizer"]

@@ -1,0 +1,68 @@
+"""Hyper-parameters: their ranges, and the checks and messages made from those."""
+import difflib
+import math
+import numbers
+import re
+from collections.abc import Iterable
+from typing import Any, NamedTuple
+
+import numpy as np
+
+INF = math.inf
+
+
+class Interval(NamedTuple):
+    """The values a hyper-parameter may take, written as in a paper: ``[0, 1)``."""
+
+    low: float
+    high: float
+    closed_low: bool
+    closed_high: bool
+
+    @classmethod
+    def parse(cls, text: str) -> "Interval":
+        match = re.fullmatch(r"([\[(])\s*(\S+)\s*,\s*(\S+)\s*([\])])", text)
+        if match is None:
+            raise ValueError(f"interval {text!r}: write it as '[0, 1)', with inf where there is no bound")
+        return cls(float(match[2]), float(match[3]), match[1] == "[", match[4] == "]")
+
+    def __contains__(self, x: object) -> bool:
+        if not isinstance(x, (int, float)):
+            return False
+        return (self.low <= x if self.closed_low else self.low < x) and (
+            x <= self.high if self.closed_high else x < self.high)
+
+
+Hyper = dict[str, tuple[float, str]]
+"""Keyword: (default, interval). An int default makes an int64, an infinite one stands for "none"."""
+
+COMMON: Hyper = {
+    "wd": (0.0, "[0, inf)"),
+    "rescale_grad": (1.0, "(-inf, inf)"),
+    "clip_gradient": (INF, "(0, inf]"),
+}
+NOISE: Hyper = {"seed": (0, "(-inf, inf)"), "offset": (0, "[0, inf)")}
+
+
+def checked(key: str, value: Any, default: float, interval: str) -> float:
+    """``value`` of a hyper-parameter as a float or int, None meaning an infinite default.
+
+    Raises TypeError for what is no number, ValueError for NaN, infinity or a number outside ``interval``.
+    """
+    if value is None and math.isinf(default):
+        return default
+    none = ", or None" if math.isinf(default) else ""
+    kind: type = numbers.Integral if isinstance(default, int) else numbers.Real
+    if not isinstance(value, (kind, np.bool_)):
+        raise TypeError(f"{key}={value!r}: expected {'an integer' if isinstance(default, int) else 'a number'} in {interval}{none}")
+    number = int(value) if isinstance(default, int) else float(value)
+    if not math.isfinite(number) or number not in Interval.parse(interval) or (isinstance(number, int) and abs(number) >= 2**63):
+        raise ValueError(f"{key}={value!r} is out of range: expected a finite number in {interval}{none}")
+    return number
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """``; did you mean 'x'?`` for an error message about an unknown word, or a list of what is known."""
+    lower = {k.lower(): k for k in known}
+    close = difflib.get_close_matches(word.lower(), lower, n=1)
+    return f"; did you mean {lower[close[0]]!r}?" if close else f"; known: {', '.join(lower.values())}"

@@ -1,0 +1,46 @@
+"""What raw memory needs and Numba does not spell."""
+from llvmlite import ir
+from numba import types
+from numba.core import cgutils
+from numba.core.errors import TypingError
+from numba.extending import intrinsic
+
+
+@intrinsic
+def is_null(typing, pointer):
+    """True for a null pointer or null struct argument."""
+    def generate(context, builder, signature, args):
+        return cgutils.is_null(builder, args[0])
+    return types.boolean(pointer), generate
+
+
+@intrinsic
+def record_at(typing, records, index):
+    """``records[index]``, where ``records`` is the first struct of a C array."""
+    def generate(context, builder, signature, args):
+        size = ir.Constant(ir.IntType(64), records.size)
+        address = builder.add(builder.ptrtoint(args[0], ir.IntType(64)), builder.mul(args[1], size))
+        return builder.inttoptr(address, context.get_value_type(records))
+    return records(records, types.int64), generate
+
+
+def stack(scalar, size):
+    """A function that returns a pointer to ``size`` uninitialised scalars in the caller's stack frame."""
+    @intrinsic
+    def allocate(typing):
+        def generate(context, builder, signature, args):
+            array = ir.ArrayType(context.get_value_type(scalar), size)
+            return builder.bitcast(cgutils.alloca_once(builder, array), context.get_value_type(types.CPointer(scalar)))
+        return types.CPointer(scalar)(), generate
+    return allocate
+
+
+@intrinsic
+def data(typing, array):
+    """Pointer to the first element of a contiguous array."""
+    if not isinstance(array, types.Array) or array.layout != "C" or array.ndim != 1:
+        raise TypingError(f"numoptim: kernels take contiguous one-dimensional arrays, not {array}")
+
+    def generate(context, builder, signature, args):
+        return context.make_array(array)(context, builder, args[0]).data
+    return types.CPointer(array.dtype)(array), generate

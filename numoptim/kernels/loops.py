@@ -1,0 +1,233 @@
+"""The loops around a rule, as text: Numba compiles functions of fixed arity, and rules differ in slots.
+
+Placeholders: ``{buffers}`` the parameters w, g and one ``s_<slot>`` each; ``{element}`` the lines that
+update element i (text.element); ``{old}`` what a rule reads of it. Indices are unsigned: an index whose
+sign LLVM cannot prove keeps a loop scalar.
+
+A family is a ``span``: elements first ... last - 1 of one segment under one set of constants. All
+families have the same entries: whole buffers under one set of hyper-parameters, or any range of a flat
+buffer with its table of segments.
+"""
+
+ELEMENTWISE = """
+def span(first, last, {buffers}, h):
+    for i in range(np.uintp(first), np.uintp(last)):
+        {element}
+"""
+
+NOISY = """
+def span(first, last, {buffers}, h, seed, t, origin):
+    # Element i takes normal number origin + i, drawn a tile at a time.
+    normals, words = stack_normals(), stack_words()
+    begin, end = origin + first, origin + last
+    for tile in range(begin // TILE, (end + TILE - 1) // TILE):
+        fill(normals, words, tile, seed, t)
+        start = tile * TILE
+        for e in range(max(begin, start), min(end, start + TILE)):
+            i = np.uintp(e - origin)
+            extra = T(normals[np.uintp(e - start)])
+            {element}
+"""
+
+LAYERWISE = """
+def span(first, last, {buffers}, h, extra):
+    for i in range(np.uintp(first), np.uintp(last)):
+        {element}
+
+
+def row(start, count, {buffers}, h, a, b):
+    for lane in range(count):
+        i = start + np.uintp(lane)
+        x, y = measure({old}, h)
+        a[lane] += np.float64(x) * np.float64(x)
+        b[lane] += np.float64(y) * np.float64(y)
+
+
+def block(first, last, {buffers}, h):
+    # 64 lanes and a fixed tree: one order of additions for every vector width.
+    a, b = stack_lanes(), stack_lanes()
+    for lane in range(LANES):
+        a[lane] = b[lane] = 0.0
+    start, rows = np.uintp(first), (last - first) // LANES
+    for r in range(rows):
+        row(start + np.uintp(r * LANES), LANES, {buffers}, h, a, b)
+    row(start + np.uintp(rows * LANES), last - first - rows * LANES, {buffers}, h, a, b)
+    for half in (32, 16, 8, 4, 2, 1):
+        for lane in range(half):
+            a[lane] += a[lane + half]
+            b[lane] += b[lane + half]
+    return a[0], b[0]
+
+
+def ratio_of_segment(first, last, {buffers}, h, hyper):
+    a = b = 0.0
+    for start in range(first, last, BLOCK):
+        x, y = block(start, min(start + BLOCK, last), {buffers}, h)
+        a += x
+        b += y
+    return T(trust(math.sqrt(a), math.sqrt(b), hyper))
+
+
+def ratio_of_norms(norms, s, first, last, hyper):
+    a = b = 0.0
+    slot = 2 * (first // BLOCK + s)
+    for start in range(first, last, BLOCK):
+        a += norms[slot]
+        b += norms[slot + 1]
+        slot += 2
+    return T(trust(math.sqrt(a), math.sqrt(b), hyper))
+
+
+def entry_norms(lo, n, k, offsets, which, groups, hyper, norms, {buffers}, t):
+    status = check_range(lo, n, k, offsets, which, groups, hyper, {buffers}, t)
+    if status != 0 or n == 0:
+        return status
+    if is_null(norms):
+        return NULL
+    for s in range(first_segment(k, offsets, lo), k):
+        first, last = offsets[s], offsets[s + 1]
+        if first >= lo + n:
+            break
+        h = constants(t, record_at(hyper, which[s]))
+        skipped = max(lo - first + BLOCK - 1, 0) // BLOCK         # blocks that begin before lo
+        slot = 2 * (first // BLOCK + s + skipped)
+        for start in range(first + skipped * BLOCK, min(last, lo + n), BLOCK):
+            norms[slot], norms[slot + 1] = block(start - lo, min(start + BLOCK, last) - lo, {buffers}, h)
+            slot += 2
+    return 0
+"""
+
+RANGE = """
+def constants(t, hyper):
+    {prepare}
+    return H({values})
+
+
+def check_hyper(hyper):
+    return 0 if {conditions} else HYPER
+
+
+def check_range(lo, n, k, offsets, which, groups, hyper, {buffers}, t):
+    # Reads the table only where the range touches it.
+    if lo < 0 or n < 0 or k < 0 or groups < 0:
+        return SIZE
+    if t < 1:
+        return STEP
+    if is_null(hyper):
+        return NULL
+    for group in range(groups):
+        if check_hyper(record_at(hyper, group)) != 0:
+            return HYPER
+    if n == 0:
+        return 0
+    if is_null(offsets) or is_null(which) or {any_null}:
+        return NULL
+    if k == 0 or offsets[0] != 0 or offsets[k] - n < lo:
+        return TABLE
+    for s in range(first_segment(k, offsets, lo), k):
+        if offsets[s] >= lo + n:
+            break
+        if offsets[s + 1] < offsets[s] or which[s] < 0 or which[s] >= groups:
+            return TABLE
+    return 0
+
+
+def first_segment(k, offsets, lo):
+    # The last segment that begins at or before lo.
+    low, high = 0, k
+    while high - low > 1:
+        middle = (low + high) // 2
+        if offsets[middle] <= lo:
+            low = middle
+        else:
+            high = middle
+    return low
+
+
+def store(table, row, h):
+    {store}
+
+
+def load(table, row):
+    return H({load})
+
+
+def entry_range(lo, n, k, offsets, which, groups, hyper, {norms}{buffers}, t):
+    status = check_range(lo, n, k, offsets, which, groups, hyper, {buffers}, t)
+    if status != 0 or n == 0:
+        return status
+    # The constants of the first ROWS groups are prepared once, however the segments alternate.
+    table = stack_constants()
+    for group in range(min(groups, ROWS)):
+        store(table, group, constants(t, record_at(hyper, group)))
+    for s in range(first_segment(k, offsets, lo), k):
+        first, last = max(offsets[s], lo), min(offsets[s + 1], lo + n)
+        if offsets[s] >= lo + n:
+            break
+        group = which[s]
+        record = record_at(hyper, group)
+        if group >= ROWS:
+            store(table, ROWS, constants(t, record))
+        h = load(table, min(group, ROWS))
+        if first < last and {thawed}:
+            span(first - lo, last - lo, {buffers}, h{extra_range})
+    return 0
+"""
+
+WHOLE = """
+def entry({count}, {offsets}{buffers}, hyper, t):
+    if {count} < 0:
+        return SIZE
+    if t < 1:
+        return STEP
+    if is_null(hyper):
+        return NULL
+    if check_hyper(hyper) != 0:
+        return HYPER
+    if {count} == 0:
+        return 0
+    if {any_null}:
+        return NULL
+    {body}
+    return 0
+"""
+
+SPAN = """\
+if {thawed}:
+    span(0, size, {buffers}, constants(t, hyper){extra})
+"""
+
+SPANS = """\
+for s in range(k):
+    if offsets[s] < 0 or offsets[s + 1] < offsets[s]:
+        return TABLE
+h = constants(t, hyper)
+for s in range(k):
+    first, last = offsets[s], offsets[s + 1]
+    ratio = ratio_of_segment(first, last, {buffers}, h, hyper)
+    if first < last and {thawed}:
+        span(first, last, {buffers}, h, ratio)
+"""
+
+ARRAYS = """
+def entry_arrays({offsets}{buffers}, hyper, t):
+    if {any_unequal}:
+        raise ValueError("numoptim: weights, gradient and slots differ in size")
+    {offsets_fit}
+    status = entry({length}, {offsets_data}{data}, hyper, t)
+    if status == HYPER:
+        raise ValueError("numoptim: a hyper-parameter is NaN or out of range")
+    if status == STEP:
+        raise ValueError("numoptim: steps count from t = 1")
+    if status != 0:
+        raise ValueError("numoptim: offsets decrease or are negative")
+"""
+
+INIT = """
+def entry_init(size, w, {slots}, hyper):
+    h = constants(1, hyper)
+    for i in range(np.uintp(size)):
+        {new} = init(w[i], h)
+        {stores}
+    return 0
+"""

@@ -1,0 +1,30 @@
+"""Optimizers by name: ``optimizer.Adam(learning_rate=1e-3)`` or ``optimizer.create("adam", ...)``.
+
+Each class is made from its Rule; SGD, RMSProp, Signum, DCASGD, LBSGD and Ftrl choose between rules by an
+option. ``register`` adds your own: an Optimizer subclass, or a Rule.
+"""
+from numoptim.rules import RULES
+
+from .base import Optimizer, create, find
+from .base import _registry as _classes
+from .choices import DCASGD, LBSGD, SGD, Ftrl, RMSProp, Signum
+from .rules import RuleOptimizer, State, register
+
+__all__ = ["DCASGD", "LBSGD", "SGD", "Ftrl", "Optimizer", "RMSProp", "RuleOptimizer", "Signum", "State",
+           "create", "find", "register"]
+
+for _rule in RULES:
+    if _rule.title:
+        register(_rule)
+
+
+def __getattr__(name: str) -> type[RuleOptimizer]:
+    """The classes made from rules: Adam, NAG, LAMB ... and your own."""
+    cls = _classes.get(name.lower())
+    if cls is None or cls.__name__ != name:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return cls   # type: ignore[return-value]
+
+
+def __dir__() -> list[str]:
+    return sorted({*__all__, *(cls.__name__ for cls in _classes.values())})

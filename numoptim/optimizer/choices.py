@@ -1,0 +1,131 @@
+"""The optimizers whose options choose between rules."""
+import math
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from numoptim.hyper import checked
+from numoptim.native import Plan
+from numoptim.parameters import Array
+from numoptim.rule import Rule
+from numoptim.rules import dcasgd, ftrl, lbsgd, rmsprop, sgd, signum
+
+from .base import add
+from .rules import RuleOptimizer, State
+
+
+def _is_flag(x: object) -> bool:
+    return isinstance(x, (bool, np.bool_))
+
+
+def _counts_from(low: int) -> Callable[[Any], bool]:
+    return lambda x: isinstance(x, (int, np.integer)) and x >= low
+
+
+FLAG = (_is_flag, "True or False")
+POSITIVE = (_counts_from(1), "an integer of at least 1")
+NATURAL = (_counts_from(0), "an integer of at least 0")
+
+
+@add
+class SGD(RuleOptimizer):
+    __doc__ = sgd.__doc__
+    rules = (sgd.RULE, sgd.MOMENTUM)
+
+    @property
+    def rule(self) -> Rule:
+        return sgd.MOMENTUM if self.momentum else sgd.RULE
+
+
+@add
+class RMSProp(RuleOptimizer):
+    __doc__ = rmsprop.__doc__
+    rules = (rmsprop.RULE, rmsprop.CENTERED)
+    options = {"centered": (False, *FLAG)}
+
+    @property
+    def rule(self) -> Rule:
+        return rmsprop.CENTERED if self.centered else rmsprop.RULE
+
+
+@add
+class Signum(RuleOptimizer):
+    __doc__ = signum.__doc__
+    rules = (signum.RULE, signum.SIGNSGD)
+
+    @property
+    def rule(self) -> Rule:
+        return signum.RULE if self.momentum else signum.SIGNSGD
+
+
+@add
+class DCASGD(RuleOptimizer):
+    __doc__ = dcasgd.__doc__
+    rules = (dcasgd.RULE, dcasgd.MOMENTUM)
+
+    @property
+    def rule(self) -> Rule:
+        return dcasgd.MOMENTUM if self.momentum else dcasgd.RULE
+
+
+@add
+class Ftrl(RuleOptimizer):
+    __doc__ = ftrl.__doc__
+    rules = (ftrl.RULE,)
+    options = {"warm_start": (False, *FLAG)}
+
+    def _warm(self) -> bool:
+        if self.warm_start and self._rate(self.begin_num_update + 1) == 0:
+            raise ValueError("Ftrl: warm_start needs a learning_rate above 0")
+        return bool(self.warm_start)
+
+
+@add
+class LBSGD(RuleOptimizer):
+    __doc__ = lbsgd.__doc__
+    rules = (sgd.RULE, sgd.MOMENTUM, lbsgd.LARS)
+    options = {
+        "warmup_strategy": ("linear", lambda x: x in LBSGD.strategies, "'linear', 'power2', 'sqrt' or 'lars'"),
+        "warmup_epochs": (5, *NATURAL),
+        "batch_scale": (1, *POSITIVE),
+        "updates_per_epoch": (32, *POSITIVE),
+        "begin_epoch": (0, *NATURAL),
+        "num_epochs": (60, *NATURAL),
+    }
+    strategies: dict[str, Callable[[float], float]] = {
+        "linear": lambda x: x, "power2": lambda x: x * x, "sqrt": math.sqrt, "lars": lambda x: 1.0}
+
+    @property
+    def rule(self) -> Rule:
+        if self.warmup_strategy == "lars":
+            return lbsgd.LARS
+        return sgd.MOMENTUM if self.momentum else sgd.RULE
+
+    def _slot_names(self) -> tuple[str, ...]:
+        return (*self.rule.slots, "sum") if self.batch_scale > 1 else self.rule.slots
+
+    def _plans(self, plan: Callable[..., Plan], weight: Array, grad: Array, slots: Mapping[str, Array]) -> list[Plan]:
+        if self.batch_scale == 1:
+            return super()._plans(plan, weight, grad, slots)
+        return [plan(lbsgd.ACCUMULATE, [slots["sum"], grad]), *super()._plans(plan, weight, slots["sum"], slots)]
+
+    def _run(self, plans: Sequence[Plan], state: State, t: int, rate: float, rescale: float) -> None:
+        calls = t - self.begin_num_update
+        rate *= self._warmup(calls)
+        if self.batch_scale == 1:
+            plans[0].run(t, rate, rescale)
+            return
+        plans[0].run(t, rate, rescale)
+        if calls % self.batch_scale == 0:
+            plans[1].run(t, rate, 1 / self.batch_scale)
+            state.slots["sum"].fill(0)
+
+    def _warmup(self, calls: int) -> float:
+        """What the learning rate is multiplied with; 'lars' has its ratio per parameter instead."""
+        if self.warmup_strategy == "lars":
+            return 1.0
+        k, whole = calls + self.begin_epoch * self.updates_per_epoch, self.warmup_epochs * self.updates_per_epoch
+        if k >= whole:
+            return float(self.batch_scale)
+        return 1 + (self.batch_scale - 1) * self.strategies[self.warmup_strategy](k / whole)

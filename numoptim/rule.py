@@ -1,0 +1,163 @@
+"""Rule: the scalar mathematics of one update, and the few functions rules may call.
+
+A rule is plain Python over single numbers. It knows no arrays, dtypes, devices or options: kernels
+apply it to every element of flat buffers, and check, prepare and document it from the fields below.
+"""
+import inspect
+import keyword
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, Literal
+
+from .hyper import COMMON, INF, NOISE, Hyper, Interval
+
+__all__ = ["INF", "Rule", "clip", "exp", "log", "maximum", "power", "sign"]
+
+
+@dataclass(frozen=True, eq=False)
+class Rule:
+    """One update rule: everything numoptim knows about an optimizer's mathematics.
+
+    name: identifier of the rule; C functions are called ``numoptim_<name>_<f32|f64>``.
+    update: ``update(w, g, *slots, h) -> (w, *slots)`` for one element (``-> w`` without slots). A
+        noisy rule receives a standard normal number before ``h``, a layer-wise one its trust ratio.
+    slots: names of the state buffers, one number per weight each.
+    hyper: ``{keyword: (default, interval)}``, besides COMMON which every rule has.
+    prepare, derived: ``prepare(t, h)``, float64, once per step: what the elements have in common, one
+        value for each name in ``derived``; ``update`` reads them as ``h.<name>``. Steps count from 1.
+    title: name of the Python class made from the rule alone; "" where a class chooses between rules.
+    gradient: what arrives as ``g``: "decayed" (rescaled, clipped, ``wd*w`` added), "clipped" or "raw".
+    init: ``init(w, h) -> (*slots,)`` where slots do not start at 0.
+    measure, trust: a layer-wise rule's ``measure(w, g, *slots, h) -> (a, b)``, two numbers whose
+        squares are summed over a parameter, and ``trust(norm_a, norm_b, h) -> ratio`` (float64).
+    noisy: ``update`` receives a standard normal number; adds the hyper-parameters in NOISE.
+    needs_rate: the rule divides by ``learning_rate``: a step with rate 0 leaves everything as it is.
+
+    Raises ValueError where the parts contradict each other.
+    """
+
+    name: str
+    update: Callable[..., Any]
+    slots: tuple[str, ...] = ()
+    hyper: Hyper = field(default_factory=dict)
+    prepare: Callable[..., Any] | None = None
+    derived: tuple[str, ...] = ()
+    title: str = ""
+    gradient: Literal["decayed", "clipped", "raw"] = "decayed"
+    init: Callable[..., Any] | None = None
+    measure: Callable[..., Any] | None = None
+    trust: Callable[..., Any] | None = None
+    noisy: bool = False
+    needs_rate: bool = False
+
+    def __post_init__(self) -> None:
+        self._check_names()
+        extra = self.noisy + self.layerwise
+        shapes = [("update", self.update, 3 + len(self.slots) + extra), ("prepare", self.prepare, 2), ("init", self.init, 2),
+                  ("measure", self.measure, 3 + len(self.slots)), ("trust", self.trust, 3)]
+        for what, function, count in shapes:
+            if function is not None and len(inspect.signature(function).parameters) != count:
+                raise ValueError(f"rule {self.name!r}: {what} takes {count} arguments, "
+                                 f"not {inspect.signature(function)}")
+        for key, (default, interval) in self.fields.items():
+            if default not in Interval.parse(interval):
+                raise ValueError(f"rule {self.name!r}: the default {key}={default} is not in {interval}")
+
+    def _check_names(self) -> None:
+        names = [self.name, *self.slots, *self.fields, *self.derived]
+        for name in names:
+            if not name.isidentifier() or keyword.iskeyword(name):
+                raise ValueError(f"rule {self.name!r}: {name!r} is not a usable name")
+        if len(set(names[1:]) | {"w", "g", "t", "h"}) != len(names) + 3:
+            raise ValueError(f"rule {self.name!r}: names repeat, or shadow w, g, t or h: {', '.join(names[1:])}")
+        if self.gradient not in ("decayed", "clipped", "raw"):
+            raise ValueError(f"rule {self.name!r}: gradient is 'decayed', 'clipped' or 'raw', not {self.gradient!r}")
+        if (self.measure is None) != (self.trust is None) or (self.noisy and self.layerwise):
+            raise ValueError(f"rule {self.name!r}: measure and trust come together, and not with noise")
+        if (self.prepare is None) != (not self.derived):
+            raise ValueError(f"rule {self.name!r}: prepare and derived come together")
+        if self.needs_rate and "learning_rate" not in self.hyper:
+            raise ValueError(f"rule {self.name!r}: needs_rate without a learning_rate")
+
+    @property
+    def layerwise(self) -> bool:
+        return self.measure is not None
+
+    @cached_property
+    def fields(self) -> Hyper:
+        """Every hyper-parameter, in the order of the C struct."""
+        return {**self.hyper, **COMMON, **(NOISE if self.noisy else {})}
+
+    @property
+    def doc(self) -> str:
+        """Docstring of the module that defines the rule."""
+        return inspect.getdoc(sys.modules.get(self.update.__module__)) or ""
+
+    def section(self, heading: str) -> str:
+        """Text under a heading of the docstring; ``heading <name>`` first, where rules share a file."""
+        sections: dict[str, list[str]] = {}
+        for line in self.doc.splitlines():
+            if line and not line[0].isspace():
+                sections[line.partition(" (")[0]] = block = []
+            elif sections:
+                block.append(line)
+        return inspect.cleandoc("\n".join(sections.get(f"{heading} {self.name}") or sections.get(heading, [])))
+
+    def __repr__(self) -> str:
+        return f"<Rule {self.name}>"
+
+
+# What rules may call beside math.sqrt and math.copysign: functions whose bits are the same everywhere.
+# NaN goes through clip, maximum and sign as NaN.
+
+def clip(x, low, high):
+    x = low if x < low else x
+    return high if x > high else x
+
+
+def maximum(a, b):
+    return a if a > b or a != a else b
+
+
+def sign(x):
+    return 1.0 if x > 0.0 else -1.0 if x < 0.0 else x
+
+
+def power(b, n):
+    """b**n for an integer n >= 0 by squaring; within 1e-12 of libm's."""
+    r = 1.0
+    while n > 0:
+        if n & 1:
+            r *= b
+        b *= b
+        n >>= 1
+    return r
+
+
+def exp(x):
+    """e**x for -700 < x < 700, to 1e-15 relative: e**r * 2**k with abs(r) <= log(2)/2, r split in two words."""
+    k = int(abs(x) * 1.4426950408889634 + 0.5)
+    k = -k if x < 0.0 else k
+    r = (x - k * 0.6931471803691238) - k * 1.9082149292705877e-10
+    s = 1.0
+    for i in range(14, 0, -1):
+        s = 1.0 + s * r / i
+    return s * power(2.0, k) if k >= 0 else s / power(2.0, -k)
+
+
+def log(x):
+    """Natural logarithm of a positive finite x, to 1e-15: 2 atanh((m - 1)/(m + 1)) + k log(2), x = m * 2**k."""
+    k = 0
+    while x > 1.4142135623730951:
+        x *= 0.5
+        k += 1
+    while x < 0.7071067811865476:
+        x *= 2.0
+        k -= 1
+    r = (x - 1.0) / (x + 1.0)
+    s = 0.0
+    for i in range(27, 0, -2):
+        s = s * r * r + 1.0 / i
+    return 2.0 * r * s + k * 0.6931471805599453

@@ -1,0 +1,53 @@
+"""Adam: adaptive moment estimation.
+
+Source
+    Kingma & Ba, "Adam: a method for stochastic optimization", ICLR 2015, Algorithm 1.
+    https://arxiv.org/abs/1412.6980
+
+Update
+    m = beta1*m + (1 - beta1)*g
+    v = beta2*v + (1 - beta2)*g*g
+    m_hat = m / (1 - beta1**t)
+    v_hat = v / (1 - beta2**t)
+    w = w - learning_rate*m_hat / (sqrt(v_hat) + epsilon)
+
+Symbols
+    w  (size,) f32|f64  weights, in/out
+    g  (size,) like w   gradient after rescale, clip and weight decay, read only
+    m  (size,) like w   first moment, 0 before t = 1
+    v  (size,) like w   second moment, 0 before t = 1
+
+Differs from
+    MXNet and TensorFlow, which add epsilon to sqrt(v) before its correction.
+"""
+import math
+
+from numoptim.rule import Rule, power
+
+
+def prepare(t, h):
+    root = math.sqrt(1 - power(h.beta2, t))
+    rate = h.learning_rate * root / (1 - power(h.beta1, t))
+    return 1 - h.beta1, 1 - h.beta2, rate, h.epsilon * root
+
+
+def update(w, g, m, v, h):
+    m = h.beta1 * m + h.beta1_c * g
+    v = h.beta2 * v + h.beta2_c * g * g
+    return w - h.rate * m / (math.sqrt(v) + h.epsilon_t), m, v
+
+
+RULE = Rule(
+    name="adam",
+    title="Adam",
+    update=update,
+    slots=("m", "v"),
+    hyper={
+        "learning_rate": (0.001, "[0, inf)"),
+        "beta1": (0.9, "[0, 1)"),
+        "beta2": (0.999, "[0, 1)"),
+        "epsilon": (1e-8, "(0, inf)"),
+    },
+    prepare=prepare,
+    derived=("beta1_c", "beta2_c", "rate", "epsilon_t"),
+)

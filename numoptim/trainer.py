@@ -1,0 +1,253 @@
+"""Trainer: one optimizer on all parameters of a model."""
+import copy
+import math
+import os
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from . import checkpoint, lr_scheduler, threads
+from .hyper import checked, nearest
+from .optimizer import Optimizer, RuleOptimizer, State, create
+from .optimizer.rules import Bound
+from .parameters import Parameters, aligned_zeros
+
+
+class Trainer:
+    """Applies an optimizer to ``Parameters``.
+
+    params: the weights, and the gradients ``step`` reads. optimizer: a name, with its keywords in
+    optimizer_params, or an Optimizer made for these parameters. threads: how many a step may use;
+    None: all processors, where the buffers are large enough to gain. The bits do not depend on it.
+    """
+
+    def __init__(self, params: Parameters, optimizer: str | Optimizer,
+                 optimizer_params: Mapping[str, Any] | None = None, *, threads: int | None = None) -> None:
+        if not isinstance(params, Parameters):
+            raise TypeError(f"params is {type(params).__name__}; expected numoptim.Parameters(your mapping of arrays)")
+        if isinstance(optimizer, Optimizer):
+            if optimizer_params:
+                raise ValueError("optimizer_params go with an optimizer's name; this one is made already")
+        else:
+            optimizer = create(optimizer, **(optimizer_params or {}))
+        optimizer._name_parameters(list(params))
+        self.params = params
+        self.threads = _thread_count(threads)
+        self._optimizer = optimizer
+        self._driver: _Flat | _Loop = _Flat(self) if _is_flat(optimizer) else _Loop(self)
+
+    @property
+    def optimizer(self) -> Optimizer:
+        return self._optimizer
+
+    @property
+    def learning_rate(self) -> float:
+        """Learning rate of the latest step, before multipliers."""
+        return self._optimizer.learning_rate
+
+    def set_learning_rate(self, lr: float) -> None:
+        """Change the learning rate from the next step on; ValueError where a schedule sets it."""
+        self._optimizer.set_learning_rate(lr)
+
+    def step(self, batch_size: float, grads: Mapping[str, npt.ArrayLike] | None = None) -> None:
+        """One step with the gradients in ``params.grad`` (or ``grads``, copied there), times 1/batch_size.
+
+        grads: ``{name: array of that parameter's shape}``, all of them. Raises ValueError or TypeError
+        before anything is written.
+        """
+        if batch_size.__class__ is not int or batch_size < 1:
+            batch_size = checked("batch_size", batch_size, 1.0, "(0, inf)")
+        self._driver.prepare(batch_size)
+        if grads is not None:
+            self._copy_in(grads)
+        self._driver.step()
+
+    def zero_grad(self) -> None:
+        """Set all gradients to 0."""
+        self.params.grad.flat.fill(0)
+
+    def _copy_in(self, grads: Mapping[str, npt.ArrayLike]) -> None:
+        for name in grads:
+            if name not in self.params:
+                raise ValueError(f"grads: no parameter {name!r}{nearest(str(name), self.params)}")
+        arrays = {}
+        for name, weight in self.params.items():
+            if name not in grads:
+                raise ValueError(f"grads: {name!r} is missing; every parameter needs one")
+            arrays[name] = array = np.asarray(grads[name])
+            if array.shape != weight.shape:
+                raise ValueError(f"grads: {name!r} has shape {array.shape}; expected {weight.shape}")
+            if not np.can_cast(array.dtype, weight.dtype, "same_kind"):
+                raise TypeError(f"grads: {name!r} is {array.dtype}; expected {weight.dtype}")
+        for name, array in arrays.items():
+            self.params.grad[name] = array
+
+    # --- saving and resuming
+
+    def save_states(self, path: str | os.PathLike[str]) -> None:
+        """Write all that a resumed run needs beside the weights, so that it continues bit for bit.
+
+        Slots, step count, position in the noise, hyper-parameters, multipliers, the schedule (of
+        lr_scheduler; another function is left to the program that resumes). The weights are yours to save.
+        Replaces an older file only when complete. TypeError for a custom state that is not arrays and numbers.
+        """
+        optimizer = self._optimizer
+        checkpoint.save(path, {
+            "optimizer": type(optimizer).__name__.lower(),
+            "dtype": str(self.params.flat.dtype),
+            "shapes": dict(self.params.shapes),
+            "learning_rate": optimizer._learning_rate,
+            "schedule": _schedule(optimizer),
+            "hyper": dict(optimizer._values),
+            "lr_mult": dict(optimizer.lr_mult),
+            "wd_mult": dict(optimizer.wd_mult),
+            "begin_num_update": optimizer.begin_num_update,
+            "num_update": optimizer.num_update,
+            **self._driver.save(),
+        })
+
+    def load_states(self, path: str | os.PathLike[str]) -> None:
+        """Become what the trainer was that saved ``path``, weights apart: see ``save_states``.
+
+        ValueError, and nothing changed, for a damaged or foreign file, another optimizer, other
+        parameter names or shapes, another dtype.
+        """
+        saved = checkpoint.load(path)
+        optimizer = copy.copy(self._optimizer)
+        try:
+            own = {"optimizer": type(optimizer).__name__.lower(), "dtype": str(self.params.flat.dtype),
+                   "shapes": dict(self.params.shapes)}
+            for key, value in own.items():
+                if saved[key] != value:
+                    raise ValueError(f"its {key} is {saved[key]}, here it is {value}")
+            if saved["schedule"] != "custom":
+                optimizer.lr_scheduler = _from_schedule(saved["schedule"])
+            if set(saved["hyper"]) != set(optimizer._values):
+                raise ValueError(f"its hyper-parameters are {sorted(saved['hyper'])}")
+            optimizer._values = {}
+            for key, value in saved["hyper"].items():
+                setattr(optimizer, key, None if math.isinf(value) else value)
+            optimizer._learning_rate = checked("learning_rate", saved["learning_rate"], 0.0, "[0, inf)")
+            optimizer.begin_num_update = int(checked("begin_num_update", saved["begin_num_update"], 0, "[0, inf)"))
+            optimizer.num_update = int(checked("num_update", saved["num_update"], 0, "[0, inf)"))
+            optimizer.set_lr_mult(saved["lr_mult"])
+            optimizer.set_wd_mult(saved["wd_mult"])
+            state = self._driver.load(saved, optimizer)
+        except (KeyError, TypeError, AttributeError, ValueError) as error:
+            raise ValueError(f"{os.fspath(path)}: these states do not fit this trainer: {error}") from error
+        vars(self._optimizer).update(vars(optimizer))
+        self._driver.adopt(state)
+
+
+class _Flat:
+    """Drives a RuleOptimizer: every parameter in one call."""
+
+    def __init__(self, trainer: Trainer) -> None:
+        self.trainer = trainer
+        optimizer, params = trainer._optimizer, trainer.params
+        assert isinstance(optimizer, RuleOptimizer)
+        self.optimizer = optimizer
+        self.adopt(optimizer._state(params.flat, params.flat.shape, range(len(params)), params.offsets))
+
+    def adopt(self, state: State) -> None:
+        params = self.trainer.params
+        self.bound = Bound(self.optimizer, params.flat, params.grad.flat, state, range(len(params)), params.offsets, self.trainer.threads)
+        self.bound.refresh()
+
+    def prepare(self, batch_size: float) -> None:
+        """All of a step that can fail."""
+        self.bound.refresh()
+        self.rate = self.optimizer._rate(self.bound.state.t + 1)
+        self.rescale = self.optimizer._values["rescale_grad"] / batch_size
+
+    def step(self) -> None:
+        self.bound.step(self.rate, self.rescale)
+
+    def save(self) -> dict[str, Any]:
+        state = self.bound.state
+        return {"rule": state.rule.name, "slots": state.slots, "t": state.t, "offset": state.offset, "noise": self.optimizer._noise,
+                "options": {key: getattr(self.optimizer, key) for key in self.optimizer.options}}
+
+    def load(self, saved: dict[str, Any], optimizer: Any) -> State:
+        for key, (_, accepts, accepted) in optimizer.options.items():
+            if not accepts(saved["options"][key]):
+                raise ValueError(f"option {key}={saved['options'][key]!r}; expected {accepted}")
+            setattr(optimizer, key, saved["options"][key])
+        rule, flat = optimizer.rule, self.trainer.params.flat
+        if saved["rule"] != rule.name or tuple(saved["slots"]) != optimizer._slot_names():
+            raise ValueError(f"its slots {tuple(saved['slots'])} of {saved['rule']!r} are not those of {rule.name!r}")
+        optimizer._noise = int(checked("noise", saved["noise"], 0, "[0, inf)"))
+        # Fresh slots, so that nothing here shares memory with a state in use.
+        state = State(rule, {}, int(checked("t", saved["t"], 0, "[0, inf)")), int(checked("offset", saved["offset"], 0, "[0, inf)")))
+        for name, slot in saved["slots"].items():
+            if slot.shape != flat.shape or slot.dtype != flat.dtype:
+                raise ValueError(f"slot {name!r} is {slot.dtype} {slot.shape}; expected {flat.dtype} {flat.shape}")
+            state.slots[name] = aligned_zeros(flat.size, flat.dtype)
+            state.slots[name][...] = slot
+        return state
+
+
+class _Loop:
+    """Drives an optimizer written in Python: its ``update`` is called parameter by parameter."""
+
+    def __init__(self, trainer: Trainer) -> None:
+        self.trainer, self.optimizer = trainer, trainer._optimizer
+        self.adopt([self.optimizer.create_state(i, w) for i, w in enumerate(trainer.params.values())])
+
+    def adopt(self, states: list[Any]) -> None:
+        self.states = states
+
+    def prepare(self, batch_size: float) -> None:
+        self.batch_size = batch_size
+
+    def step(self) -> None:
+        params = self.trainer.params
+        for index, (name, weight) in enumerate(params.items()):
+            self.optimizer.update(index, weight, params.grad[name] / params.flat.dtype.type(self.batch_size), self.states[index])
+
+    def save(self) -> dict[str, Any]:
+        return {"states": [_plain(state) for state in self.states], "counts": self.optimizer._counts}
+
+    def load(self, saved: dict[str, Any], optimizer: Optimizer) -> list[Any]:
+        if len(saved["states"]) != len(self.states):
+            raise ValueError(f"it has {len(saved['states'])} states for {len(self.states)} parameters")
+        optimizer._counts = dict(saved["counts"])
+        return list(saved["states"])
+
+
+def _is_flat(optimizer: Optimizer) -> bool:
+    """Whether an optimizer's steps are its rule's: a subclass may override them in Python."""
+    cls = type(optimizer)
+    return isinstance(optimizer, RuleOptimizer) and all(
+        getattr(cls, name) is getattr(RuleOptimizer, name) for name in ("update", "create_state"))
+
+
+def _plain(state: Any) -> Any:
+    if isinstance(state, State):
+        raise TypeError("cannot save a rule's state inside a custom optimizer's")
+    return state
+
+
+def _thread_count(given: int | None) -> int:
+    if given is None:
+        return threads.available()
+    return int(checked("threads", given, 1, "[1, inf)"))
+
+
+def _schedule(optimizer: Optimizer) -> Any:
+    schedule = optimizer.lr_scheduler
+    if schedule is None:
+        return None
+    if type(schedule).__module__ != lr_scheduler.__name__:
+        return "custom"
+    return {"class": type(schedule).__name__, **asdict(schedule)}
+
+
+def _from_schedule(saved: dict[str, Any] | None) -> Any:
+    if saved is None:
+        return None
+    keywords = {key: value for key, value in saved.items() if key != "class"}
+    return getattr(lr_scheduler, saved["class"])(**keywords)
