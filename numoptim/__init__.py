@@ -1,9 +1,10 @@
 """Gradient-descent optimizers as compiled kernels over flat buffers."""
 from . import lr_scheduler, optimizer
+from .kernels import hyper, kernel
 from .optimizer import Optimizer
 from .parameters import Parameters
 from .rule import Rule
 from .trainer import Trainer
 
 __version__ = "0.1.0"
-__all__ = ["Optimizer", "Parameters", "Rule", "Trainer", "lr_scheduler", "optimizer"]
+__all__ = ["Optimizer", "Parameters", "Rule", "Trainer", "hyper", "kernel", "lr_scheduler", "optimizer"]

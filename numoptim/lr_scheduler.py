@@ -11,7 +11,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 
-from .hyper import checked
+from .hyperparameters import checked
 
 
 def _require(condition: bool, message: str) -> None:

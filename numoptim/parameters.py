@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from .hyper import nearest
+from .hyperparameters import nearest
 
 Array = npt.NDArray[Any]
 ALIGNMENT = 64                                  # bytes: a cache line, and the widest vector

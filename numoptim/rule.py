@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Literal
 
-from .hyper import COMMON, INF, NOISE, Hyper, Interval
+from .hyperparameters import COMMON, INF, NOISE, Hyper, Interval
 
 __all__ = ["INF", "Rule", "clip", "exp", "log", "maximum", "power", "sign"]
 

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from . import checkpoint, lr_scheduler, threads
-from .hyper import checked, nearest
+from .hyperparameters import checked, nearest
 from .optimizer import Optimizer, RuleOptimizer, State, create
 from .optimizer.rules import Bound
 from .parameters import Parameters, aligned_zeros

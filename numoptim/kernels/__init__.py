@@ -1,6 +1,6 @@
 """Compiled loops over flat buffers, one set per rule and element type.
 
-``over_arrays`` is for callers who are jitted themselves; ``over_pointers`` has the C ABI.
+``kernel`` and ``hyper`` are for callers who are jitted themselves; ``over_pointers`` has the C ABI.
 """
 import functools
 from typing import Any
@@ -8,13 +8,15 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from numoptim.hyperparameters import checked, nearest
 from numoptim.rule import Rule
+from numoptim.rules import RULES
 
 from . import text
 from .compile import OPTIONS
 from .text import BLOCK, STATUS
 
-__all__ = ["BLOCK", "STATUS", "hyper_dtype", "over_arrays", "over_pointers"]
+__all__ = ["BLOCK", "STATUS", "hyper", "hyper_dtype", "kernel", "over_arrays", "over_pointers"]
 
 
 @functools.cache
@@ -35,8 +37,8 @@ def over_pointers(rule: Rule, dtype: str, entry: str = "entry_range") -> Any:
                   [const double *norms,] buffers, int64 t): elements lo ... lo + n - 1 of a flat buffer of k segments,
                   segment s being [offsets[s], offsets[s + 1]) with hyper-parameters h[which[s]]; the buffers
                   passed begin at element lo, norms at the first block of the flat buffer
-    entry_norms   (... as entry_range, double *norms): the partial norms of the 4,096-element blocks that begin
-                  in the range, at norms[2*(offsets[s]/4096 + s + block)]; w, g and slots must reach to their ends
+    entry_norms   (as entry_range of a layer-wise rule): writes the partial norms of the 4,096-element blocks that begin
+                  in the range to norms[2*(offsets[s]/4096 + s + block)]; w, g and slots must reach to their ends
     entry_init    (int64 size, const T *w, T *slot..., const H *h): the slots of a rule that has ``init``
     """
     from numba import cfunc, from_dtype, types
@@ -56,10 +58,47 @@ def over_pointers(rule: Rule, dtype: str, entry: str = "entry_range") -> Any:
 
 @functools.cache
 def over_arrays(rule: Rule, dtype: str) -> Any:
-    """``kernel(w, g, *slots, hyper, t)`` for contiguous one-dimensional arrays, as an ``@njit`` function.
-
-    Layer-wise rules take the int64 array of segment offsets before ``w``. ``hyper`` is a record of
-    ``hyper_dtype(rule)``. Raises ValueError where sizes differ, t < 1 or a hyper-parameter is out of range.
-    """
+    """``kernel`` of a Rule, for "f32" or "f64"."""
     from numba import njit
     return njit(**OPTIONS)(text.functions(rule, dtype)["entry_arrays"])
+
+
+def kernel(rule: Rule | str, dtype: npt.DTypeLike = np.float32) -> Any:
+    """One update as an ``@njit`` function over arrays, to be called from jitted code (or from Python).
+
+    ``f(w, g, *slots, hyper, t)``, for layer-wise rules ``f(offsets, w, g, *slots, hyper, t)``: contiguous
+    one-dimensional arrays of ``dtype`` (float32 or float64) and one size, slots in the order of the rule's
+    ``slots``; ``hyper`` from ``numoptim.hyper``; t = 1, 2, ...; segment k of a layer-wise rule is
+    ``offsets[k]:offsets[k + 1]``, int64. Changes w and the slots in place. Raises ValueError for
+    differing sizes, t < 1 and hyper-parameters out of range, having written nothing.
+
+    rule: a Rule, or the name of a built-in one ("adam", "sgd_momentum", "rmsprop_centered" ...).
+    """
+    scalar = np.dtype(dtype)
+    if scalar not in (np.float32, np.float64):
+        raise TypeError(f"dtype {scalar}: kernels exist for float32 and float64")
+    return over_arrays(_rule(rule), f"f{8 * scalar.itemsize}")
+
+
+def hyper(rule: Rule | str, **values: float | None) -> Any:
+    """Hyper-parameters of a rule as a record for ``numoptim.kernel``; ``record["learning_rate"] = x`` changes one.
+
+    Raises TypeError for an unknown keyword, ValueError for a value out of range.
+    """
+    rule = _rule(rule)
+    record = np.zeros(1, hyper_dtype(rule))
+    for key in values:
+        if key not in rule.fields:
+            raise TypeError(f"{rule.name} has no hyper-parameter {key!r}{nearest(key, rule.fields)}")
+    for key, (default, interval) in rule.fields.items():
+        record[key] = checked(key, values[key], default, interval) if key in values else default
+    return record[0]
+
+
+def _rule(rule: Rule | str) -> Rule:
+    if isinstance(rule, Rule):
+        return rule
+    known = {r.name: r for r in RULES}
+    if rule not in known:
+        raise ValueError(f"unknown rule {rule!r}{nearest(str(rule), known)}")
+    return known[rule]

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from numoptim import gradient, random
-from numoptim.hyper import NOISE, Interval
+from numoptim.hyperparameters import NOISE, Interval
 from numoptim.rule import Rule
 
 from . import loops

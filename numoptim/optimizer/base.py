@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, ClassVar, TypeVar
 
-from numoptim.hyper import COMMON, checked, nearest
+from numoptim.hyperparameters import COMMON, checked, nearest
 from numoptim.lr_scheduler import LRScheduler
 from numoptim.parameters import Array
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from numoptim.hyper import checked
+from numoptim.hyperparameters import checked
 from numoptim.native import Plan
 from numoptim.parameters import Array
 from numoptim.rule import Rule

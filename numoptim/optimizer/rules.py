@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from numoptim.hyper import COMMON, Hyper, checked, nearest
+from numoptim.hyperparameters import COMMON, Hyper, checked, nearest
 from numoptim.native import Plan, initialise
 from numoptim.parameters import Array, aligned_zeros, check_dtype
 from numoptim.rule import Rule
