@@ -12,7 +12,9 @@ import numpy as np
 from .parameters import Array
 
 FORMAT = "numoptim-states-1"
-DAMAGE = (ValueError, KeyError, EOFError, OSError, RuntimeError, NotImplementedError, zipfile.BadZipFile, zlib.error)
+# What reading a broken archive, or archive of something else, may raise.
+DAMAGE = (ValueError, TypeError, LookupError, AttributeError, EOFError, OSError, RuntimeError, zipfile.BadZipFile,
+          zlib.error)
 
 
 def save(path: str | os.PathLike[str], tree: Any) -> None:
@@ -45,8 +47,8 @@ def load(path: str | os.PathLike[str]) -> Any:
                 if content["format"] != FORMAT:
                     raise ValueError(f"its format is {content['format']!r}, expected {FORMAT!r}")
                 return _decode(content["tree"], members)
-        except (*DAMAGE, TypeError, AttributeError, IndexError) as error:
-            raise ValueError(f"{os.fspath(path)}: not a file of optimizer states, or a damaged one ({error})") from error
+        except DAMAGE as error:
+            raise ValueError(f"{os.fspath(path)}: not a file of optimizer states, or damaged ({error})") from error
 
 
 def _encode(tree: Any, arrays: dict[str, Array]) -> Any:
@@ -65,7 +67,8 @@ def _encode(tree: Any, arrays: dict[str, Array]) -> Any:
         return {type(tree).__name__: [_encode(item, arrays) for item in tree]}
     if isinstance(tree, dict):
         return {"dict": [[_encode(key, arrays), _encode(value, arrays)] for key, value in tree.items()]}
-    raise TypeError(f"cannot save {type(tree).__name__}: states are None, numbers, strings, arrays, and tuples, lists, dicts of them")
+    raise TypeError(f"cannot save {type(tree).__name__}: states are None, numbers, strings, arrays, and "
+                    "tuples, lists, dicts of them")
 
 
 def _decode(code: Any, members: Any) -> Any:

@@ -45,18 +45,19 @@ NOISE: Hyper = {"seed": (0, "(-inf, inf)"), "offset": (0, "[0, inf)")}
 
 
 def checked(key: str, value: Any, default: float, interval: str) -> float:
-    """``value`` of a hyper-parameter as a float or int, None meaning an infinite default.
+    """``value`` of a hyper-parameter, None meaning an infinite default: an int where the default is one, else a float.
 
     Raises TypeError for what is no number, ValueError for NaN, infinity or a number outside ``interval``.
     """
     if value is None and math.isinf(default):
         return default
     none = ", or None" if math.isinf(default) else ""
-    kind: type = numbers.Integral if isinstance(default, int) else numbers.Real
-    if not isinstance(value, (kind, np.bool_)):
-        raise TypeError(f"{key}={value!r}: expected {'an integer' if isinstance(default, int) else 'a number'} in {interval}{none}")
-    number = int(value) if isinstance(default, int) else float(value)
-    if not math.isfinite(number) or number not in Interval.parse(interval) or (isinstance(number, int) and abs(number) >= 2**63):
+    integer = isinstance(default, int)
+    kinds = (numbers.Integral if integer else numbers.Real, np.bool_)
+    if not isinstance(value, kinds):
+        raise TypeError(f"{key}={value!r}: expected {'an integer' if integer else 'a number'} in {interval}{none}")
+    number: float = int(value) if integer else float(value)   # type: ignore[arg-type]
+    if not math.isfinite(number) or number not in Interval.parse(interval) or (integer and abs(number) >= 2**63):
         raise ValueError(f"{key}={value!r} is out of range: expected a finite number in {interval}{none}")
     return number
 

@@ -34,8 +34,10 @@ class LRScheduler:
                 checked(field.name, getattr(self, field.name), field.type(0), "(-inf, inf)")
         for name in ("base_lr", "warmup_begin_lr", "warmup_steps"):
             _require(getattr(self, name) >= 0, f"{name}={getattr(self, name)} is negative")
-        _require(self.warmup_begin_lr <= self.base_lr, f"warmup_begin_lr={self.warmup_begin_lr} is above base_lr={self.base_lr}")
-        _require(self.warmup_mode in ("linear", "constant"), f"warmup_mode={self.warmup_mode!r}: expected 'linear' or 'constant'")
+        _require(self.warmup_begin_lr <= self.base_lr,
+                 f"warmup_begin_lr={self.warmup_begin_lr} is above base_lr={self.base_lr}")
+        _require(self.warmup_mode in ("linear", "constant"),
+                 f"warmup_mode={self.warmup_mode!r}: expected 'linear' or 'constant'")
 
     def __call__(self, num_update: int) -> float:
         """The learning rate of update ``num_update``."""
@@ -97,7 +99,8 @@ class _Decay(LRScheduler):
     def __post_init__(self) -> None:
         super().__post_init__()
         _require(self.max_update >= 1, f"max_update={self.max_update}: expected at least 1")
-        _require(self.warmup_steps < self.max_update, f"warmup_steps={self.warmup_steps} is not below max_update={self.max_update}")
+        _require(self.warmup_steps < self.max_update,
+                 f"warmup_steps={self.warmup_steps} is not below max_update={self.max_update}")
 
     def _progress(self, num_update: int) -> float:
         return min((num_update - self.warmup_steps) / (self.max_update - self.warmup_steps), 1.0)
@@ -116,7 +119,8 @@ class PolyScheduler(_Decay):
         _require(self.final_lr >= 0, f"final_lr={self.final_lr} is negative")
 
     def rate(self, num_update: int) -> float:
-        return self.final_lr + (self.base_lr - self.final_lr) * (1 - self._progress(num_update)) ** self.pwr
+        left: float = (1 - self._progress(num_update)) ** self.pwr
+        return self.final_lr + (self.base_lr - self.final_lr) * left
 
 
 @dataclass(frozen=True)

@@ -26,6 +26,10 @@ def function(rule: Rule, dtype: str, entry: str) -> tuple[Callable[..., int], ob
     return ffi.cast(f"int32_t (*)({', '.join(arguments)})", compiled.address), compiled
 
 
+def pointer(array: Any) -> Any:
+    return ffi.cast("void *", array.ctypes.data)
+
+
 def short(dtype: "np.dtype[Any]") -> str:
     """"f32" or "f64"."""
     return f"f{8 * dtype.itemsize}"
@@ -33,11 +37,9 @@ def short(dtype: "np.dtype[Any]") -> str:
 
 def initialise(rule: Rule, weight: Array, slots: Sequence[Array], values: Mapping[str, float]) -> None:
     """Fill the slots of a rule whose slots do not start at 0."""
-    hyper = np.zeros(1, kernels.hyper_dtype(rule))
-    for key in rule.fields:
-        hyper[key] = values[key]
+    hyper = np.array([tuple(values[key] for key in rule.fields)], kernels.hyper_dtype(rule))
     call, _ = function(rule, short(weight.dtype), "entry_init")
-    call(weight.size, *(ffi.from_buffer(a) for a in (weight, *slots, hyper)))
+    call(weight.size, *map(pointer, (weight, *slots, hyper)))
 
 
 class Plan:
@@ -50,52 +52,49 @@ class Plan:
 
     def __init__(self, rule: Rule, buffers: Sequence[Array], offsets: Array, group: Array,
                  multipliers: Sequence[tuple[float, float]], values: Mapping[str, float], threads: int) -> None:
-        self.rule, self.buffers = rule, tuple(buffers)
-        if not rule.layerwise:                     # a run of segments with one set of hyper-parameters is one segment
+        self.rule = rule
+        if not rule.layerwise:                     # neighbours with one set of hyper-parameters are one segment
             first = np.flatnonzero(np.diff(group, prepend=-1))
             offsets, group = np.append(offsets[:-1][first], offsets[-1]), group[first]
-        self._table = np.ascontiguousarray(offsets), np.ascontiguousarray(group)
         self._hyper = np.zeros(len(multipliers), kernels.hyper_dtype(rule))
-        self._lr_mult, self._wd_mult = np.array(multipliers, np.float64).reshape(-1, 2).T
         for key in rule.fields:
             self._hyper[key] = values.get(key, 0.0)
-        self._hyper["wd"] *= self._wd_mult
-        self._rate = self._hyper["learning_rate"] if "learning_rate" in rule.fields else None
-        self._rescale = self._hyper["rescale_grad"]
-        self._now: tuple[float, float] | None = None
-        self._threads = min(threads, max(1, buffers[0].size // (SERIAL_BELOW // 2)))
-        self._bind()
+        self._lr_mult, wd_mult = np.array(multipliers, np.float64).reshape(-1, 2).T
+        self._hyper["wd"] *= wd_mult
+        self._rate, self._rescale = np.nan, np.nan
+        self._threads = max(1, min(threads, 2 * buffers[0].size // SERIAL_BELOW))
+        self._bind(buffers, np.ascontiguousarray(offsets), np.ascontiguousarray(group))
 
-    def _bind(self) -> None:
-        """The arguments of every call, but for t."""
-        w, (offsets, group) = self.buffers[0], self._table
-        dtype, blocks = short(w.dtype), w.size // kernels.BLOCK + len(group)
-        norms = np.zeros(2 * blocks) if self.rule.layerwise else None
-        table = [len(group), *map(ffi.from_buffer, self._table), len(self._hyper), ffi.from_buffer(self._hyper)]
-        table += [ffi.from_buffer(norms)] if norms is not None else []
-        base = [ffi.cast("char *", ffi.from_buffer(b)) for b in self.buffers]
-        self._alive = base, table, norms
+    def _bind(self, buffers: Sequence[Array], offsets: Array, group: Array) -> None:
+        """Pack the arguments of every call: a row of words for each piece of the buffers."""
+        size, itemsize = buffers[0].size, buffers[0].itemsize
+        norms = np.zeros(2 * (size // kernels.BLOCK + len(group))) if self.rule.layerwise else None
+        table = [len(group), offsets.ctypes.data, group.ctypes.data, len(self._hyper), self._hyper.ctypes.data]
+        table += [norms.ctypes.data] if norms is not None else []
         pieces = 1 if self._threads == 1 else self._threads * PIECES_PER_THREAD
-        step = -(-max(w.size, 1) // (pieces * kernels.BLOCK)) * kernels.BLOCK if pieces > 1 else w.size
-        calls = [(lo, min(step, w.size - lo), *table, *(p + lo * w.itemsize for p in base))
-                 for lo in range(0, w.size, max(step, 1))]
-        entries = ["entry_norms", "entry_range"] if self.rule.layerwise else ["entry_range"]
-        self._phases = [(function(self.rule, dtype, entry)[0], calls) for entry in entries]
+        step = max(1, size) if pieces == 1 else -(-size // (pieces * kernels.BLOCK)) * kernels.BLOCK
+        addresses = [b.ctypes.data for b in buffers]
+        words = np.array([[lo, min(step, size - lo), *table, *(a + lo * itemsize for a in addresses)]
+                          for lo in range(0, size, step)], np.int64)
+        rows = [(pointer(row),) for row in words]
+        self._alive = buffers, offsets, group, norms, words
+        self._phases = [(function(self.rule, short(buffers[0].dtype), f"entry_{phase}_packed")[0], rows)
+                        for phase in kernels.phases(self.rule)]
 
     def run(self, t: int, rate: float, rescale: float) -> None:
         """Step t with this learning rate (before multipliers) and gradient scale, on all buffers."""
-        if self._now != (rate, rescale):
-            if self._rate is not None:
-                np.multiply(self._lr_mult, rate, out=self._rate)
-            self._rescale[...] = rescale
-            self._now = rate, rescale
-        for call, pieces in self._phases:
-            if len(pieces) == 1:
-                self._check(call(*pieces[0], t))
-            elif pieces:
-                CREW.run(lambda *a: self._check(call(*a, t)), pieces, self._threads - 1)   # noqa: B023
+        if rate != self._rate or rescale != self._rescale:
+            self._set(rate, rescale)
+        for call, rows in self._phases:
+            if len(rows) == 1:
+                status = call(rows[0][0], t)
+            else:
+                status = min(CREW.run(call, [(*row, t) for row in rows], self._threads - 1), default=0)
+            if status:
+                raise ValueError(f"{self.rule.name}: {kernels.STATUS[status]} ({self._hyper})")
 
-    def _check(self, status: int) -> None:
-        if status != 0:
-            values = ", ".join(f"{key}={self._hyper[key].tolist()}" for key in self.rule.fields)
-            raise ValueError(f"{self.rule.name}: {kernels.STATUS[status]} ({values})")
+    def _set(self, rate: float, rescale: float) -> None:
+        if "learning_rate" in self.rule.fields:
+            self._hyper["learning_rate"] = self._lr_mult * rate
+        self._hyper["rescale_grad"] = rescale
+        self._rate, self._rescale = rate, rescale

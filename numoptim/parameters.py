@@ -88,7 +88,8 @@ class Parameters(Views):
             check_dtype(f"parameter {name!r}", array.dtype)
         dtypes = {array.dtype for array in given.values()}
         if len(dtypes) > 1:
-            raise TypeError("parameters have different dtypes: " + ", ".join(f"{n!r} {a.dtype}" for n, a in given.items()))
+            each = ", ".join(f"{name!r} {array.dtype}" for name, array in given.items())
+            raise TypeError(f"parameters have different dtypes: {each}")
         self.shapes = {name: array.shape for name, array in given.items()}
         self.offsets = np.cumsum([0, *(array.size for array in given.values())], dtype=np.int64)
         dtype = dtypes.pop() if dtypes else np.dtype(np.float32)

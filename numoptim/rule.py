@@ -55,9 +55,10 @@ class Rule:
     def __post_init__(self) -> None:
         self._check_names()
         extra = self.noisy + self.layerwise
-        shapes = [("update", self.update, 3 + len(self.slots) + extra), ("prepare", self.prepare, 2), ("init", self.init, 2),
-                  ("measure", self.measure, 3 + len(self.slots)), ("trust", self.trust, 3)]
-        for what, function, count in shapes:
+        element = 3 + len(self.slots)
+        arities = {"update": element + extra, "prepare": 2, "init": 2, "measure": element, "trust": 3}
+        for what, count in arities.items():
+            function = getattr(self, what)
             if function is not None and len(inspect.signature(function).parameters) != count:
                 raise ValueError(f"rule {self.name!r}: {what} takes {count} arguments, "
                                  f"not {inspect.signature(function)}")
@@ -100,7 +101,8 @@ class Rule:
         sections: dict[str, list[str]] = {}
         for line in self.doc.splitlines():
             if line and not line[0].isspace():
-                sections[line.partition(" (")[0]] = block = []
+                block: list[str] = []
+                sections[line.partition(" (")[0]] = block
             elif sections:
                 block.append(line)
         return inspect.cleandoc("\n".join(sections.get(f"{heading} {self.name}") or sections.get(heading, [])))
@@ -112,20 +114,20 @@ class Rule:
 # What rules may call beside math.sqrt and math.copysign: functions whose bits are the same everywhere.
 # NaN goes through clip, maximum and sign as NaN.
 
-def clip(x, low, high):
+def clip(x: float, low: float, high: float) -> float:
     x = low if x < low else x
     return high if x > high else x
 
 
-def maximum(a, b):
+def maximum(a: float, b: float) -> float:
     return a if a > b or a != a else b
 
 
-def sign(x):
+def sign(x: float) -> float:
     return 1.0 if x > 0.0 else -1.0 if x < 0.0 else x
 
 
-def power(b, n):
+def power(b: float, n: int) -> float:
     """b**n for an integer n >= 0 by squaring; within 1e-12 of libm's."""
     r = 1.0
     while n > 0:
@@ -136,7 +138,7 @@ def power(b, n):
     return r
 
 
-def exp(x):
+def exp(x: float) -> float:
     """e**x for -700 < x < 700, to 1e-15 relative: e**r * 2**k with abs(r) <= log(2)/2, r split in two words."""
     k = int(abs(x) * 1.4426950408889634 + 0.5)
     k = -k if x < 0.0 else k
@@ -147,7 +149,7 @@ def exp(x):
     return s * power(2.0, k) if k >= 0 else s / power(2.0, -k)
 
 
-def log(x):
+def log(x: float) -> float:
     """Natural logarithm of a positive finite x, to 1e-15: 2 atanh((m - 1)/(m + 1)) + k log(2), x = m * 2**k."""
     k = 0
     while x > 1.4142135623730951:

@@ -3,7 +3,7 @@ import os
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Any, NamedTuple
 
 Job = tuple[Any, ...]
 
@@ -13,8 +13,24 @@ def available() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
+class Work(NamedTuple):
+    """Calls still to make, and the results of those made. Any number of threads may drain it."""
+
+    function: Callable[..., int]
+    jobs: deque[Job]
+    results: list[int]
+
+    def drain(self) -> None:
+        while True:
+            try:
+                job = self.jobs.popleft()
+            except IndexError:
+                return
+            self.results.append(self.function(*job))
+
+
 class Crew:
-    """Runs jobs on the calling thread and up to ``helpers`` others.
+    """Runs jobs on the calling thread and some persistent others.
 
     Safe after a fork (the child starts helpers of its own) and from several threads at once (while the
     helpers are busy, other callers work alone).
@@ -27,36 +43,37 @@ class Crew:
 
     def _reset(self) -> None:
         self._busy = threading.Lock()
-        self._helpers: list[_Helper] = []
+        self._helpers: list[Helper] = []
 
-    def run(self, function: Callable[..., object], jobs: Iterable[Job], helpers: int) -> None:
-        """Call ``function(*job)`` for every job, in no fixed order; returns when all are done."""
-        queue = deque(jobs)
+    def run(self, function: Callable[..., int], jobs: Iterable[Job], helpers: int) -> list[int]:
+        """Call ``function(*job)`` for every job, with up to ``helpers`` other threads; results in no fixed order."""
+        work = Work(function, deque(jobs), [])
         if not self._busy.acquire(blocking=False):
-            _drain(function, queue)
-            return
-        called: list[_Helper] = []
+            work.drain()
+            return work.results
+        called: list[Helper] = []
         try:
             while len(self._helpers) < helpers:
-                self._helpers.append(_Helper())
+                self._helpers.append(Helper())
             for helper in self._helpers[:helpers]:
-                helper.start(function, queue)
+                helper.start(work)
                 called.append(helper)
-            _drain(function, queue)
+            work.drain()
         finally:
             for helper in called:
                 helper.wait()
             self._busy.release()
+        return work.results
 
 
-class _Helper:
+class Helper:
     """One thread, asleep between calls. Raw locks wake it faster than conditions or queues do."""
 
     def __init__(self) -> None:
         self._go, self._done = threading.Lock(), threading.Lock()
         self._go.acquire()
         self._done.acquire()
-        self._work: tuple[Callable[..., object], deque[Job]] | None = None
+        self._work: Work | None = None
         threading.Thread(target=self._serve, name="numoptim", daemon=True).start()
 
     def _serve(self) -> None:
@@ -64,26 +81,17 @@ class _Helper:
             self._go.acquire()
             try:
                 if self._work is not None:
-                    _drain(*self._work)
+                    self._work.drain()
             finally:
                 self._work = None
                 self._done.release()
 
-    def start(self, function: Callable[..., object], queue: deque[Job]) -> None:
-        self._work = function, queue
+    def start(self, work: Work) -> None:
+        self._work = work
         self._go.release()
 
     def wait(self) -> None:
         self._done.acquire()
-
-
-def _drain(function: Callable[..., object], queue: deque[Job]) -> None:
-    while True:
-        try:
-            job = queue.popleft()
-        except IndexError:
-            return
-        function(*job)
 
 
 CREW = Crew()

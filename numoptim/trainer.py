@@ -11,8 +11,9 @@ import numpy.typing as npt
 
 from . import checkpoint, lr_scheduler, threads
 from .hyperparameters import checked, nearest
+from .lr_scheduler import LRScheduler
 from .optimizer import Optimizer, RuleOptimizer, State, create
-from .optimizer.rules import Bound
+from .optimizer.rule_optimizer import Bound
 from .parameters import Parameters, aligned_zeros
 
 
@@ -131,8 +132,8 @@ class Trainer:
             for key, value in saved["hyper"].items():
                 setattr(optimizer, key, None if math.isinf(value) else value)
             optimizer._learning_rate = checked("learning_rate", saved["learning_rate"], 0.0, "[0, inf)")
-            optimizer.begin_num_update = int(checked("begin_num_update", saved["begin_num_update"], 0, "[0, inf)"))
-            optimizer.num_update = int(checked("num_update", saved["num_update"], 0, "[0, inf)"))
+            optimizer.begin_num_update = _count(saved, "begin_num_update")
+            optimizer.num_update = _count(saved, "num_update")
             optimizer.set_lr_mult(saved["lr_mult"])
             optimizer.set_wd_mult(saved["wd_mult"])
             state = self._driver.load(saved, optimizer)
@@ -152,9 +153,10 @@ class _Flat:
         self.optimizer = optimizer
         self.adopt(optimizer._state(params.flat, params.flat.shape, range(len(params)), params.offsets))
 
-    def adopt(self, state: State) -> None:
+    def adopt(self, state: Any) -> None:
         params = self.trainer.params
-        self.bound = Bound(self.optimizer, params.flat, params.grad.flat, state, range(len(params)), params.offsets, self.trainer.threads)
+        self.bound = Bound(self.optimizer, params.flat, params.grad.flat, state, range(len(params)), params.offsets,
+                           self.trainer.threads)
         self.bound.refresh()
 
     def prepare(self, batch_size: float) -> None:
@@ -167,9 +169,9 @@ class _Flat:
         self.bound.step(self.rate, self.rescale)
 
     def save(self) -> dict[str, Any]:
-        state = self.bound.state
-        return {"rule": state.rule.name, "slots": state.slots, "t": state.t, "offset": state.offset, "noise": self.optimizer._noise,
-                "options": {key: getattr(self.optimizer, key) for key in self.optimizer.options}}
+        state, optimizer = self.bound.state, self.optimizer
+        return {"rule": state.rule.name, "slots": state.slots, "t": state.t, "offset": state.offset,
+                "noise": optimizer._noise, "options": {key: getattr(optimizer, key) for key in optimizer.options}}
 
     def load(self, saved: dict[str, Any], optimizer: Any) -> State:
         for key, (_, accepts, accepted) in optimizer.options.items():
@@ -179,9 +181,8 @@ class _Flat:
         rule, flat = optimizer.rule, self.trainer.params.flat
         if saved["rule"] != rule.name or tuple(saved["slots"]) != optimizer._slot_names():
             raise ValueError(f"its slots {tuple(saved['slots'])} of {saved['rule']!r} are not those of {rule.name!r}")
-        optimizer._noise = int(checked("noise", saved["noise"], 0, "[0, inf)"))
-        # Fresh slots, so that nothing here shares memory with a state in use.
-        state = State(rule, {}, int(checked("t", saved["t"], 0, "[0, inf)")), int(checked("offset", saved["offset"], 0, "[0, inf)")))
+        optimizer._noise = _count(saved, "noise")
+        state = State(rule, {}, _count(saved, "t"), _count(saved, "offset"))
         for name, slot in saved["slots"].items():
             if slot.shape != flat.shape or slot.dtype != flat.dtype:
                 raise ValueError(f"slot {name!r} is {slot.dtype} {slot.shape}; expected {flat.dtype} {flat.shape}")
@@ -197,7 +198,7 @@ class _Loop:
         self.trainer, self.optimizer = trainer, trainer._optimizer
         self.adopt([self.optimizer.create_state(i, w) for i, w in enumerate(trainer.params.values())])
 
-    def adopt(self, states: list[Any]) -> None:
+    def adopt(self, states: Any) -> None:
         self.states = states
 
     def prepare(self, batch_size: float) -> None:
@@ -205,8 +206,9 @@ class _Loop:
 
     def step(self) -> None:
         params = self.trainer.params
+        scale = params.flat.dtype.type(self.batch_size)
         for index, (name, weight) in enumerate(params.items()):
-            self.optimizer.update(index, weight, params.grad[name] / params.flat.dtype.type(self.batch_size), self.states[index])
+            self.optimizer.update(index, weight, params.grad[name] / scale, self.states[index])
 
     def save(self) -> dict[str, Any]:
         return {"states": [_plain(state) for state in self.states], "counts": self.optimizer._counts}
@@ -231,6 +233,10 @@ def _plain(state: Any) -> Any:
     return state
 
 
+def _count(saved: Mapping[str, Any], key: str) -> int:
+    return int(checked(key, saved[key], 0, "[0, inf)"))
+
+
 def _thread_count(given: int | None) -> int:
     if given is None:
         return threads.available()
@@ -241,7 +247,7 @@ def _schedule(optimizer: Optimizer) -> Any:
     schedule = optimizer.lr_scheduler
     if schedule is None:
         return None
-    if type(schedule).__module__ != lr_scheduler.__name__:
+    if not isinstance(schedule, LRScheduler) or type(schedule).__module__ != lr_scheduler.__name__:
         return "custom"
     return {"class": type(schedule).__name__, **asdict(schedule)}
 

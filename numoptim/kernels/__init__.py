@@ -13,16 +13,10 @@ from numoptim.rule import Rule
 from numoptim.rules import RULES
 
 from . import text
-from .compile import OPTIONS
-from .text import BLOCK, STATUS
+from .compile import FLOAT, OPTIONS
+from .text import BLOCK, STATUS, hyper_dtype, phases
 
-__all__ = ["BLOCK", "STATUS", "hyper", "hyper_dtype", "kernel", "over_arrays", "over_pointers"]
-
-
-@functools.cache
-def hyper_dtype(rule: Rule) -> np.dtype[Any]:
-    """Layout of a rule's C struct: float64 and int64 fields in the order of ``rule.fields``."""
-    return np.dtype([(key, "i8" if isinstance(default, int) else "f8") for key, (default, _) in rule.fields.items()], align=True)
+__all__ = ["BLOCK", "STATUS", "hyper", "hyper_dtype", "kernel", "over_arrays", "over_pointers", "phases"]
 
 
 @functools.cache
@@ -39,10 +33,11 @@ def over_pointers(rule: Rule, dtype: str, entry: str = "entry_range") -> Any:
                   passed begin at element lo, norms at the first block of the flat buffer
     entry_norms   (as entry_range of a layer-wise rule): writes the partial norms of the 4,096-element blocks that begin
                   in the range to norms[2*(offsets[s]/4096 + s + block)]; w, g and slots must reach to their ends
+    entry_range_packed, entry_norms_packed (const int64 *words, int64 t): the arguments before t, in 8 bytes each
     entry_init    (int64 size, const T *w, T *slot..., const H *h): the slots of a rule that has ``init``
     """
     from numba import cfunc, from_dtype, types
-    pointer = types.CPointer(from_dtype(text.FLOAT[dtype]))
+    pointer = types.CPointer(from_dtype(FLOAT[dtype]))
     table = types.CPointer(types.int64)
     size, record, slots = types.int64, from_dtype(hyper_dtype(rule)), [pointer] * len(rule.slots)
     buffers = [pointer, pointer, *slots]
@@ -52,6 +47,8 @@ def over_pointers(rule: Rule, dtype: str, entry: str = "entry_range") -> Any:
         "entry_range": [size, size, size, table, table, size, record, *norms, *buffers, types.int64],
         "entry_norms": [size, size, size, table, table, size, record, *norms, *buffers, types.int64],
         "entry_init": [size, pointer, *slots, record],
+        "entry_range_packed": [table, types.int64],
+        "entry_norms_packed": [table, types.int64],
     }[entry]
     return cfunc(types.int32(*arguments), **OPTIONS)(text.functions(rule, dtype)[entry])
 

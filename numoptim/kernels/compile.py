@@ -11,7 +11,7 @@ import numpy as np
 
 # No fastmath, no contraction: one order of IEEE operations gives the same bits on every processor.
 OPTIONS: dict[str, Any] = {"error_model": "numpy", "fastmath": False, "nogil": True}
-FLOAT = {"f32": np.float32, "f64": np.float64}
+FLOAT: dict[str, np.dtype[Any]] = {"f32": np.dtype(np.float32), "f64": np.dtype(np.float64)}
 
 
 def inline(function: Callable[..., Any]) -> Any:
@@ -30,8 +30,8 @@ def specialise(function: Any, scalar: Any, wrap: Any, maths: Any = math) -> Any:
     if not isinstance(function, FunctionType):
         raise TypeError(f"a rule is made of plain Python functions, not {function!r}")
     if function.__closure__:
-        raise TypeError(f"{function.__qualname__} of {function.__module__} refers to local variables "
-                        f"{function.__code__.co_freevars}: rules are functions of their arguments and module-level constants")
+        raise TypeError(f"{function.__qualname__} refers to local variables {function.__code__.co_freevars}: "
+                        "rules are functions of their arguments and of module-level constants")
 
     def retype(value: Any) -> Any:
         return scalar(value) if scalar is not None and type(value) is float else value

@@ -24,6 +24,16 @@ def record_at(typing, records, index):
     return records(records, types.int64), generate
 
 
+def at_address(kind):
+    """A function that turns an address, an int64, into a pointer or struct argument of type ``kind``."""
+    @intrinsic
+    def cast(typing, address):
+        def generate(context, builder, signature, args):
+            return builder.inttoptr(args[0], context.get_value_type(kind))
+        return kind(types.int64), generate
+    return cast
+
+
 def stack(scalar, size):
     """A function that returns a pointer to ``size`` uninitialised scalars in the caller's stack frame."""
     @intrinsic

@@ -58,14 +58,16 @@ def parts(rule: Rule) -> dict[str, str | list[str]]:
     """What the placeholders of loops.py stand for."""
     slots = [f"s_{s}" for s in rule.slots]
     buffers = ["w", "g", *slots]
-    constants = [*(f for f in rule.fields if f not in NOISE), *rule.derived]
+    cells = [*(f for f in rule.fields if f not in NOISE), *rule.derived]
     old = ", ".join(["w[i]", "gradient(w[i], g[i], h)", *(f"{s}[i]" for s in slots)])
     new = ["new_w", *(f"new_{s}" for s in rule.slots)]
     stores = [f"{s}[i] = flush(new_{name}, TINY)" for s, name in zip(slots, rule.slots, strict=True)]
-    values = [f"T({f if f in rule.derived else 'hyper.' + f})" for f in constants]
+    values = [f"T({f if f in rule.derived else 'hyper.' + f})" for f in cells]
     layers = ["offsets"] if rule.layerwise else []
+    packed = [*(["norms"] if rule.layerwise else []), *("buffer" for _ in buffers)]
+    extra = "extra, " if rule.noisy or rule.layerwise else ""
     return {
-        "element": [f"{', '.join(new)} = update({old}, {'extra, ' if rule.noisy or rule.layerwise else ''}h)", "w[i] = new_w", *stores],
+        "element": [f"{', '.join(new)} = update({old}, {extra}h)", "w[i] = new_w", *stores],
         "old": old,
         "new": ", ".join(new[1:]) + ",",
         "stores": stores,
@@ -73,12 +75,13 @@ def parts(rule: Rule) -> dict[str, str | list[str]]:
         "buffers": ", ".join(buffers),
         "prepare": [f"{', '.join(rule.derived)}, = prepare(t, hyper)"] if rule.derived else [],
         "values": ", ".join(values),
-        "store": [f"table[row * {len(constants)} + {j}] = h.{f}" for j, f in enumerate(constants)],
-        "load": ", ".join(f"table[row * {len(constants)} + {j}]" for j in range(len(constants))),
+        "store": [f"table[row * {len(cells)} + {j}] = h.{f}" for j, f in enumerate(cells)],
+        "load": ", ".join(f"table[row * {len(cells)} + {j}]" for j in range(len(cells))),
         "conditions": conditions(rule),
         "thawed": "hyper.learning_rate != 0.0" if rule.needs_rate else "True",
         "any_null": " or ".join(f"is_null({b})" for b in layers + buffers),
         "any_unequal": " or ".join(f"len({b}) != len(w)" for b in buffers[1:]),
+        "unpacked": ", ".join(f"{kind}_at(words[{j}])" for j, kind in enumerate(packed, 7)),
         "data": ", ".join(f"data({b})" for b in buffers),
         "offsets_data": "data(offsets), " if rule.layerwise else "",
         "offsets_fit": ["if len(offsets) == 0 or offsets[-1] > len(w):",
@@ -99,37 +102,71 @@ def source(rule: Rule) -> str:
     known = parts(rule)
     body = fill(loops.SPANS if rule.layerwise else loops.SPAN, **known).rstrip().split("\n")
     entries = [loops.RANGE, loops.WHOLE, loops.ARRAYS, *([loops.INIT] if rule.init else [])]
-    return fill(family + "".join(entries), body=body, **known)
+    packed = [loops.PACKED.replace("{phase}", phase) for phase in phases(rule)]
+    return fill(family + "".join(entries + packed), body=body, **known)
+
+
+def phases(rule: Rule) -> tuple[str, ...]:
+    """What a step on ranges consists of: entries ``entry_<phase>``, each over all ranges before the next."""
+    return ("norms", "range") if rule.layerwise else ("range",)
 
 
 @functools.cache
-def functions(rule: Rule, dtype: str, pointers: bool = True) -> dict[str, Any]:
-    """A rule's kernels for "f32" or "f64", by name, not yet compiled: entry, entry_range, entry_arrays ..."""
+def functions(rule: Rule, dtype: str) -> dict[str, FunctionType]:
+    """A rule's kernels for "f32" or "f64" by name, as plain functions: entry, entry_range, entry_arrays ...
+
+    What they call of each other is compiled inline.
+    """
+    names = {**constants(rule, dtype), **mathematics(rule, dtype)}
+    given = set(names)
+    define(f"{rule.name}_{dtype}", source(rule), names)
+    generated = {name: value for name, value in names.items() if name not in given and isinstance(value, FunctionType)}
+    names.update({name: inline(function) for name, function in generated.items()})
+    return generated
+
+
+def constants(rule: Rule, dtype: str) -> dict[str, Any]:
+    """The types, numbers and intrinsics that the loops name."""
     import numba
 
     from . import intrinsics
-    scalar = FLOAT[dtype]
-    number = numba.from_dtype(scalar)
+    number, table = numba.from_dtype(FLOAT[dtype]), numba.types.CPointer(numba.int64)
     rows = (ROWS + 1) * (len(rule.fields) + len(rule.derived))
-    names: dict[str, Any] = {
-        "np": np, "math": math, "T": scalar, "TINY": np.finfo(scalar).tiny, "INF": math.inf,
+    return {
+        "np": np, "math": math, "T": FLOAT[dtype].type, "TINY": np.finfo(FLOAT[dtype]).tiny, "INF": math.inf,
         "NULL": NULL, "SIZE": SIZE, "STEP": STEP, "HYPER": HYPER, "TABLE": TABLE,
         "BLOCK": BLOCK, "LANES": LANES, "ROWS": ROWS, "TILE": random.TILE,
         "H": namedtuple("H", [*(f for f in rule.fields if f not in NOISE), *rule.derived]),
         "is_null": intrinsics.is_null, "record_at": intrinsics.record_at, "data": intrinsics.data,
+        "table_at": intrinsics.at_address(table),
+        "hyper_at": intrinsics.at_address(numba.from_dtype(hyper_dtype(rule))),
+        "norms_at": intrinsics.at_address(numba.types.CPointer(numba.float64)),
+        "buffer_at": intrinsics.at_address(numba.types.CPointer(number)),
         "stack_constants": intrinsics.stack(number, rows),
         "stack_lanes": intrinsics.stack(numba.float64, LANES),
         "stack_normals": intrinsics.stack(numba.float32, random.TILE),
         "stack_words": intrinsics.stack(numba.uint32, random.TILE),
+    }
+
+
+def mathematics(rule: Rule, dtype: str) -> dict[str, Any]:
+    """The scalar functions that the loops call: in the element type, but prepare and trust in float64."""
+    scalar: Any = FLOAT[dtype].type
+    single: Any = np.float32
+    names = {
         "gradient": specialise(getattr(gradient, rule.gradient), scalar, inline),
         "flush": specialise(gradient.flush, scalar, inline),
-        "fill": specialise(random.fill, np.float32, inline),
+        "fill": specialise(random.fill, single, inline),
     }
-    for name, own in (("update", scalar), ("measure", scalar), ("init", scalar), ("prepare", None), ("trust", None)):
+    for name in ("update", "measure", "init", "prepare", "trust"):
         if getattr(rule, name) is not None:
-            names[name] = specialise(getattr(rule, name), own, inline)
-    define(f"{rule.name}_{dtype}", source(rule), names)
-    for name, value in names.items():
-        if isinstance(value, FunctionType) and not name.startswith("entry_"):
-            names[name] = inline(value)
+            double = name in ("prepare", "trust")
+            names[name] = specialise(getattr(rule, name), None if double else scalar, inline)
     return names
+
+
+@functools.cache
+def hyper_dtype(rule: Rule) -> "np.dtype[Any]":
+    """Layout of a rule's C struct: float64 and int64 fields in the order of ``rule.fields``."""
+    return np.dtype([(key, "i8" if isinstance(default, int) else "f8")
+                     for key, (default, _) in rule.fields.items()], align=True)

@@ -8,7 +8,7 @@ from numoptim.rules import RULES
 from .base import Optimizer, create, find
 from .base import _registry as _classes
 from .choices import DCASGD, LBSGD, SGD, Ftrl, RMSProp, Signum
-from .rules import RuleOptimizer, State, register
+from .rule_optimizer import RuleOptimizer, State, register
 
 __all__ = ["DCASGD", "LBSGD", "SGD", "Ftrl", "Optimizer", "RMSProp", "RuleOptimizer", "Signum", "State",
            "create", "find", "register"]

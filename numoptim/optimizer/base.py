@@ -52,10 +52,11 @@ class Optimizer:
     clip_gradient = HyperParameter(*COMMON["clip_gradient"])
     default_learning_rate: ClassVar[float] = 0.01
 
-    def __init__(self, *, learning_rate: float | None = None, lr_scheduler: Schedule | None = None, wd: float = 0.0,
-                 rescale_grad: float = 1.0, clip_gradient: float | None = None, lr_mult: Mapping[Key, float] | None = None,
-                 wd_mult: Mapping[Key, float] | None = None, param_idx2name: Mapping[int, str] | None = None,
-                 begin_num_update: int = 0, multi_precision: bool = False) -> None:
+    def __init__(self, *, learning_rate: float | None = None, lr_scheduler: Schedule | None = None,
+                 wd: float = 0.0, rescale_grad: float = 1.0, clip_gradient: float | None = None,
+                 lr_mult: Mapping[Key, float] | None = None, wd_mult: Mapping[Key, float] | None = None,
+                 param_idx2name: Mapping[int, str] | None = None, begin_num_update: int = 0,
+                 multi_precision: bool = False) -> None:
         self._values: dict[str, float] = {}
         self._version = 0                       # changes whenever anything but the schedule's rate does
         self.wd, self.rescale_grad, self.clip_gradient = wd, rescale_grad, clip_gradient
@@ -129,7 +130,8 @@ class Optimizer:
         """Tell the optimizer the parameters it is for."""
         known = dict(enumerate(names))
         if self.param_idx2name and self.param_idx2name != known:
-            raise ValueError(f"this optimizer belongs to the parameters {self.param_idx2name}, not {known}: make one for each Trainer")
+            raise ValueError(f"this optimizer belongs to the parameters {self.param_idx2name}, not {known}: "
+                             "make one for each Trainer")
         before, self.param_idx2name = self.param_idx2name, known
         try:
             self._check_keys("lr_mult", self.lr_mult)
@@ -143,7 +145,8 @@ class Optimizer:
         for key in (name, index):
             if key in table:
                 return table[key]
-        return next((factor for key, factor in table.items() if isinstance(key, str) and fnmatch.fnmatchcase(name, key)), 1.0)
+        fits = (factor for key, factor in table.items() if isinstance(key, str) and fnmatch.fnmatchcase(name, key))
+        return next(fits, 1.0)
 
     # --- what a custom optimizer overrides, and what it may call
 

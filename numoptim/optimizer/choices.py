@@ -1,18 +1,17 @@
 """The optimizers whose options choose between rules."""
 import math
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
-from numoptim.hyperparameters import checked
 from numoptim.native import Plan
 from numoptim.parameters import Array
 from numoptim.rule import Rule
 from numoptim.rules import dcasgd, ftrl, lbsgd, rmsprop, sgd, signum
 
 from .base import add
-from .rules import RuleOptimizer, State
+from .rule_optimizer import Options, RuleOptimizer, State
 
 
 def _is_flag(x: object) -> bool:
@@ -20,7 +19,7 @@ def _is_flag(x: object) -> bool:
 
 
 def _counts_from(low: int) -> Callable[[Any], bool]:
-    return lambda x: isinstance(x, (int, np.integer)) and x >= low
+    return lambda x: isinstance(x, (int, np.integer)) and bool(x >= low)
 
 
 FLAG = (_is_flag, "True or False")
@@ -32,6 +31,7 @@ NATURAL = (_counts_from(0), "an integer of at least 0")
 class SGD(RuleOptimizer):
     __doc__ = sgd.__doc__
     rules = (sgd.RULE, sgd.MOMENTUM)
+    momentum: float
 
     @property
     def rule(self) -> Rule:
@@ -42,7 +42,8 @@ class SGD(RuleOptimizer):
 class RMSProp(RuleOptimizer):
     __doc__ = rmsprop.__doc__
     rules = (rmsprop.RULE, rmsprop.CENTERED)
-    options = {"centered": (False, *FLAG)}
+    options: ClassVar[Options] = {"centered": (False, *FLAG)}
+    centered: bool
 
     @property
     def rule(self) -> Rule:
@@ -53,6 +54,7 @@ class RMSProp(RuleOptimizer):
 class Signum(RuleOptimizer):
     __doc__ = signum.__doc__
     rules = (signum.RULE, signum.SIGNSGD)
+    momentum: float
 
     @property
     def rule(self) -> Rule:
@@ -63,6 +65,7 @@ class Signum(RuleOptimizer):
 class DCASGD(RuleOptimizer):
     __doc__ = dcasgd.__doc__
     rules = (dcasgd.RULE, dcasgd.MOMENTUM)
+    momentum: float
 
     @property
     def rule(self) -> Rule:
@@ -73,7 +76,8 @@ class DCASGD(RuleOptimizer):
 class Ftrl(RuleOptimizer):
     __doc__ = ftrl.__doc__
     rules = (ftrl.RULE,)
-    options = {"warm_start": (False, *FLAG)}
+    options: ClassVar[Options] = {"warm_start": (False, *FLAG)}
+    warm_start: bool
 
     def _warm(self) -> bool:
         if self.warm_start and self._rate(self.begin_num_update + 1) == 0:
@@ -85,7 +89,7 @@ class Ftrl(RuleOptimizer):
 class LBSGD(RuleOptimizer):
     __doc__ = lbsgd.__doc__
     rules = (sgd.RULE, sgd.MOMENTUM, lbsgd.LARS)
-    options = {
+    options: ClassVar[Options] = {
         "warmup_strategy": ("linear", lambda x: x in LBSGD.strategies, "'linear', 'power2', 'sqrt' or 'lars'"),
         "warmup_epochs": (5, *NATURAL),
         "batch_scale": (1, *POSITIVE),
@@ -93,7 +97,14 @@ class LBSGD(RuleOptimizer):
         "begin_epoch": (0, *NATURAL),
         "num_epochs": (60, *NATURAL),
     }
-    strategies: dict[str, Callable[[float], float]] = {
+    momentum: float
+    warmup_strategy: str
+    warmup_epochs: int
+    batch_scale: int
+    updates_per_epoch: int
+    begin_epoch: int
+    num_epochs: int
+    strategies: ClassVar[dict[str, Callable[[float], float]]] = {
         "linear": lambda x: x, "power2": lambda x: x * x, "sqrt": math.sqrt, "lars": lambda x: 1.0}
 
     @property

@@ -1,5 +1,22 @@
 """Every update rule. A new one is a file here and a line in RULES."""
-from . import adadelta, adagrad, adam, adamax, dcasgd, ftml, ftrl, lamb, lars, lbsgd, nadam, nag, rmsprop, sgd, sgld, signum
+from . import (
+    adadelta,
+    adagrad,
+    adam,
+    adamax,
+    dcasgd,
+    ftml,
+    ftrl,
+    lamb,
+    lars,
+    lbsgd,
+    nadam,
+    nag,
+    rmsprop,
+    sgd,
+    sgld,
+    signum,
+)
 
 RULES = (
     sgd.RULE, sgd.MOMENTUM,

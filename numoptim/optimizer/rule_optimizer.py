@@ -1,4 +1,4 @@
-"""RuleOptimizer: the face of rules. A class made from one rule, and what choosing between several needs."""
+"""RuleOptimizer: the face of rules, one or several between which an option chooses."""
 import inspect
 import math
 from collections.abc import Callable, Mapping, Sequence
@@ -6,12 +6,15 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from numoptim.hyperparameters import COMMON, Hyper, checked, nearest
+from numoptim.hyperparameters import COMMON, Hyper, nearest
 from numoptim.native import Plan, initialise
 from numoptim.parameters import Array, aligned_zeros, check_dtype
 from numoptim.rule import Rule
 
 from .base import HyperParameter, Key, Optimizer, add
+
+Options = dict[str, tuple[Any, Callable[[Any], bool], str]]
+"""Keyword: default, check, what the check accepts."""
 
 
 class State:
@@ -33,7 +36,7 @@ class RuleOptimizer(Optimizer):
     """An optimizer that applies a rule. Hyper-parameters are keywords and attributes, checked when set."""
 
     rules: ClassVar[tuple[Rule, ...]] = ()
-    options: ClassVar[dict[str, tuple[Any, Callable[[Any], bool], str]]] = {}    # keyword: default, check, accepted
+    options: ClassVar[Options] = {}
     hyper: ClassVar[Hyper] = {}
 
     def __init_subclass__(cls) -> None:
@@ -132,10 +135,9 @@ class RuleOptimizer(Optimizer):
         if not isinstance(state, State):
             raise TypeError(f"state of {index!r} is {type(state).__name__}; expected what create_state returned")
         bound = state.bound
-        if bound is None or bound.key[0] is not weight or bound.key[1] is not grad or bound.key[2] != index or bound.optimizer is not self:
+        if bound is None or not bound.is_of(self, index, weight, grad):
             self._check(index, weight, grad, state)
-            bound = Bound(self, weight.reshape(-1), grad.reshape(-1), state, [index], np.array([0, weight.size]), 1)
-            bound.key = weight, grad, index
+            bound = Bound(self, weight, grad, state, [index], np.array([0, weight.size]), 1)
             state.bound = bound
         bound.refresh()
         return bound
@@ -173,8 +175,11 @@ class Bound:
                  indices: Sequence[Key], offsets: Array, threads: int) -> None:
         self.optimizer, self.weight, self.grad, self.state = optimizer, weight, grad, state
         self.indices, self.offsets, self.threads = indices, offsets, threads
-        self.key: tuple[Array, Array, Key] = weight, grad, 0
         self._version = -1
+
+    def is_of(self, optimizer: RuleOptimizer, index: Key, weight: Array, grad: Array) -> bool:
+        return (self.weight is weight and self.grad is grad and self.indices[0] == index
+                and self.optimizer is optimizer)
 
     def refresh(self) -> None:
         """Make the plans anew where hyper-parameters or multipliers changed."""
@@ -182,7 +187,8 @@ class Bound:
         if self._version == optimizer._version:
             return
         optimizer._check_state(self.state)
-        pairs = [(optimizer._multiplier(optimizer.lr_mult, i), optimizer._multiplier(optimizer.wd_mult, i)) for i in self.indices]
+        pairs = [(optimizer._multiplier(optimizer.lr_mult, i), optimizer._multiplier(optimizer.wd_mult, i))
+                 for i in self.indices]
         distinct = {pair: k for k, pair in enumerate(dict.fromkeys(pairs))}
         group = np.array([distinct[pair] for pair in pairs], np.int64)
         values = {**optimizer._values, "offset": self.state.offset}
@@ -191,7 +197,7 @@ class Bound:
             return Plan(rule, buffers, self.offsets, group, list(distinct), values, self.threads)
 
         slots = {name: slot.reshape(-1) for name, slot in self.state.slots.items()}
-        self._plans = optimizer._plans(plan, self.weight, self.grad, slots)
+        self._plans = optimizer._plans(plan, self.weight.reshape(-1), self.grad.reshape(-1), slots)
         self._version = optimizer._version
 
     def step(self, rate: float, rescale: float) -> None:
@@ -221,7 +227,8 @@ def _check_array(what: str, array: Array, like: Array | None = None, written: bo
 def from_rule(rule: Rule) -> type[RuleOptimizer]:
     """The class of an optimizer that is one rule."""
     name = rule.title or rule.name
-    return type(name, (RuleOptimizer,), {"rules": (rule,), "__doc__": rule.doc or f"The rule {rule.name!r}.", "__module__": rule.update.__module__})
+    doc = rule.doc or f"The rule {rule.name!r}."
+    return type(name, (RuleOptimizer,), {"rules": (rule,), "__doc__": doc, "__module__": rule.update.__module__})
 
 
 def register(what: Any) -> Any:
