@@ -17,16 +17,19 @@ lint: $(VENV)/test.stamp
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 
-$(VENV)/bin/pip:
-	$(PYTHON) -c 'import sys; sys.exit("numoptim needs Python 3.11 or newer" if sys.version_info < (3, 11) else 0)'
-	$(PYTHON) -m venv $(VENV)
+# Not every Python can put pip into a new environment (Debian splits that off), so the pip at hand fills it.
+PIP := $(PYTHON) -m pip --python $(BIN)/python --disable-pip-version-check --quiet
 
-$(VENV)/demo.stamp: pyproject.toml | $(VENV)/bin/pip
-	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[demo]'
+$(BIN)/python:
+	$(PYTHON) -c 'import sys; sys.exit("numoptim needs Python 3.11 or newer" if sys.version_info < (3, 11) else 0)'
+	$(PYTHON) -m venv --without-pip $(VENV)
+
+$(VENV)/demo.stamp: pyproject.toml | $(BIN)/python
+	$(PIP) install --editable '.[demo]'
 	touch $@
 
-$(VENV)/test.stamp: pyproject.toml | $(VENV)/bin/pip
-	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[test]'
+$(VENV)/test.stamp: pyproject.toml | $(BIN)/python
+	$(PIP) install --editable '.[test]'
 	touch $@ $(VENV)/demo.stamp
 
 clean:

@@ -64,12 +64,12 @@ class RuleOptimizer(Optimizer):
         for key in keywords:
             if key not in known:
                 raise TypeError(f"{type(self).__name__} has no keyword {key!r}{nearest(key, known)}")
-        own = {key: keywords.pop(key, default) for key, (default, _) in self.hyper.items()}
-        chosen = {key: keywords.pop(key, default) for key, (default, *_) in self.options.items()}
+        values = {key: keywords.pop(key, known[key].default) for key in (*self.hyper, *self.options)}
         super().__init__(**keywords)
-        for key, value in own.items():
-            setattr(self, key, value)
-        for key, value in chosen.items():
+        for key in self.hyper:
+            setattr(self, key, values[key])
+        for key in self.options:
+            value = values[key]
             _, accepts, accepted = self.options[key]
             if not accepts(value):
                 raise ValueError(f"{key}={value!r}: expected {accepted}")
