@@ -88,7 +88,7 @@ def limit_call(trainer, thread_count) -> Callable[[], object]:
     state = trainer._driver.bound.state
     arrays = [trainer.params.flat, trainer.params.grad.flat, *(s.reshape(-1) for s in state.slots.values())]
     plan = trainer._driver.bound._plans[0]
-    pieces = [(int(row[0]), int(row[0] + row[1])) for row in plan._alive[-1]]
+    pieces = [(int(row[0]), int(row[0] + row[1])) for row in plan._words]
     kernel = LIMITS[len(arrays) - 2]
     jobs = [tuple(array[lo:hi] for array in arrays) for lo, hi in pieces]
     if len(jobs) == 1:
@@ -120,7 +120,8 @@ def against_limit(size, dtype, rounds):
             own, limit = alternate(lambda t=trainer: t.step(1e9), limit_call(trainer, count), rounds)
             low, middle, high = np.quantile(limit / own, (0.25, 0.5, 0.75))
             ns = np.median(own) / size * 1e9, np.median(limit) / size * 1e9
-            print(f"{rule.name:18} {count:7}  {ns[0]:10.3f}  {ns[1]:5.3f}  {middle:5.2f}  {low:.2f} - {high:.2f}", flush=True)
+            print(f"{rule.name:18} {count:7}  {ns[0]:10.3f}  {ns[1]:5.3f}  {middle:5.2f}  {low:.2f} - {high:.2f}",
+                  flush=True)
 
 
 def overheads(rounds):
@@ -131,7 +132,8 @@ def overheads(rounds):
 
     small = make([90, 10])
     own, empty = alternate(lambda: small.step(1), lambda: None, rounds, 2000)
-    print(f"\nTrainer.step, Adam on 100 elements: {np.median(own) * 1e6:.2f} us (an empty call {np.median(empty) * 1e6:.2f})")
+    print(f"\nTrainer.step, Adam on 100 elements: {np.median(own) * 1e6:.2f} us "
+          f"(an empty call {np.median(empty) * 1e6:.2f})")
     flat, many = make([100_000]), make([100] * 1000)
     mixed = make([100] * 1000, {"wd": 0.01, "wd_mult": {f"w{k}": 0.0 for k in range(0, 1000, 2)}})
     for what, trainer in (("1,000 parameters of 100", many), ("the same, alternating wd_mult", mixed)):

@@ -74,12 +74,18 @@ class Plan:
         pieces = 1 if self._threads == 1 else self._threads * PIECES_PER_THREAD
         step = max(1, size) if pieces == 1 else -(-size // (pieces * kernels.BLOCK)) * kernels.BLOCK
         addresses = [b.ctypes.data for b in buffers]
-        words = np.array([[lo, min(step, size - lo), *table, *(a + lo * itemsize for a in addresses)]
-                          for lo in range(0, size, step)], np.int64)
+        words = np.array([(lo, min(step, size - lo), *table, *(a + lo * itemsize for a in addresses))
+                          for lo in range(0, size, step)], np.int64).reshape(-1, 2 + len(table) + len(addresses))
         rows = [(pointer(row),) for row in words]
-        self._alive = buffers, offsets, group, norms, words
+        self._words, self._buffers, self._alive = words, list(buffers), (offsets, group, norms)
         self._phases = [(function(self.rule, short(buffers[0].dtype), f"entry_{phase}_packed")[0], rows)
                         for phase in kernels.phases(self.rule)]
+
+    def set_gradient(self, grad: Array) -> None:
+        """Read another array, of the same size and dtype, from now on."""
+        column = self._words.shape[1] - len(self._buffers) + 1
+        self._words[:, column] += grad.ctypes.data - self._buffers[1].ctypes.data
+        self._buffers[1] = grad
 
     def run(self, t: int, rate: float, rescale: float) -> None:
         """Step t with this learning rate (before multipliers) and gradient scale, on all buffers."""

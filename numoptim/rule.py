@@ -94,7 +94,8 @@ class Rule:
     @property
     def doc(self) -> str:
         """Docstring of the module that defines the rule."""
-        return inspect.getdoc(sys.modules.get(self.update.__module__)) or ""
+        module = sys.modules.get(self.update.__module__)
+        return inspect.cleandoc(module.__doc__) if module and module.__doc__ else ""
 
     def section(self, heading: str) -> str:
         """Text under a heading of the docstring; ``heading <name>`` first, where rules share a file."""

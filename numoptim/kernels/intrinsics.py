@@ -54,3 +54,27 @@ def data(typing, array):
     def generate(context, builder, signature, args):
         return context.make_array(array)(context, builder, args[0]).data
     return types.CPointer(array.dtype)(array), generate
+
+
+@intrinsic
+def unaliased(typing):
+    """Promise LLVM that the pointers the calling function received do not overlap."""
+    def generate(context, builder, signature, args):
+        for argument in builder.function.args:
+            if isinstance(argument.type, ir.PointerType):
+                argument.add_attribute("noalias")
+        return context.get_dummy_value()
+    return types.void(), generate
+
+
+@intrinsic
+def prefetch(typing, pointer, index):
+    """Ask for the cache line of ``pointer[index]``."""
+    def generate(context, builder, signature, args):
+        word = ir.IntType(32)
+        kind = ir.FunctionType(ir.VoidType(), [ir.PointerType(), word, word, word])
+        function = builder.module.declare_intrinsic("llvm.prefetch", [ir.PointerType()], kind)
+        address = builder.gep(args[0], [args[1]], source_etype=context.get_value_type(pointer.dtype))
+        builder.call(function, [address, word(0), word(3), word(1)])
+        return context.get_dummy_value()
+    return types.void(pointer, types.intp), generate

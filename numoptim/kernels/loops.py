@@ -4,20 +4,31 @@ Placeholders: ``{buffers}`` the parameters w, g and one ``s_<slot>`` each; ``{el
 update element i (text.element); ``{old}`` what a rule reads of it. Indices are unsigned: an index whose
 sign LLVM cannot prove keeps a loop scalar.
 
-A family is a ``span``: elements first ... last - 1 of one segment under one set of constants. All
-families have the same entries: whole buffers under one set of hyper-parameters, or any range of a flat
-buffer with its table of segments.
+A ``span`` updates elements first ... last - 1 of one segment under one set of constants: DENSE, or NOISY
+for rules that take noise; NORMS is what layer-wise rules have beside it. All have the same entries: whole
+buffers under one set of hyper-parameters, or any range of a flat buffer with its table of segments.
 """
 
-ELEMENTWISE = """
-def span(first, last, {buffers}, h):
-    for i in range(np.uintp(first), np.uintp(last)):
+DENSE = """
+def span(first, last, {buffers}, h{ratio}):
+    # Beside a rule's arithmetic a processor keeps too few loads in flight to reach the memory's speed:
+    # ask for the lines ahead, two of each buffer at a time.
+    unaliased()
+    chunks = (last - first) // CHUNK
+    for c in range(chunks):
+        start = first + c * CHUNK
+        {prefetch}
+        for j in range(CHUNK):
+            i = np.uintp(start) + np.uintp(j)
+            {element}
+    for i in range(np.uintp(first + chunks * CHUNK), np.uintp(last)):
         {element}
 """
 
 NOISY = """
 def span(first, last, {buffers}, h, seed, t, origin):
     # Element i takes normal number origin + i, drawn a tile at a time.
+    unaliased()
     normals, words = stack_normals(), stack_words()
     begin, end = origin + first, origin + last
     for tile in range(begin // TILE, (end + TILE - 1) // TILE):
@@ -29,13 +40,9 @@ def span(first, last, {buffers}, h, seed, t, origin):
             {element}
 """
 
-LAYERWISE = """
-def span(first, last, {buffers}, h, extra):
-    for i in range(np.uintp(first), np.uintp(last)):
-        {element}
-
-
+NORMS = """
 def row(start, count, {buffers}, h, a, b):
+    unaliased()
     for lane in range(count):
         i = start + np.uintp(lane)
         x, y = measure({old}, h)

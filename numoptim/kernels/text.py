@@ -26,6 +26,8 @@ STATUS = {
 NULL, SIZE, STEP, HYPER, TABLE = STATUS
 BLOCK = 4096        # elements per partial sum of a norm; blocks never cross a segment
 LANES = 64
+CHUNK = 128         # bytes of each buffer between prefetches: two cache lines
+AHEAD = 1024        # bytes from what is updated to what is prefetched
 ROWS = 16           # sets of constants kept on the stack while segments alternate
 
 
@@ -68,6 +70,8 @@ def parts(rule: Rule) -> dict[str, str | list[str]]:
     extra = "extra, " if rule.noisy or rule.layerwise else ""
     return {
         "element": [f"{', '.join(new)} = update({old}, {extra}h)", "w[i] = new_w", *stores],
+        "prefetch": [f"prefetch({b}, start + {ahead})" for b in buffers for ahead in ("AHEAD", "AHEAD + CHUNK // 2")],
+        "ratio": ", extra" if rule.layerwise else "",
         "old": old,
         "new": ", ".join(new[1:]) + ",",
         "stores": stores,
@@ -98,8 +102,8 @@ def parts(rule: Rule) -> dict[str, str | list[str]]:
 
 def source(rule: Rule) -> str:
     """Text of all kernels of a rule."""
-    family = loops.LAYERWISE if rule.layerwise else loops.NOISY if rule.noisy else loops.ELEMENTWISE
     known = parts(rule)
+    family = loops.NOISY if rule.noisy else loops.DENSE + (loops.NORMS if rule.layerwise else "")
     body = fill(loops.SPANS if rule.layerwise else loops.SPAN, **known).rstrip().split("\n")
     entries = [loops.RANGE, loops.WHOLE, loops.ARRAYS, *([loops.INIT] if rule.init else [])]
     packed = [loops.PACKED.replace("{phase}", phase) for phase in phases(rule)]
@@ -130,12 +134,15 @@ def constants(rule: Rule, dtype: str) -> dict[str, Any]:
     import numba
 
     from . import intrinsics
+    itemsize = FLOAT[dtype].itemsize
     number, table = numba.from_dtype(FLOAT[dtype]), numba.types.CPointer(numba.int64)
     rows = (ROWS + 1) * (len(rule.fields) + len(rule.derived))
     return {
         "np": np, "math": math, "T": FLOAT[dtype].type, "TINY": np.finfo(FLOAT[dtype]).tiny, "INF": math.inf,
         "NULL": NULL, "SIZE": SIZE, "STEP": STEP, "HYPER": HYPER, "TABLE": TABLE,
         "BLOCK": BLOCK, "LANES": LANES, "ROWS": ROWS, "TILE": random.TILE,
+        "CHUNK": CHUNK // itemsize, "AHEAD": AHEAD // itemsize,
+        "unaliased": intrinsics.unaliased, "prefetch": intrinsics.prefetch,
         "H": namedtuple("H", [*(f for f in rule.fields if f not in NOISE), *rule.derived]),
         "is_null": intrinsics.is_null, "record_at": intrinsics.record_at, "data": intrinsics.data,
         "table_at": intrinsics.at_address(table),

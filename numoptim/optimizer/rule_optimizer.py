@@ -131,28 +131,30 @@ class RuleOptimizer(Optimizer):
             bound.step(rate, float(self.rescale_grad))
 
     def _bound(self, index: Key, weight: Array, grad: Array, state: State) -> "Bound":
-        """The state's binding to these very arrays: checked in full when new, by identity afterwards."""
+        """The state's binding to these very arrays: what is new is checked in full, the rest known by identity."""
         if not isinstance(state, State):
             raise TypeError(f"state of {index!r} is {type(state).__name__}; expected what create_state returned")
         bound = state.bound
-        if bound is None or not bound.is_of(self, index, weight, grad):
-            self._check(index, weight, grad, state)
+        if bound is None or not bound.is_of(self, index, weight):
+            _check_array(f"weight of {index!r}", weight)
+            self._check_state(state)
+            buffers = {"weight": weight}
+            for name, slot in state.slots.items():
+                _check_array(f"slot {name!r} of {index!r}", slot, like=weight)
+                _check_apart(f"slot {name!r} of {index!r}", slot, buffers)
+                buffers[f"slot {name!r}"] = slot
+            self._check_gradient(index, grad, state, weight)
             bound = Bound(self, weight, grad, state, [index], np.array([0, weight.size]), 1)
             state.bound = bound
         bound.refresh()
+        if bound.grad is not grad:
+            self._check_gradient(index, grad, state, weight)
+            bound.set_gradient(grad)
         return bound
 
-    def _check(self, index: Key, weight: Array, grad: Array, state: State) -> None:
-        _check_array(f"weight of {index!r}", weight)
+    def _check_gradient(self, index: Key, grad: Array, state: State, weight: Array) -> None:
         _check_array(f"gradient of {index!r}", grad, like=weight, written=False)
-        self._check_state(state)
-        for name, slot in state.slots.items():
-            _check_array(f"slot {name!r} of {index!r}", slot, like=weight)
-        arrays = [("weight", weight), ("gradient", grad), *((f"slot {n!r}", s) for n, s in state.slots.items())]
-        for k, (a, x) in enumerate(arrays):
-            for b, y in arrays[:k]:
-                if np.may_share_memory(x, y):
-                    raise ValueError(f"{b} and {a} of {index!r} overlap in memory")
+        _check_apart(f"gradient of {index!r}", grad, {"weight": weight, **state.slots})
 
     def _check_state(self, state: State) -> None:
         if state.rule is not self.rule or tuple(state.slots) != self._slot_names():
@@ -160,6 +162,8 @@ class RuleOptimizer(Optimizer):
                              f"{type(self).__name__} now applies {self.rule.name!r} with slots {self._slot_names()}")
 
     # --- plans: what LBSGD overrides
+
+    # The first plan is the one that reads the gradient.
 
     def _plans(self, plan: Callable[..., Plan], weight: Array, grad: Array, slots: Mapping[str, Array]) -> list[Plan]:
         return [plan(self.rule, [weight, grad, *(slots[s] for s in self.rule.slots)])]
@@ -177,9 +181,13 @@ class Bound:
         self.indices, self.offsets, self.threads = indices, offsets, threads
         self._version = -1
 
-    def is_of(self, optimizer: RuleOptimizer, index: Key, weight: Array, grad: Array) -> bool:
-        return (self.weight is weight and self.grad is grad and self.indices[0] == index
-                and self.optimizer is optimizer)
+    def is_of(self, optimizer: RuleOptimizer, index: Key, weight: Array) -> bool:
+        return self.weight is weight and self.indices[0] == index and self.optimizer is optimizer
+
+    def set_gradient(self, grad: Array) -> None:
+        """Read another array from the next step on."""
+        self._plans[0].set_gradient(grad.reshape(-1))
+        self.grad = grad
 
     def refresh(self) -> None:
         """Make the plans anew where hyper-parameters or multipliers changed."""
@@ -222,6 +230,12 @@ def _check_array(what: str, array: Array, like: Array | None = None, written: bo
         raise ValueError(f"{what} is not C-contiguous (strides {array.strides} for shape {array.shape})")
     if written and not array.flags.writeable:
         raise ValueError(f"{what} is read-only")
+
+
+def _check_apart(what: str, array: Array, others: Mapping[str, Array]) -> None:
+    for name, other in others.items():
+        if np.may_share_memory(array, other):
+            raise ValueError(f"{what} overlaps the {name} in memory")
 
 
 def from_rule(rule: Rule) -> type[RuleOptimizer]:
