@@ -27,15 +27,32 @@ POSITIVE = (_counts_from(1), "an integer of at least 1")
 NATURAL = (_counts_from(0), "an integer of at least 0")
 
 
-@add
-class SGD(RuleOptimizer):
-    __doc__ = sgd.__doc__
-    rules = (sgd.RULE, sgd.MOMENTUM)
+class ByMomentum(RuleOptimizer):
+    """Of two rules, the second where there is momentum."""
+
     momentum: float
 
     @property
     def rule(self) -> Rule:
-        return sgd.MOMENTUM if self.momentum else sgd.RULE
+        return self.rules[self.momentum != 0]
+
+
+@add
+class SGD(ByMomentum):
+    __doc__ = sgd.__doc__
+    rules = (sgd.RULE, sgd.MOMENTUM)
+
+
+@add
+class Signum(ByMomentum):
+    __doc__ = signum.__doc__
+    rules = (signum.SIGNSGD, signum.RULE)
+
+
+@add
+class DCASGD(ByMomentum):
+    __doc__ = dcasgd.__doc__
+    rules = (dcasgd.RULE, dcasgd.MOMENTUM)
 
 
 @add
@@ -48,28 +65,6 @@ class RMSProp(RuleOptimizer):
     @property
     def rule(self) -> Rule:
         return rmsprop.CENTERED if self.centered else rmsprop.RULE
-
-
-@add
-class Signum(RuleOptimizer):
-    __doc__ = signum.__doc__
-    rules = (signum.RULE, signum.SIGNSGD)
-    momentum: float
-
-    @property
-    def rule(self) -> Rule:
-        return signum.RULE if self.momentum else signum.SIGNSGD
-
-
-@add
-class DCASGD(RuleOptimizer):
-    __doc__ = dcasgd.__doc__
-    rules = (dcasgd.RULE, dcasgd.MOMENTUM)
-    momentum: float
-
-    @property
-    def rule(self) -> Rule:
-        return dcasgd.MOMENTUM if self.momentum else dcasgd.RULE
 
 
 @add
