@@ -18,28 +18,22 @@ ffi = cffi.FFI()
 
 
 @functools.cache
-def function(rule: Rule, dtype: str, entry: str) -> tuple[Callable[..., int], object]:
-    """A kernel entry as a cffi function, and what keeps its code alive."""
-    compiled = kernels.over_pointers(rule, dtype, entry)
-    types = {"int64": "int64_t", "int32": "int32_t"}
-    arguments = [types.get(str(a), "void *") for a in compiled._sig.args]
-    return ffi.cast(f"int32_t (*)({', '.join(arguments)})", compiled.address), compiled
+def function(rule: Rule, dtype: "np.dtype[Any]", entry: str, arguments: str) -> Callable[..., int]:
+    """A kernel entry as a cffi function."""
+    compiled = kernels.over_pointers(rule, f"f{8 * dtype.itemsize}", entry)      # which caches it, so it lives on
+    return ffi.cast(f"int32_t (*)({arguments})", compiled.address)
 
 
 def pointer(array: Any) -> Any:
     return ffi.cast("void *", array.ctypes.data)
 
 
-def short(dtype: "np.dtype[Any]") -> str:
-    """"f32" or "f64"."""
-    return f"f{8 * dtype.itemsize}"
-
-
 def initialise(rule: Rule, weight: Array, slots: Sequence[Array], values: Mapping[str, float]) -> None:
     """Fill the slots of a rule whose slots do not start at 0."""
     hyper = np.array([tuple(values[key] for key in rule.fields)], kernels.hyper_dtype(rule))
-    call, _ = function(rule, short(weight.dtype), "entry_init")
-    call(weight.size, *map(pointer, (weight, *slots, hyper)))
+    pointers = [pointer(array) for array in (weight, *slots, hyper)]
+    call = function(rule, weight.dtype, "entry_init", "int64_t" + ", void *" * len(pointers))
+    call(weight.size, *pointers)
 
 
 class Plan:
@@ -78,7 +72,7 @@ class Plan:
                           for lo in range(0, size, step)], np.int64).reshape(-1, 2 + len(table) + len(addresses))
         rows = [(pointer(row),) for row in words]
         self._words, self._buffers, self._alive = words, list(buffers), (offsets, group, norms)
-        self._phases = [(function(self.rule, short(buffers[0].dtype), f"entry_{phase}_packed")[0], rows)
+        self._phases = [(function(self.rule, buffers[0].dtype, f"entry_{phase}_packed", "void *, int64_t"), rows)
                         for phase in kernels.phases(self.rule)]
 
     def set_gradient(self, grad: Array) -> None:
