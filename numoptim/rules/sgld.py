@@ -2,6 +2,7 @@
 
 Source
     Welling & Teh, "Bayesian learning via stochastic gradient Langevin dynamics", ICML 2011, eq. 4.
+    https://www.stats.ox.ac.uk/~teh/research/compstats/WelTeh2011a.pdf
     (The guide cites Patterson & Teh 2013, which is the Riemannian variant.)
 
 Update (normal: a standard normal number per element, a function of seed, t and offset + element alone)

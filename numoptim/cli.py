@@ -1,0 +1,171 @@
+"""The command ``numoptim``: demo, rules, info."""
+import argparse
+import importlib.util
+import math
+import os
+import platform
+import re
+import sys
+import textwrap
+from collections.abc import Iterable, Sequence
+from importlib.metadata import version
+from pathlib import Path
+
+from . import __version__, native, threads
+from .hyperparameters import COMMON, Hyper, checked, nearest
+from .optimizer import RuleOptimizer, find
+from .rule import Rule
+from .rules import RULES
+
+WIDTH = 80
+DEMO_NEEDS = ("matplotlib", "rich", "sklearn")
+X86_64_LEVELS = {                              # beyond the previous level, in LLVM's words
+    "v2": {"cx16", "popcnt", "sse4.2", "ssse3"},
+    "v3": {"avx2", "bmi", "bmi2", "f16c", "fma", "lzcnt", "movbe"},
+    "v4": {"avx512bw", "avx512cd", "avx512dq", "avx512f", "avx512vl"},
+}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command line. Returns the exit status: 0, 1 for a failure, 2 for wrong usage."""
+    options = _parser().parse_args(arguments)
+    try:
+        status: int = options.command(options)
+        sys.stdout.flush()
+        return status
+    except BrokenPipeError:                    # the reader has gone; nothing may be left to flush at exit
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except KeyboardInterrupt:
+        return 130
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser("numoptim", description="Gradient-descent optimizers as compiled kernels.")
+    parser.add_argument("--version", action="version", version=f"numoptim {__version__}")
+    commands = parser.add_subparsers(required=True, metavar="command")
+    command = commands.add_parser("demo", help="train two models on real images with every optimizer")
+    command.add_argument("--out", type=Path, default=Path(), metavar="DIR",
+                         help="for convergence.png and paths.png (default: the current directory)")
+    command.add_argument("--seed", type=_seed, default=0, metavar="N",
+                         help="of first weights, mini-batches and noise (default: 0)")
+    command.set_defaults(command=demo)
+    command = commands.add_parser("rules", help="print equations, slots and hyper-parameters of every optimizer")
+    command.add_argument("name", nargs="?", help="of one rule or optimizer")
+    command.set_defaults(command=rules)
+    command = commands.add_parser("info", help="print versions and what the kernels run on")
+    command.set_defaults(command=info)
+    return parser
+
+
+def _seed(text: str) -> int:
+    try:
+        return int(checked("seed", int(text), 0, "[0, inf)"))
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def _fail(message: str, status: int) -> int:
+    print(f"numoptim: {message}", file=sys.stderr)
+    return status
+
+
+# --- demo
+
+def demo(options: argparse.Namespace) -> int:
+    if any(importlib.util.find_spec(name) is None for name in DEMO_NEEDS):
+        return _fail("the demo needs matplotlib, rich and scikit-learn: pip install 'numoptim[demo]'", 1)
+    try:
+        options.out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        return _fail(f"--out: {error}", 1)
+    if not os.access(options.out, os.W_OK):
+        return _fail(f"--out: cannot write to {options.out.absolute()}", 1)
+    from .demo import run
+    run(options.out, options.seed)
+    return 0
+
+
+# --- rules
+
+def rules(options: argparse.Namespace) -> int:
+    wanted = [rule for rule in RULES if options.name is None or options.name.lower() in _names(rule)]
+    if not wanted:
+        known = dict.fromkeys(name for rule in RULES for name in (_class(rule).__name__, rule.name))
+        return _fail(f"unknown optimizer or rule {options.name!r}{nearest(options.name, known)}", 2)
+    for rule in wanted:
+        print("\n".join(_described(rule)), end="\n\n")
+    print("Every rule has, besides its own:")
+    print("\n".join(_labelled("hyper", _hyper_lines(COMMON))))
+    return 0
+
+
+def _class(rule: Rule) -> type[RuleOptimizer]:
+    """The optimizer whose file a built-in rule is in."""
+    cls = find(rule.update.__module__.rpartition(".")[2])
+    assert issubclass(cls, RuleOptimizer)
+    return cls
+
+
+def _names(rule: Rule) -> tuple[str, str]:
+    return rule.name, _class(rule).__name__.lower()
+
+
+def _described(rule: Rule) -> Iterable[str]:
+    yield f"{rule.name} {'-' * (WIDTH - 1 - len(rule.name))}"
+    yield from textwrap.wrap(rule.doc.partition("\n")[0], WIDTH)
+    yield from _labelled("update", rule.section("Update").splitlines())
+    remark = re.search(rf"^Update(?: {rule.name})? \((.*)\)$", rule.doc, re.MULTILINE)
+    yield from _labelled("note", _wrapped(remark[1] if remark else ""))
+    yield from _labelled("slots", [", ".join(rule.slots) or "none"])
+    yield from _labelled("hyper", _hyper_lines({k: v for k, v in rule.fields.items() if k not in COMMON}))
+    options = [(key, repr(default), accepted) for key, (default, _, accepted) in _class(rule).options.items()]
+    yield from _labelled("option", _columns(options))
+    yield from _labelled("source", _wrapped(rule.section("Source")))
+
+
+def _labelled(label: str, lines: Iterable[str]) -> Iterable[str]:
+    """Lines behind a label of six letters, continued where they are too long."""
+    for line in lines:
+        yield from textwrap.wrap(line, WIDTH, initial_indent=f"{label:7}", subsequent_indent=" " * 11,
+                                 break_long_words=False, break_on_hyphens=False)
+        label = ""
+
+
+def _wrapped(text: str) -> list[str]:
+    return textwrap.wrap(" ".join(text.split()), WIDTH - 7, break_long_words=False, break_on_hyphens=False)
+
+
+def _hyper_lines(hyper: Hyper) -> list[str]:
+    return _columns([(key, "none" if math.isinf(default) else f"{default}", interval)
+                     for key, (default, interval) in hyper.items()])
+
+
+def _columns(rows: Sequence[tuple[str, ...]]) -> list[str]:
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return ["  ".join(f"{cell:{width}}" for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+
+
+# --- info
+
+def info(options: argparse.Namespace) -> int:
+    python = f"{platform.python_version()} on {platform.system()} {platform.machine()}"
+    rows = [("numoptim", __version__), ("Python", python)]
+    rows += [(name, version(name)) for name in ("numba", "llvmlite", "numpy", "cffi")]
+    rows += [("CPU", _cpu()), ("processors", f"{threads.available()} usable"), ("kernels", native.SOURCE),
+             ("threads", f"one below {native.SERIAL_BELOW:,} elements")]
+    print("\n".join(_columns(rows)))
+    return 0
+
+
+def _cpu() -> str:
+    """LLVM's name of the processor, and the x86-64 level it reaches."""
+    from llvmlite import binding
+    features = {name for name, present in binding.get_host_cpu_features().items() if present}
+    level = "x86-64" if platform.machine().lower() in ("x86_64", "amd64") else platform.machine()
+    if level == "x86-64":
+        for name, needed in X86_64_LEVELS.items():
+            if not needed <= features:
+                break
+            level = f"x86-64-{name}"
+    return f"{binding.get_host_cpu_name()}, {level}"
