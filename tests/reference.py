@@ -1,0 +1,216 @@
+"""What kernels are compared with: a rule's own Python functions, run on NumPy scalars one element at a time.
+
+Nothing here is compiled. The gradient's preparation, the flush and the norms are written out again from their
+documentation. Tables that drive the tests of every rule stand here too.
+"""
+import ctypes
+import functools
+from itertools import pairwise
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+import numoptim
+from numoptim import kernels, optimizer, random
+from numoptim.kernels.compile import specialise
+from numoptim.rules import RULES
+
+FLOAT = {"f32": np.float32, "f64": np.float64}
+BLOCK = 4096
+BITS = {4: np.uint32, 8: np.uint64}
+COMMON = ("wd", "rescale_grad", "clip_gradient")
+BY_NAME = {rule.name: rule for rule in RULES}
+
+each_rule = pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.name)
+each_dtype = pytest.mark.parametrize("dtype", FLOAT)
+
+# Hyper-parameters none of which is a default; what is missing keeps its default.
+VALUES = {
+    "learning_rate": 0.05, "wd": 0.03, "rescale_grad": 0.5, "clip_gradient": 0.8, "momentum": 0.8, "eps": 1e-5,
+    "gamma1": 0.85, "gamma2": 0.8, "epsilon": 1e-6, "clip_weights": 1.5, "rho": 0.8, "beta1": 0.8, "beta2": 0.95,
+    "schedule_decay": 0.01, "wd_lh": 0.02, "lamda": 0.3, "lamda1": 0.05, "beta": 0.7, "eta": 0.3, "lower_bound": 0.5,
+    "upper_bound": 8.0, "bias_correction": 1, "seed": 77, "offset": 13, "n_data": 3.0, "temperature": 0.5,
+}
+# The class and options that choose a rule, where it isn't the class of the rule's own title.
+CHOSEN = {
+    "sgd": ("SGD", {}), "sgd_momentum": ("SGD", {}), "dcasgd": ("DCASGD", {}), "dcasgd_momentum": ("DCASGD", {}),
+    "signum": ("Signum", {}), "signsgd": ("Signum", {"momentum": 0}), "ftrl": ("Ftrl", {}),
+    "rmsprop": ("RMSProp", {}), "rmsprop_centered": ("RMSProp", {"centered": True}),
+    "accumulate": ("LBSGD", {"batch_scale": 3, "warmup_strategy": "sqrt", "momentum": 0.8, "learning_rate": 0.05}),
+    "lbsgd_lars": ("LBSGD", {"batch_scale": 2, "warmup_strategy": "lars"}),
+}
+
+
+def values(rule, **changed):
+    """Every hyper-parameter of a rule, from VALUES; ``changed`` ones the rule doesn't have are left out."""
+    return {key: {**VALUES, **changed}.get(key, default) for key, (default, _) in rule.fields.items()}
+
+
+def make(rule, **keywords):
+    """An optimizer that applies the rule, with hyper-parameters from VALUES."""
+    name, options = CHOSEN.get(rule.name, (rule.title, {}))
+    own = {key: VALUES[key] for key in rule.fields if key in VALUES and key != "offset"}
+    return optimizer.create(name, **{**own, **options, **keywords})
+
+
+def same_bits(a, b):
+    """Whether two float arrays are equal bit by bit; one NaN is as good as another."""
+    bits = BITS[a.dtype.itemsize]
+    return a.dtype == b.dtype and np.all((a.view(bits) == b.view(bits)) | (np.isnan(a) & np.isnan(b)))
+
+
+# --- a rule on NumPy scalars
+
+class Maths:
+    """``math`` as functions that return the type they are given."""
+
+    sqrt, copysign = np.sqrt, np.copysign
+
+
+def plain(function, scalar):
+    return specialise(function, scalar, _same, Maths)
+
+
+def _same(function):
+    return function
+
+
+def constants(rule, scalar, group, t):
+    """Hyper-parameters in float64, and with what ``prepare`` derives from them in the type of the elements."""
+    hyper = SimpleNamespace(**{key: int(group[key]) if isinstance(default, int) else np.float64(group[key])
+                               for key, (default, _) in rule.fields.items()})
+    derived = plain(rule.prepare, None)(t, hyper) if rule.prepare else ()
+    known = {**vars(hyper), **dict(zip(rule.derived, derived, strict=True))}
+    return hyper, SimpleNamespace(**{key: scalar(value) for key, value in known.items()})
+
+
+def gradient(kind, w, g, h):
+    if kind == "raw":
+        return g
+    g = h.rescale_grad * g
+    g = -h.clip_gradient if g < -h.clip_gradient else h.clip_gradient if g > h.clip_gradient else g
+    return g + h.wd * w if kind == "decayed" else g
+
+
+def norm(x):
+    """Blocks of 4,096, each of 64 float64 lanes that are added as a tree."""
+    total = np.float64(0.0)
+    for block in np.split(np.float64(x), range(BLOCK, len(x), BLOCK)):
+        lanes = np.zeros(64)
+        for row in np.split(block, range(64, len(block), 64)):
+            lanes[:len(row)] += row * row
+        while len(lanes) > 1:
+            lanes = lanes[:len(lanes) // 2] + lanes[len(lanes) // 2:]
+        total += lanes[0]
+    return np.sqrt(total)
+
+
+@functools.lru_cache(1000)
+def tile(k, seed, t):
+    """Normal numbers 256*k ... 256*k + 255 of a stream, by random.fill on NumPy scalars."""
+    out, words = [np.float32(0)] * random.TILE, [0] * random.TILE
+    plain(random.fill, np.float32)(out, words, k, seed % 2**64, t)
+    return out
+
+
+def normal(element, seed, t):
+    return tile(element // random.TILE, seed, t)[element % random.TILE]
+
+
+def flush(x):
+    return x.dtype.type(0) if abs(x) < np.finfo(x.dtype).tiny else x
+
+
+def step(rule, buffers, groups, t, offsets=None, which=None, elements=None, store=flush):
+    """Step t in place on flat buffers w, g and slots, of segments with hyper-parameters groups[which[s]].
+
+    elements: the only ones to write. Defaults: one segment, all elements.
+    """
+    size = len(buffers[0])
+    offsets = [0, size] if offsets is None else offsets
+    with np.errstate(all="ignore"):
+        for s, (lo, hi) in enumerate(pairwise(offsets)):
+            wanted = range(lo, hi) if elements is None else [i for i in elements if lo <= i < hi]
+            if lo < hi:
+                _segment(rule, buffers, groups[0 if which is None else which[s]], t, range(lo, hi), wanted, store)
+
+
+def _segment(rule, buffers, group, t, segment, wanted, store):
+    w, g, *slots = buffers
+    scalar = w.dtype.type
+    hyper, h = constants(rule, scalar, group, t)
+    if rule.needs_rate and hyper.learning_rate == 0:
+        return
+
+    def arguments(i):
+        return w[i], gradient(rule.gradient, w[i], g[i], h), *(s[i] for s in slots)
+
+    extra = ()
+    if rule.layerwise:
+        pairs = np.array([plain(rule.measure, scalar)(*arguments(i), h) for i in segment])
+        extra = (scalar(plain(rule.trust, None)(norm(pairs[:, 0]), norm(pairs[:, 1]), hyper)),)
+    for i in wanted:
+        if rule.noisy:
+            extra = (scalar(normal(hyper.offset + i, hyper.seed, t)),)
+        new = plain(rule.update, scalar)(*arguments(i), *extra, h)
+        new = new if isinstance(new, tuple) else (new,)
+        assert all(type(x) is scalar for x in new), f"{rule.name} leaves {scalar.__name__}: {new}"
+        w[i] = new[0]
+        for slot, x in zip(slots, new[1:], strict=True):
+            slot[i] = store(x)
+
+
+# --- kernels
+
+def records(rule, groups):
+    return np.array([numoptim.hyper(rule, **group) for group in groups])
+
+
+def whole(rule, buffers, group, t, offsets):
+    """One call of the C entry for whole buffers; its status."""
+    size = [len(offsets) - 1, offsets] if rule.layerwise else [len(buffers[0])]
+    return _call(rule, "entry", *size, *buffers, records(rule, [group]), t, like=buffers[0])
+
+
+def ranges(rule, buffers, groups, t, offsets, which, pieces, norm_pieces=()):
+    """One call of the general C entry for each (lo, count) in ``pieces``; norms before, for layer-wise rules."""
+    table = [len(which), offsets, which, len(groups), records(rule, groups)]
+    table += [np.full(2 * (len(buffers[0]) // BLOCK + len(which)), np.nan)] if rule.layerwise else []
+    for entry, cuts in [("entry_norms", norm_pieces or pieces)] * rule.layerwise + [("entry_range", pieces)]:
+        for lo, count in cuts:
+            assert _call(rule, entry, lo, count, *table, *(b[lo:] for b in buffers), t, like=buffers[0]) == 0
+
+
+def arrays(rule, buffers, group, t, offsets):
+    """One call of the kernel over arrays."""
+    kernel = numoptim.kernel(rule, buffers[0].dtype)
+    kernel(*([offsets] if rule.layerwise else []), *buffers, numoptim.hyper(rule, **group), t)
+
+
+def _call(rule, entry, *arguments, like):
+    """Call a kernel by its address, arrays standing for theirs."""
+    words = [x.ctypes.data if isinstance(x, np.ndarray) else int(x) for x in arguments]
+    compiled = kernels.over_pointers(rule, f"f{8 * like.itemsize}", entry)
+    return ctypes.CFUNCTYPE(ctypes.c_int32, *[ctypes.c_int64] * len(words))(compiled.address)(*words)
+
+
+# --- optimizers on one array
+
+def descend(optimize, weight, gradients):
+    """The weights after each update of a copy of ``weight``, and the state.
+
+    gradients: arrays (or numbers, for all elements), or functions of the present weight.
+    """
+    weight = np.array(weight, float)
+    state, path = optimize.create_state(0, weight), []
+    for g in gradients:
+        grad = np.broadcast_to(g(weight) if callable(g) else np.asarray(g, float), weight.shape).copy()
+        optimize.update(0, weight, grad, state)
+        path.append(weight.copy())
+    return path, state
+
+
+def slots_of(trainer):
+    """The slots of a trainer, flat."""
+    return trainer._driver.bound.state.slots

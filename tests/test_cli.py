@@ -1,0 +1,170 @@
+"""The command line, apart from a whole demo (test_demo.py)."""
+import importlib.metadata
+import os
+import platform
+import re
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from llvmlite import binding
+from rich.console import Console
+
+import numoptim
+from numoptim import native, threads
+from numoptim.cli import main
+from numoptim.demo.tables import table
+from numoptim.demo.training import CHOICES, Result
+from numoptim.rules import RULES
+
+COMMON = "wd", "rescale_grad", "clip_gradient"
+RUN = "import sys; from numoptim.cli import main; sys.exit(main(sys.argv[1:]))"
+
+
+@pytest.fixture
+def cli(capsys):
+    """Runs a command line: status, standard output, standard error."""
+    def call(*arguments):
+        status = main(arguments)
+        return status, *capsys.readouterr()
+    return call
+
+
+def blocks(text):
+    """{rule name: its lines} of what ``numoptim rules`` prints; what all rules have in common under ""."""
+    parts = re.split(r"^(\w+) -+$", text, flags=re.MULTILINE)
+    *found, last = zip(parts[1::2], parts[2::2], strict=True)
+    own, common = last[1].split("Every rule has, besides its own:")
+    return {**dict(found), last[0]: own, "": common}
+
+
+def squeezed(text):
+    return "".join(text.split())
+
+
+# --- rules
+
+def test_rules_lists_every_rule(cli):
+    status, out, _ = cli("rules")
+    listed = blocks(out)
+    assert status == 0 and list(listed) == [*(rule.name for rule in RULES), ""]
+    assert max(map(len, out.splitlines())) <= 80
+    for rule in RULES:
+        text = listed[rule.name]
+        assert squeezed(rule.section("Update")) in squeezed(text) and rule.section("Update")
+        assert squeezed(rule.section("Source")) in squeezed(text) and rule.section("Source")
+        assert re.search(r"^slots  (.*)$", text, re.MULTILINE)[1] == (", ".join(rule.slots) or "none")
+        for key, (default, interval) in rule.fields.items():
+            shown = "none" if abs(default) == float("inf") else str(default)
+            line = rf"^(hyper )? +{key} +{re.escape(shown)} +{re.escape(interval)}$"
+            assert re.search(line, listed["" if key in COMMON else rule.name], re.MULTILINE), (rule.name, key)
+
+
+@pytest.mark.parametrize(("name", "wanted"), [
+    ("ADAM", ["adam"]), ("Sgd", ["sgd", "sgd_momentum"]), ("SGD_momentum", ["sgd_momentum"]),
+    ("lbsgd", ["accumulate", "lbsgd_lars"]), ("accumulate", ["accumulate"]), ("Signum", ["signum", "signsgd"])])
+def test_rules_of_one_name(cli, name, wanted):
+    status, out, _ = cli("rules", name)
+    assert status == 0 and sorted(blocks(out)) == sorted([*wanted, ""])
+
+
+def test_rules_shows_options_and_remarks(cli):
+    assert re.search(r"^option warm_start +False +True or False$", cli("rules", "ftrl")[1], re.MULTILINE)
+    assert "batch_scale        1         an integer of at least 1" in cli("rules", "lbsgd")[1]
+    assert "the stored weight is the look-ahead point" in cli("rules", "nag")[1]
+
+
+@pytest.mark.parametrize(("name", "hint"), [("adm", "did you mean 'adam'?"), ("RMSPropp", "did you mean 'rmsprop'?"),
+                                            ("sgd_moment", "did you mean 'sgd_momentum'?")])
+def test_unknown_rule_names_the_nearest(cli, name, hint):
+    status, out, err = cli("rules", name)
+    assert (status, out) == (2, "") and name in err and hint in err.lower() and err.count("\n") == 1
+
+
+# --- info, version
+
+def test_info(cli):
+    status, out, _ = cli("info")
+    shown = dict(line.split(None, 1) for line in out.splitlines())
+    assert status == 0
+    for package in ("numba", "llvmlite", "numpy", "cffi"):
+        assert shown[package] == importlib.metadata.version(package)
+    assert shown["numoptim"] == numoptim.__version__ == importlib.metadata.version("numoptim")
+    assert shown["Python"].startswith(platform.python_version())
+    assert shown["processors"] == f"{threads.available()} usable" and shown["kernels"] == native.SOURCE
+    assert f"{native.SERIAL_BELOW:,}" in shown["threads"] and shown["CPU"].startswith(binding.get_host_cpu_name())
+
+
+V2, V3 = "cx16 popcnt sse4.2 ssse3", "avx2 bmi bmi2 f16c fma lzcnt movbe"
+
+
+@pytest.mark.parametrize(("features", "level"), [
+    ("", "x86-64"), (V2, "x86-64-v2"), (f"{V2} {V3}", "x86-64-v3"), (V3, "x86-64"),
+    (f"{V2} {V3} avx512f", "x86-64-v3"), (f"{V2} {V3} avx512f avx512bw avx512cd avx512dq avx512vl", "x86-64-v4")])
+def test_info_names_the_level_of_the_processor(cli, monkeypatch, features, level):
+    monkeypatch.setattr(platform, "machine", lambda: "x86_64")
+    present = {**dict.fromkeys(features.split(), True), "avx512vbmi": False}
+    monkeypatch.setattr(binding, "get_host_cpu_features", lambda: present)
+    assert re.search(rf"^CPU .*, {level}$", cli("info")[1], re.MULTILINE)
+
+
+@pytest.mark.parametrize("command", ["info", "rules"])
+def test_base_install_is_enough(command):
+    code = f"import sys; from numoptim.cli import main; main([{command!r}]); print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    imported = done.stdout.splitlines()[-1].split()
+    assert "numoptim.cli" in imported and not {"numba", "rich", "matplotlib", "sklearn"} & set(imported)
+
+
+def test_version(capsys):
+    with pytest.raises(SystemExit) as stop:
+        main(["--version"])
+    assert stop.value.code == 0 and capsys.readouterr().out == f"numoptim {numoptim.__version__}\n"
+
+
+# --- failures
+
+@pytest.mark.parametrize("line", ["", "trian", "demo --seed -1", "demo --seed x", f"demo --seed {2**63}"])
+def test_wrong_usage(capsys, line):
+    with pytest.raises(SystemExit) as stop:
+        main(line.split())
+    assert stop.value.code == 2 and "Traceback" not in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", ["rules", "info"])
+def test_a_broken_pipe_is_no_traceback(command):
+    read, write = os.pipe()
+    os.close(read)
+    done = subprocess.run([sys.executable, "-c", RUN, command], stdout=write, stderr=subprocess.PIPE, text=True)
+    os.close(write)
+    assert (done.returncode, done.stderr) == (1, "")
+
+
+@pytest.mark.parametrize("missing", ["matplotlib", "rich", "sklearn"])
+def test_demo_without_its_extra(cli, monkeypatch, missing):
+    monkeypatch.setitem(sys.modules, missing, None)
+    status, out, err = cli("demo")
+    assert (status, out) == (1, "") and "pip install 'numoptim[demo]'" in err and err.count("\n") == 1
+
+
+def test_demo_where_nothing_can_be_written(cli, tmp_path):
+    (tmp_path / "file").touch()
+    for out_of_reach in (tmp_path / "file", tmp_path / "file" / "below"):
+        status, out, err = cli("demo", "--out", str(out_of_reach))
+        assert (status, out) == (1, "") and str(out_of_reach) in err and err.count("\n") == 1
+
+
+# --- the demo's table
+
+@pytest.mark.parametrize("width", [40, 80, 200])
+def test_table_shows_whole_names(width, capsys):
+    results = [Result(choice, np.zeros(1), 0.5, 0.9, 123.4, 12.0, 1) for choice in CHOICES]
+    Console(width=width).print(table("Title", results))
+    lines = capsys.readouterr().out.splitlines()
+    first = [line.split("  ")[0].strip() for line in lines]
+    for choice in CHOICES:
+        assert choice.title in first
+        if width >= 80:
+            words = [f"{key}={value}" for key, value in choice.keywords.items()]
+            assert all(any(word in line for line in lines) for word in words), choice.title

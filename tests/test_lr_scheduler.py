@@ -1,0 +1,193 @@
+"""Schedules: formulas, purity, validation, and how an optimizer takes them."""
+import math
+from dataclasses import FrozenInstanceError, fields
+
+import numpy as np
+import pytest
+
+from numoptim import Parameters, Trainer, optimizer
+from numoptim.lr_scheduler import CosineScheduler, FactorScheduler, LRScheduler, MultiFactorScheduler, PolyScheduler
+
+WARM = {"warmup_steps": 5, "warmup_begin_lr": 0.01}
+
+
+# The formulas once more, from the definition of each schedule: n the update, b the base, k the warm-up's length.
+
+def factor(n, b, k):
+    return max(b * 0.5 ** ((n - 1) // 4 if n >= 1 else 0), 0.02)
+
+
+def multi_factor(n, b, k):
+    for boundary in (6, 9, 20):
+        if n > boundary:
+            b = b * 0.25
+    return b
+
+
+def poly(n, b, k):
+    return 0.001 + (b - 0.001) * (1 - (n - k) / (15 - k)) ** 1.5 if n < 15 else 0.001
+
+
+def cosine(n, b, k):
+    return 0.001 + (b - 0.001) * (1 + math.cos(math.pi * (n - k) / (15 - k))) / 2 if n < 15 else 0.001
+
+
+SCHEDULES = [
+    (LRScheduler, {}, lambda n, b, k: b),
+    (FactorScheduler, {"step": 4, "factor": 0.5, "stop_factor_lr": 0.02}, factor),
+    (MultiFactorScheduler, {"step": [6, 9, 20], "factor": 0.25}, multi_factor),
+    (PolyScheduler, {"max_update": 15, "pwr": 1.5, "final_lr": 0.001}, poly),
+    (CosineScheduler, {"max_update": 15, "final_lr": 0.001}, cosine),
+]
+each_schedule = pytest.mark.parametrize("cls, keywords, formula", SCHEDULES, ids=lambda x: getattr(x, "__name__", ""))
+
+
+@each_schedule
+@pytest.mark.parametrize("mode", ["no warm-up", "linear", "constant"])
+def test_formulas(cls, keywords, formula, mode):
+    warm = {} if mode == "no warm-up" else {**WARM, "warmup_mode": mode}
+    schedule, steps = cls(base_lr=0.3, **keywords, **warm), 5 if warm else 0
+    expected = {}
+    for n in range(25):
+        expected[n] = formula(n, 0.3, steps)
+        if n < steps:
+            expected[n] = 0.01 + (0.3 - 0.01) * n / 5 if mode == "linear" else 0.01
+        assert schedule(n) == pytest.approx(expected[n], rel=1e-14)
+    # Pure: in any order, and as often as one likes.
+    assert [schedule(n) for n in (24, 3, 3, 0, 11)] == pytest.approx([expected[n] for n in (24, 3, 3, 0, 11)], rel=1e-14)
+    assert schedule == cls(base_lr=0.3, **keywords, **warm) and schedule(7) == cls(base_lr=0.3, **keywords, **warm)(7)
+
+
+@pytest.mark.parametrize("schedule, rates", [
+    (FactorScheduler(2, 0.5, base_lr=1.0), {1: 1, 2: 1, 3: 0.5, 4: 0.5, 5: 0.25, 101: 1e-8}),
+    (FactorScheduler(2, base_lr=1.0), {1: 1, 100: 1}),
+    (MultiFactorScheduler([2, 3], 0.5, base_lr=1.0), {1: 1, 2: 1, 3: 0.5, 4: 0.25, 100: 0.25}),
+    (PolyScheduler(4, base_lr=1.0), {1: 0.5625, 2: 0.25, 3: 0.0625, 4: 0, 100: 0}),
+    (PolyScheduler(4, 1, 0.5, base_lr=1.0), {1: 0.875, 4: 0.5, 5: 0.5}),
+    (CosineScheduler(4, base_lr=1.0), {2: 0.5, 4: 0, 5: 0}),
+    (CosineScheduler(6, 0.5, base_lr=1.0, warmup_steps=2), {0: 0, 1: 0.5, 2: 1, 4: 0.75, 6: 0.5, 7: 0.5}),
+    (LRScheduler(base_lr=1.0, warmup_steps=4, warmup_begin_lr=0.5), {0: 0.5, 1: 0.625, 3: 0.875, 4: 1, 5: 1}),
+    (LRScheduler(), {1: 0.01}),
+], ids=repr)
+def test_rates_one_can_check_by_hand(schedule, rates):
+    assert {n: schedule(n) for n in rates} == pytest.approx(rates, abs=1e-16)
+
+
+@pytest.mark.parametrize("schedule, base", [
+    (LRScheduler(), 0.01), (FactorScheduler(3), 0.01), (MultiFactorScheduler([3]), 0.01), (PolyScheduler(3), 0.01),
+    (CosineScheduler(3), 0.01),
+], ids=repr)
+def test_defaults(schedule, base):
+    expected = {"base_lr": base, "warmup_steps": 0, "warmup_begin_lr": 0, "warmup_mode": "linear", "factor": 1,
+                "stop_factor_lr": 1e-8, "pwr": 2, "final_lr": 0}
+    for field in fields(schedule):
+        if field.name in expected:
+            assert getattr(schedule, field.name) == expected[field.name]
+
+
+def test_a_schedule_cannot_be_changed():
+    schedule = MultiFactorScheduler([2, 3])
+    with pytest.raises(FrozenInstanceError):
+        schedule.base_lr = 1.0
+    steps = [2, 5]
+    schedule = MultiFactorScheduler(steps, 0.5, base_lr=1.0)
+    steps[0] = 100
+    assert schedule(3) == 0.5
+
+
+@pytest.mark.parametrize("make, message", [
+    (lambda: PolyScheduler(10, warmup_steps=10), "warmup_steps=10 is not below max_update=10"),
+    (lambda: CosineScheduler(10, warmup_steps=11), "warmup_steps=11 is not below max_update=10"),
+    (lambda: PolyScheduler(0), "max_update=0: expected at least 1"),
+    (lambda: PolyScheduler(10, pwr=0), "pwr=0: expected above 0"),
+    (lambda: PolyScheduler(10, pwr=-1), "pwr=-1"),
+    (lambda: PolyScheduler(10, final_lr=-1), "final_lr=-1 is negative"),
+    (lambda: CosineScheduler(10, final_lr=-0.5), "final_lr=-0.5 is negative"),
+    (lambda: CosineScheduler(10, final_lr=math.inf), "final_lr=inf is out of range"),
+    (lambda: FactorScheduler(0), "step=0: expected at least 1"),
+    (lambda: FactorScheduler(3, factor=1.1), r"factor=1.1: expected \(0, 1\]"),
+    (lambda: FactorScheduler(3, factor=0), "factor=0: expected"),
+    (lambda: FactorScheduler(3, stop_factor_lr=-1), "stop_factor_lr=-1 is negative"),
+    (lambda: MultiFactorScheduler([5, 5]), r"step=\[5, 5\]: expected increasing"),
+    (lambda: MultiFactorScheduler([5, 3]), "expected increasing"),
+    (lambda: MultiFactorScheduler([]), r"step=\[\]"),
+    (lambda: MultiFactorScheduler([0, 3]), "step=0 is out of range"),
+    (lambda: MultiFactorScheduler([1, 3], factor=1.5), "factor=1.5: expected"),
+    (lambda: LRScheduler(base_lr=-1), "base_lr=-1 is negative"),
+    (lambda: LRScheduler(base_lr=math.nan), "base_lr=nan is out of range"),
+    (lambda: LRScheduler(base_lr=math.inf), "base_lr=inf is out of range"),
+    (lambda: LRScheduler(warmup_steps=-1), "warmup_steps=-1 is negative"),
+    (lambda: LRScheduler(warmup_begin_lr=-0.1), "warmup_begin_lr=-0.1 is negative"),
+    (lambda: LRScheduler(base_lr=0.1, warmup_begin_lr=0.2), "warmup_begin_lr=0.2 is above base_lr=0.1"),
+    (lambda: LRScheduler(warmup_mode="quadratic"), "warmup_mode='quadratic': expected 'linear' or 'constant'"),
+])
+def test_values_that_contradict_each_other(make, message):
+    with pytest.raises(ValueError, match=message):
+        make()
+
+
+@pytest.mark.parametrize("make, message", [
+    (lambda: LRScheduler(base_lr="0.1"), "base_lr='0.1': expected a number"),
+    (lambda: LRScheduler(base_lr=None), "base_lr=None: expected a number"),
+    (lambda: LRScheduler(warmup_steps=1.5), "warmup_steps=1.5: expected an integer"),
+    (lambda: PolyScheduler(10.5), "max_update=10.5: expected an integer"),
+    (lambda: FactorScheduler(2.5), "step=2.5: expected an integer"),
+    (lambda: MultiFactorScheduler([2.5]), "step=2.5: expected an integer"),
+    (lambda: FactorScheduler(3, factor="half"), "factor='half': expected a number"),
+    (lambda: FactorScheduler(), "step"),
+    (lambda: FactorScheduler(3, base=0.1), "base"),
+])
+def test_values_of_another_type(make, message):
+    with pytest.raises(TypeError, match=message):
+        make()
+
+
+# --- beside an optimizer
+
+@pytest.mark.parametrize("by_name", [False, True])
+def test_an_explicit_learning_rate_becomes_the_base_of_a_copy(by_name):
+    schedule = PolyScheduler(10, base_lr=0.5)
+    opt = optimizer.create("adam", learning_rate=0.25, lr_scheduler=schedule) if by_name else \
+        optimizer.Adam(learning_rate=0.25, lr_scheduler=schedule)
+    assert opt.lr_scheduler == PolyScheduler(10, base_lr=0.25) and opt.lr_scheduler is not schedule
+    assert schedule == PolyScheduler(10, base_lr=0.5) and schedule(1) == 0.5 * 0.81
+    assert opt.learning_rate == 0.25
+
+
+@pytest.mark.parametrize("name", ["adam", "sgd", "adadelta", "ftrl"])       # whose default rates differ
+def test_a_default_learning_rate_does_not(name):
+    schedule = FactorScheduler(1, factor=0.5, base_lr=0.75)
+    opt = optimizer.create(name, lr_scheduler=schedule)
+    assert opt.lr_scheduler is schedule and opt.learning_rate == 0.75
+    assert optimizer.create(name, lr_scheduler=schedule, learning_rate=None).learning_rate == 0.75
+
+
+def test_two_optimizers_can_share_a_schedule():
+    schedule = FactorScheduler(1, factor=0.5, base_lr=1.0)
+    first, second = (Trainer(Parameters({"w": np.zeros(1)}), "sgd", {"lr_scheduler": schedule}) for _ in range(2))
+    for _ in range(3):
+        first.step(1, grads={"w": [1]})
+    second.step(1, grads={"w": [1]})
+    assert first.params["w"] == -1.75 and second.params["w"] == -1 and first.learning_rate == 0.25
+
+
+@pytest.mark.parametrize("keywords, error, message", [
+    ({"lr_scheduler": 0.1}, TypeError, "lr_scheduler=0.1: expected a function"),
+    ({"lr_scheduler": lambda n: 0.1, "learning_rate": 0.1}, ValueError, "learning_rate beside an lr_scheduler that has no base_lr"),
+    ({"lr_scheduler": PolyScheduler(3), "learning_rate": -0.1}, ValueError, r"learning_rate=-0.1 .*\[0, inf\)"),
+    ({"lr_scheduler": LRScheduler(base_lr=1, warmup_begin_lr=0.5), "learning_rate": 0.1}, ValueError, "warmup_begin_lr=0.5 is above"),
+])
+def test_what_an_optimizer_refuses(keywords, error, message):
+    with pytest.raises(error, match=message):
+        optimizer.SGD(**keywords)
+
+
+def test_micro_steps_are_counted():
+    """LBSGD applies its sum on every third call: with the rate of that call."""
+    seen = []
+    opt, w = optimizer.LBSGD(batch_scale=3, lr_scheduler=lambda n: seen.append(n) or float(n), warmup_epochs=0), np.zeros(1)
+    state = opt.create_state(0, w)
+    for _ in range(6):
+        opt.update(0, w, np.ones(1), state)
+    assert sorted(set(seen)) == [1, 2, 3, 4, 5, 6]
+    assert w[0] == pytest.approx(-(3 + 6) * 3)               # the mean gradient is 1, the warmed-up rate batch_scale * n

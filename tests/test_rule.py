@@ -1,0 +1,191 @@
+"""Rule: what it refuses, and its docstring's sections; the functions rules may call; which way imports go."""
+import ast
+import math
+import random
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import numoptim
+from numoptim.hyperparameters import Interval
+from numoptim.rule import Rule, clip, exp, log, maximum, power, sign
+from numoptim.rules import RULES, adam, rmsprop, sgd
+
+NAN, INF = math.nan, math.inf
+
+
+def update(w, g, h):
+    return w - g
+
+
+def update_slot(w, g, a, h):
+    return w - g, a
+
+
+def update_ratio(w, g, r, h):
+    return w - r * g
+
+
+def prepare(t, h):
+    return (t,)
+
+
+def measure(w, g, h):
+    return w, g
+
+
+def trust(a, b, h):
+    return a / b
+
+
+@pytest.mark.parametrize(("fields", "message"), [
+    ({"name": "two words"}, "'two words' is not a usable name"),
+    ({"name": "lambda"}, "'lambda' is not a usable name"),
+    ({"update": update_slot, "slots": ("for",)}, "'for' is not a usable name"),
+    ({"update": update_slot, "slots": ("w",)}, "shadow"),
+    ({"update": update_slot, "slots": ("h",)}, "shadow"),
+    ({"update": update_slot, "slots": ("a",), "hyper": {"a": (0.0, "[0, 1)")}}, "repeat"),
+    ({"prepare": prepare, "derived": ("wd",)}, "repeat"),
+    ({"prepare": prepare, "derived": ("t",)}, "shadow"),
+    ({"slots": ("a",)}, "update takes 4 arguments"),
+    ({"update": update_slot}, "update takes 3 arguments"),
+    ({"noisy": True}, "update takes 4 arguments"),
+    ({"measure": measure, "trust": trust}, "update takes 4 arguments"),
+    ({"update": update_ratio, "measure": update_slot, "trust": trust}, "measure takes 3 arguments"),
+    ({"update": update_ratio, "measure": measure, "trust": prepare}, "trust takes 3 arguments"),
+    ({"prepare": update, "derived": ("x",)}, "prepare takes 2 arguments"),
+    ({"init": update}, "init takes 2 arguments"),
+    ({"measure": measure}, "measure and trust come together"),
+    ({"trust": trust}, "measure and trust come together"),
+    ({"measure": measure, "trust": trust, "noisy": True}, "not with noise"),
+    ({"prepare": prepare}, "prepare and derived come together"),
+    ({"derived": ("x",)}, "prepare and derived come together"),
+    ({"gradient": "clip"}, "'decayed', 'clipped' or 'raw', not 'clip'"),
+    ({"needs_rate": True}, "needs_rate without a learning_rate"),
+    ({"hyper": {"beta": (1.0, "[0, 1)")}}, r"beta=1.0 is not in \[0, 1\)"),
+    ({"hyper": {"beta": (NAN, "[0, 1)")}}, r"beta=nan is not in \[0, 1\)"),
+    ({"hyper": {"beta": (0.5, "0 to 1")}}, "interval '0 to 1'"),
+])
+def test_refused_rules(fields, message):
+    with pytest.raises(ValueError, match=message):
+        Rule(**{"name": "mine", "update": update, **fields})
+
+
+def test_fields_and_kinds_of_rules():
+    rule = Rule("mine", update_ratio, hyper={"k": (3, "[1, 9]")}, noisy=True)
+    assert list(rule.fields) == ["k", "wd", "rescale_grad", "clip_gradient", "seed", "offset"]
+    assert not rule.layerwise and Rule("mine", update_ratio, measure=measure, trust=trust).layerwise
+    assert len({rule.name for rule in RULES}) == len(RULES)
+
+
+def test_sections_of_docstrings():
+    assert adam.RULE.doc == adam.__doc__.strip()
+    assert adam.RULE.section("Update").splitlines()[0] == "m = beta1*m + (1 - beta1)*g"
+    assert sgd.RULE.section("Update") == "w = w - learning_rate*g"
+    assert sgd.MOMENTUM.section("Update") == "v = momentum*v - learning_rate*g\nw = w + v"
+    assert rmsprop.CENTERED.section("Update").startswith("s = gamma1*")
+    assert rmsprop.CENTERED.section("Symbols") == rmsprop.RULE.section("Symbols") != ""
+    assert adam.RULE.section("Nothing") == ""
+
+
+@pytest.mark.parametrize(("text", "inside", "outside"), [
+    ("[0, 1)", [0, 0.0, 0.5, 1 - 2**-53], [1, 1.0, -5e-324, NAN, INF, "0.5", None]),
+    ("(0, 1]", [5e-324, 1], [0, -0.0, 1 + 2**-52]),
+    ("[ -2.5 ,1e3 ]", [-2.5, 1000], [-2.6, 1000.1]),
+    ("(-inf, inf)", [-1e308, 0, 2**70], [INF, -INF, NAN]),
+    ("(0, inf]", [1e-300, INF], [0, -1]),
+])
+def test_intervals(text, inside, outside):
+    interval = Interval.parse(text)
+    assert all(x in interval for x in inside)
+    assert not any(x in interval for x in outside)
+
+
+@pytest.mark.parametrize("text", ["", "0, 1", "[0 1]", "[0; 1]", "{0, 1}", "[0, 1", "[a, b]", "[0, 1, 2]"])
+def test_malformed_intervals(text):
+    with pytest.raises(ValueError):
+        Interval.parse(text)
+
+
+# --- functions rules may call
+
+def relative(got, expected):
+    return abs(got - expected) / abs(expected)
+
+
+@pytest.mark.parametrize("b", [0.0, 1e-3, 0.6, 0.9, 0.999, 0.9999, 1 - 1e-7, 1 - 2**-53, 1.0])
+def test_power(b):
+    for n in [0, 1, 2, 3, 7, 60, 1000, 65_537, 10**6, 2**40]:
+        expected = math.pow(b, n)
+        assert abs(power(b, n) - expected) <= expected * (n + 60) * 2**-53 + 1e-300, n      # half an ulp a factor
+        assert b > 0.9999 or abs(power(b, n) - expected) < 1e-12, n
+    assert power(b, 60) == pytest.approx(float(Fraction(b) ** 60), rel=1e-14, abs=0)
+
+
+def test_powers_of_two_are_exact():
+    assert [power(2.0, n) for n in range(1024)] == [2.0**n for n in range(1024)]
+
+
+def test_exp_and_log():
+    rng = random.Random(1)
+    wide, near = ([rng.uniform(-bound, bound) for _ in range(3000)] for bound in (700, 1))
+    for x in [0.0, 5e-324, -1e-300, 1e-17, math.log(2) / 2, *wide, *near]:
+        assert relative(exp(x), math.exp(x)) < 1e-15, x
+    for x in [5e-324, 2.0**-1022, 1.7e308, 0.5, 0.96, 2.0, math.sqrt(2), *map(math.exp, wide + near)]:
+        assert relative(log(x), math.log(x)) < 1e-15, x
+    assert log(1.0) == 0.0 and exp(0.0) == 1.0
+
+
+SPECIAL = [0.0, -0.0, 5e-324, -1.0, 1.0, 0.25, -3.5, INF, -INF]
+
+
+def test_clip_maximum_and_sign():
+    for x in SPECIAL:
+        assert sign(x) == np.sign(x)
+        for low, high in ((-1.0, 1.0), (-INF, INF), (-0.5, INF)):
+            assert clip(x, low, high) == np.clip(x, low, high)
+        for y in SPECIAL:
+            assert maximum(x, y) == max(x, y)
+        assert math.isnan(maximum(NAN, x)) and math.isnan(maximum(x, NAN))
+    assert math.isnan(sign(NAN)) and math.isnan(clip(NAN, -1.0, 1.0)) and math.isnan(clip(NAN, -INF, INF))
+
+
+# --- imports
+
+PACKAGE = Path(numoptim.__file__).parent
+FILES = sorted(PACKAGE.rglob("*.py"))
+BOTTOM = {"rule", "hyperparameters", "gradient", "random"}
+LEVELS = [BOTTOM, {"rules"}, {"kernels"}, {"aot", "native"}, {"optimizer"}, {"trainer"}]
+
+
+def imports(file):
+    """Absolute names of all modules that a file of the package imports, inside functions too."""
+    package = ("numoptim", *file.relative_to(PACKAGE).parent.parts)
+    for node in ast.walk(ast.parse(file.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            above = package[:len(package) - node.level + 1] if node.level else ()
+            base = ".".join([*above, *([node.module] if node.module else [])])
+            yield from (f"{base}.{alias.name}" for alias in node.names)
+
+
+def level(module):
+    """Index in LEVELS of a dotted name; -1 for what has no level."""
+    parts = module.removeprefix("numoptim.").split(".")
+    return next((k for k, names in enumerate(LEVELS) if module.startswith("numoptim.") and parts[0] in names), -1)
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: str(file.relative_to(PACKAGE)))
+def test_imports_go_one_way(file):
+    own = level(".".join(("numoptim", *file.relative_to(PACKAGE).with_suffix("").parts)))
+    assert all(level(module) <= own for module in imports(file)) or own < 0
+    if file.parent.name == "rules" and file.name != "__init__.py":
+        assert {module for module in imports(file) if not module.startswith("numoptim.rule.")} <= {"math"}
+
+
+def test_levels_are_those_of_real_files():
+    assert {level(module) for file in FILES for module in imports(file)} >= set(range(-1, 4))
+    assert {"numoptim.rule.Rule", "math"} <= set(imports(PACKAGE / "rules" / "adam.py"))

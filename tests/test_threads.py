@@ -1,0 +1,208 @@
+"""Threads: the same bits for any number, none started where one was asked for, and no harm to the process around."""
+import os
+import subprocess
+import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+from test_optimizer import bits, draw, each_case, make
+
+from numoptim import Parameters, Trainer, native, threads
+
+SHAPES = {"a": (4097,), "none": (0,), "b": (3, 1111), "c": (), "d": (25_000,)}
+MORE = {"lr_mult": {"a": 0.5, "c": 2}, "wd_mult": {"d": 3}}
+
+
+@pytest.fixture
+def split(monkeypatch):
+    """Trainers split buffers of any size; a list that tells how many pieces each call had and how many helpers it could use."""
+    calls, run = [], threads.Crew.run
+
+    def spy(crew, function, jobs, helpers):
+        jobs = list(jobs)
+        calls.append((len(jobs), helpers))
+        return run(crew, function, jobs, helpers)
+
+    monkeypatch.setattr(native, "SERIAL_BELOW", 2)
+    monkeypatch.setattr(threads.Crew, "run", spy)
+    return calls
+
+
+def trained(opt, count, steps=4, dtype=np.float32):
+    trainer = Trainer(Parameters(draw(0, SHAPES, dtype)), opt, threads=count)
+    for k in range(steps):
+        trainer.step(4, grads=draw(k, SHAPES, dtype))
+    return trainer
+
+
+@each_case
+def test_the_bits_do_not_depend_on_the_number_of_threads(split, name, keywords):
+    one = bits(trained(make(name, keywords, **MORE), 1).params.flat)
+    assert split == []
+    for count in (2, 3):
+        assert bits(trained(make(name, keywords, **MORE), count).params.flat) == one
+        assert {helpers for _, helpers in split} == {count - 1} and min(pieces for pieces, _ in split) > 1
+        split.clear()
+
+
+@pytest.mark.parametrize("name", ["adam", "lars", "sgld"])
+def test_float64(split, name):
+    one, three = (bits(trained(make(name, {}), count, dtype=np.float64).params.flat) for count in (1, 3))
+    assert one == three and len(split) > 0
+
+
+def test_small_buffers_are_left_to_one_thread(monkeypatch):
+    monkeypatch.setattr(threads.Crew, "run", None)
+    trainer = trained("adam", 8)
+    assert trainer.params.flat.size < native.SERIAL_BELOW // 2 and trainer.threads == 8
+    assert bits(trainer.params.flat) == bits(trained("adam", 1).params.flat)
+
+
+def test_one_thread_is_honoured_however_large_the_buffers(monkeypatch):
+    monkeypatch.setattr(threading.Thread, "start", None)
+    size = 4 * native.SERIAL_BELOW
+    for name in ("adam", "lars", "lbsgd", "sgld"):
+        trainer = Trainer(Parameters({"w": np.ones(size, np.float32)}), name, threads=1)
+        trainer.step(1, grads={"w": np.ones(size)})
+        assert (trainer.params.flat != 1).sum() > 0.99 * size
+
+
+def test_an_error_leaves_the_helpers_alive(split):
+    """A step that every piece refuses raises, writes nothing, and the next steps still work."""
+    trainer = trained("adam", 3)
+    before = bits(trainer.params.flat)
+    trainer.optimizer.set_lr_mult({"*": 1e300})
+    trainer.set_learning_rate(1e300)
+    for _ in range(20):
+        with np.errstate(all="ignore"), pytest.raises(ValueError, match="out of range"):
+            trainer.step(1)
+    assert bits(trainer.params.flat) == before
+    trainer.optimizer.set_lr_mult({})
+    trainer.set_learning_rate(0.001)
+    expected = trained("adam", 1)
+    for each in (trainer, expected):
+        for k in range(4):
+            each.step(4, grads=draw(k, SHAPES))
+    assert bits(trainer.params.flat) == bits(expected.params.flat)
+
+
+def test_an_exception_in_a_job_does_not_deadlock():
+    """Jobs only call kernels, which raise nothing; should one raise, later calls must not wait for ever."""
+    script = """
+import threading
+from numoptim.threads import Crew
+threading.excepthook = lambda args: None
+crew, calls = Crew(), []
+def job(k):
+    calls.append(k)
+    if k % 2:
+        raise RuntimeError("odd")
+    return 0
+for _ in range(5):
+    try:
+        crew.run(job, [(k,) for k in range(50)], 2)
+    except RuntimeError:
+        pass
+assert len(crew.run(job, [(0,)] * 50, 2)) == 50
+"""
+    subprocess.run([sys.executable, "-c", script], check=True, timeout=60)
+
+
+def test_several_threads_step_different_trainers_at_once(split):
+    """Each as if it were alone; whoever finds the helpers busy works on its own."""
+    cases = [("adam", 2), ("lamb", 3), ("sgld", 2), ("adam", 1), ("nadam", 2), ("lamb", 2)]
+    expected = [bits(trained(name, 1, 12).params.flat) for name, _ in cases]
+    start = threading.Barrier(len(cases))
+
+    def work(name, count):
+        start.wait()
+        return bits(trained(name, count, 12).params.flat)
+
+    with ThreadPoolExecutor(len(cases)) as pool:
+        for _ in range(3):
+            assert list(pool.map(work, *zip(*cases, strict=True), timeout=300)) == expected
+    assert len(split) > 12
+
+
+def test_threads_are_counted_by_what_the_process_may_use():
+    assert Trainer(Parameters({"w": np.zeros(1)}), "sgd").threads == threads.available() == len(os.sched_getaffinity(0))
+
+
+SCRIPT = """
+import os, sys, threading
+import numpy as np
+from numoptim import Parameters, Trainer
+
+def steps(count, n=3):
+    params = Parameters({"a": np.linspace(-1, 1, 150_000, dtype=np.float32), "b": np.ones(7, np.float32)})
+    trainer = Trainer(params, "adam", threads=count)
+    for k in range(n):
+        trainer.step(1, grads={key: np.cos(w * (k + 1)) for key, w in params.items()})
+    return trainer
+
+def helpers():
+    return sum(t.name == "numoptim" for t in threading.enumerate())
+"""
+
+ONE = SCRIPT + """
+one = steps(1)
+assert threading.active_count() == 1
+three = steps(3)
+assert helpers() == 2 and all(t.daemon for t in threading.enumerate() if t.name == "numoptim")
+steps(3)
+assert helpers() == 2                       # they stay, and are used again
+assert (one.params.flat.view(np.uint32) == three.params.flat.view(np.uint32)).all()
+"""
+
+FORK = SCRIPT + """
+trainer = steps(2)                          # the parent has a helper, which no child inherits
+expected = steps(2, 6).params.flat.tobytes()
+children = []
+for generation in range(3):
+    child = os.fork()
+    if child == 0:
+        assert helpers() == 0
+        for k in range(3, 6):
+            trainer.step(1, grads={key: np.cos(w * (k + 1)) for key, w in trainer.params.items()})
+        good = trainer.params.flat.tobytes() == expected and helpers() == 1
+        good = good and steps(3, 6).params.flat.tobytes() == expected
+        if generation == 2:                 # a child has children of its own
+            grandchild = os.fork()
+            if grandchild == 0:
+                os._exit(0 if steps(2, 6).params.flat.tobytes() == expected and helpers() == 1 else 4)
+            good = good and os.waitpid(grandchild, 0)[1] == 0
+        os._exit(0 if good else 3)
+    children.append(child)
+for k in range(3, 6):
+    trainer.step(1, grads={key: np.cos(w * (k + 1)) for key, w in trainer.params.items()})
+assert trainer.params.flat.tobytes() == expected
+assert [os.waitpid(child, 0)[1] for child in children] == [0, 0, 0]
+"""
+
+WHILE_BUSY = SCRIPT + """
+# Forked while other threads are in the middle of steps: the helpers are busy at that moment.
+expected, stop = steps(2, 4).params.flat.tobytes(), threading.Event()
+def work():
+    while not stop.is_set():
+        steps(2, 1)
+workers = [threading.Thread(target=work) for _ in range(2)]
+for worker in workers:
+    worker.start()
+codes = []
+for _ in range(10):
+    child = os.fork()
+    if child == 0:
+        os._exit(0 if steps(2, 4).params.flat.tobytes() == expected else 3)
+    codes.append(os.waitpid(child, 0)[1])
+stop.set()
+for worker in workers:
+    worker.join()
+assert codes == [0] * 10
+"""
+
+
+@pytest.mark.parametrize("script", [ONE, FORK, WHILE_BUSY], ids=["threads of a process", "fork", "fork while busy"])
+def test_in_a_process_of_its_own(script):
+    subprocess.run([sys.executable, "-W", "ignore", "-c", script], check=True, timeout=300)
