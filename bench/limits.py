@@ -3,8 +3,8 @@
     python bench/limits.py [--size 10000000] [--rounds 15] [--dtype float32]
 
 For each element-wise rule, with one and with two threads: the time of ``Trainer.step`` beside that of a
-copy-like kernel with the same reads and writes (w += g, slot += g) on the same memory, cut into the same
-pieces on the same threads. The two alternate within one process; the ratio is limit / rule (1 is the
+copy-like kernel with the same reads and writes (w += g, slot += g), cut into the same pieces on the same
+threads. The two alternate within one process; the ratio is limit / rule (1 is the
 machine's limit), the median over rounds of the ratios, then their spread from the first to the third
 quartile: a wide one means that something else used the machine. Then: microseconds per step of 100
 elements, and 1,000 parameters of 100 elements against one flat buffer of 100,000. Before anything is
@@ -84,16 +84,16 @@ def check_adam(dtype):
 
 
 def limit_call(trainer, thread_count) -> Callable[[], object]:
-    """The copy-like kernel on the trainer's own buffers, in the pieces of its plan."""
-    state = trainer._driver.bound.state
-    arrays = [trainer.params.flat, trainer.params.grad.flat, *(s.reshape(-1) for s in state.slots.values())]
-    plan = trainer._driver.bound._plans[0]
-    pieces = [(int(row[0]), int(row[0] + row[1])) for row in plan._words]
-    kernel = LIMITS[len(arrays) - 2]
-    jobs = [tuple(array[lo:hi] for array in arrays) for lo, hi in pieces]
+    """The copy-like kernel on buffers like the trainer's, cut as the trainer cuts them."""
+    weights = trainer.params.flat
+    slots = trainer.optimizer.create_state(0, weights).slots.values()
+    arrays = [weights, trainer.params.grad.flat, *slots]
+    kernel = LIMITS[len(slots)]
+    jobs = [tuple(array[first:first + count] for array in arrays)
+            for first, count in native.pieces(weights.size, thread_count)]
     if len(jobs) == 1:
         return lambda: kernel(*jobs[0])
-    return lambda: CREW.run(lambda *a: kernel(*a) or 0, jobs, thread_count - 1)
+    return lambda: CREW.run(lambda *arrays: kernel(*arrays) or 0, jobs, thread_count - 1)
 
 
 def alternate(first: Callable[[], object], second: Callable[[], object], rounds: int, repeat: int = 1):

@@ -36,6 +36,15 @@ def initialise(rule: Rule, weight: Array, slots: Sequence[Array], values: Mappin
     call(weight.size, *pointers)
 
 
+def pieces(size: int, threads: int) -> list[tuple[int, int]]:
+    """(first, count) of the parts that a buffer is cut into: one where few elements or one thread leave no choice."""
+    threads = max(1, min(threads, 2 * size // SERIAL_BELOW))
+    if threads == 1:
+        return [(0, size)] if size else []
+    step = -(-size // (threads * PIECES_PER_THREAD * kernels.BLOCK)) * kernels.BLOCK
+    return [(first, min(step, size - first)) for first in range(0, size, step)]
+
+
 class Plan:
     """A rule bound to flat buffers: all that a step needs, worked out once.
 
@@ -56,7 +65,7 @@ class Plan:
         self._lr_mult, wd_mult = np.array(multipliers, np.float64).reshape(-1, 2).T
         self._hyper["wd"] *= wd_mult
         self._rate, self._rescale = np.nan, np.nan
-        self._threads = max(1, min(threads, 2 * buffers[0].size // SERIAL_BELOW))
+        self._helpers = threads - 1
         self._bind(buffers, np.ascontiguousarray(offsets), np.ascontiguousarray(group))
 
     def _bind(self, buffers: Sequence[Array], offsets: Array, group: Array) -> None:
@@ -65,11 +74,10 @@ class Plan:
         norms = np.zeros(2 * (size // kernels.BLOCK + len(group))) if self.rule.layerwise else None
         table = [len(group), offsets.ctypes.data, group.ctypes.data, len(self._hyper), self._hyper.ctypes.data]
         table += [norms.ctypes.data] if norms is not None else []
-        pieces = 1 if self._threads == 1 else self._threads * PIECES_PER_THREAD
-        step = max(1, size) if pieces == 1 else -(-size // (pieces * kernels.BLOCK)) * kernels.BLOCK
         addresses = [b.ctypes.data for b in buffers]
-        words = np.array([(lo, min(step, size - lo), *table, *(a + lo * itemsize for a in addresses))
-                          for lo in range(0, size, step)], np.int64).reshape(-1, 2 + len(table) + len(addresses))
+        words = np.array([(first, count, *table, *(a + first * itemsize for a in addresses))
+                          for first, count in pieces(size, self._helpers + 1)], np.int64)
+        words = words.reshape(-1, 2 + len(table) + len(addresses))
         rows = [(pointer(row),) for row in words]
         self._words, self._buffers, self._alive = words, list(buffers), (offsets, group, norms)
         self._phases = [(function(self.rule, buffers[0].dtype, f"entry_{phase}_packed", "void *, int64_t"), rows)
@@ -89,7 +97,7 @@ class Plan:
             if len(rows) == 1:
                 status = call(rows[0][0], t)
             else:
-                status = min(CREW.run(call, [(*row, t) for row in rows], self._threads - 1), default=0)
+                status = min(CREW.run(call, [(*row, t) for row in rows], self._helpers), default=0)
             if status:
                 raise ValueError(f"{self.rule.name}: {kernels.STATUS[status]} ({self._hyper})")
 
