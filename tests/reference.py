@@ -164,7 +164,9 @@ def _segment(rule, buffers, group, t, segment, wanted, store):
 # --- kernels
 
 def records(rule, groups):
-    return np.array([numoptim.hyper(rule, **group) for group in groups])
+    """Hyper-parameters as kernels take them; an infinite one is none."""
+    finite = [{key: None if np.isinf(x) else x for key, x in group.items()} for group in groups]
+    return np.array([numoptim.hyper(rule, **group) for group in finite])
 
 
 def whole(rule, buffers, group, t, offsets):
@@ -174,18 +176,27 @@ def whole(rule, buffers, group, t, offsets):
 
 
 def ranges(rule, buffers, groups, t, offsets, which, pieces, norm_pieces=()):
-    """One call of the general C entry for each (lo, count) in ``pieces``; norms before, for layer-wise rules."""
+    """One call of the general C entry for each (lo, count) in ``pieces``; norms before, for layer-wise rules.
+
+    A call gets copies of its piece (for norms, and of a block more) that stand between NaN.
+    """
     table = [len(which), offsets, which, len(groups), records(rule, groups)]
     table += [np.full(2 * (len(buffers[0]) // BLOCK + len(which)), np.nan)] if rule.layerwise else []
+    guard = np.full(BLOCK, np.nan, buffers[0].dtype)
     for entry, cuts in [("entry_norms", norm_pieces or pieces)] * rule.layerwise + [("entry_range", pieces)]:
         for lo, count in cuts:
-            assert _call(rule, entry, lo, count, *table, *(b[lo:] for b in buffers), t, like=buffers[0]) == 0
+            reach = slice(lo, lo + count + (BLOCK if entry == "entry_norms" else 0))
+            copies = [np.concatenate([guard, b[reach], guard]) for b in buffers]
+            assert _call(rule, entry, lo, count, *table, *(c[BLOCK:] for c in copies), t, like=guard) == 0
+            for buffer, c in zip(buffers, copies, strict=True):
+                buffer[reach] = c[BLOCK:-BLOCK]
+                assert np.isnan(c[:BLOCK]).all() and np.isnan(c[-BLOCK:]).all()
 
 
 def arrays(rule, buffers, group, t, offsets):
     """One call of the kernel over arrays."""
     kernel = numoptim.kernel(rule, buffers[0].dtype)
-    kernel(*([offsets] if rule.layerwise else []), *buffers, numoptim.hyper(rule, **group), t)
+    kernel(*([offsets] if rule.layerwise else []), *buffers, records(rule, [group])[0], t)
 
 
 def _call(rule, entry, *arguments, like):

@@ -11,9 +11,12 @@ from reference import (
     FLOAT,
     VALUES,
     arrays,
+    constants,
     each_dtype,
     each_rule,
+    flush,
     make,
+    plain,
     ranges,
     same_bits,
     slots_of,
@@ -61,9 +64,10 @@ def gradients(dtype, size, seed=2):
 @each_rule
 def test_every_entry_has_the_bits_of_the_rule_on_scalars(rule, dtype):
     expected, *got = copies(start(rule, dtype, SEGMENTS[-1]), 4)
-    group, offsets = values(rule), SEGMENTS if rule.layerwise else np.array([0, SEGMENTS[-1]])
+    offsets = SEGMENTS if rule.layerwise else SEGMENTS[[0, -1]]
     which = np.zeros(len(offsets) - 1, np.int64)
     for t, g in gradients(dtype, SEGMENTS[-1]):
+        group = values(rule) if t % 2 else values(rule, wd=0.0, clip_gradient=np.inf)
         for buffers in (expected, *got):
             buffers[1][:] = g
         step(rule, expected, [group], t, offsets)
@@ -72,6 +76,18 @@ def test_every_entry_has_the_bits_of_the_rule_on_scalars(rule, dtype):
         arrays(rule, got[2], group, t, offsets)
         for buffers in got:
             assert_same(buffers, expected, rule)
+
+
+@each_dtype
+@pytest.mark.parametrize("rule", [rule for rule in BY_NAME.values() if rule.init], ids=lambda rule: rule.name)
+def test_first_slots_have_the_bits_of_init(rule, dtype):
+    w = start(rule, dtype, 333)[0]
+    w[:4] = 0.0, -0.0, 1e-40, np.nan
+    state = make(rule, **({"warm_start": True} if rule.name == "ftrl" else {})).create_state(0, w)
+    _, h = constants(rule, w.dtype.type, values(rule), 1)
+    expected = zip(*(map(flush, map(w.dtype.type, plain(rule.init, w.dtype.type)(x, h))) for x in w), strict=True)
+    for slot, x in zip(rule.slots, expected, strict=True):
+        assert same_bits(state.slots[slot], np.array(x)), slot
 
 
 def cuts(rng, size, count):
@@ -182,20 +198,32 @@ def update_loops(assembly):
             yield body
 
 
+def update_triple(w, g, h):
+    return w - 3 * g                                        # an integer literal makes the product a double
+
+
 def update_third(w, g, h):
     return w - THIRD * g
 
 
-THIRD = np.float64(1 / 3)                                   # no plain float: not retyped, and so a double
+THIRD = np.float64(1 / 3)
+
+
+def update_pair(w, g, h):
+    a, b = 0.75, 0.1                                        # one constant, a tuple, in Python's bytecode
+    return w - (a + b * g) * g
+
+
+OWN = [Rule("triple", update_triple), Rule("third", update_third), Rule("pair", update_pair)]
 
 
 @pytest.mark.skipif(platform.machine() not in ("x86_64", "AMD64"), reason="reads x86-64 assembly")
-@pytest.mark.parametrize("rule", [*BY_NAME.values(), Rule("third", update_third)], ids=lambda rule: rule.name)
+@pytest.mark.parametrize("rule", [*BY_NAME.values(), *OWN], ids=lambda rule: rule.name)
 def test_update_loops_of_float32_have_no_double_precision_instruction(rule):
     loops = list(update_loops(kernels.over_pointers(rule, "f32")._library.get_asm_str()))
     assert any(re.search(r"\bv?(?:sub|mul)p[sd]\b", loop) for loop in loops), "no vectorised loop"
     found = [x for loop in loops for x in DOUBLE.findall(loop)]
-    assert bool(found) == (rule.name == "third"), found
+    assert bool(found) == (rule.name == "triple"), found
 
 
 # --- compiling

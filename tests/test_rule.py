@@ -80,6 +80,17 @@ def test_fields_and_kinds_of_rules():
     assert len({rule.name for rule in RULES}) == len(RULES)
 
 
+def update_influence(w, g, h):
+    return w - h.influence * g
+
+
+def test_any_word_may_name_a_hyper_parameter():
+    rule = Rule("own", update_influence, hyper={"influence": (0.5, "[0, inf)")})
+    w = np.ones(3)
+    numoptim.kernel(rule, float)(w, np.ones(3), numoptim.hyper(rule, influence=0.25), 1)
+    assert w.tolist() == [0.75] * 3
+
+
 def test_sections_of_docstrings():
     assert adam.RULE.doc == adam.__doc__.strip()
     assert adam.RULE.section("Update").splitlines()[0] == "m = beta1*m + (1 - beta1)*g"

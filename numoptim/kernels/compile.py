@@ -34,7 +34,9 @@ def specialise(function: Any, scalar: Any, wrap: Any, maths: Any = math) -> Any:
                         "rules are functions of their arguments and of module-level constants")
 
     def retype(value: Any) -> Any:
-        return scalar(value) if scalar is not None and type(value) is float else value
+        if isinstance(value, tuple):
+            return tuple(map(retype, value))
+        return scalar(value) if scalar is not None and isinstance(value, float) else value
 
     code = function.__code__
     code = code.replace(co_consts=tuple(map(retype, code.co_consts)))

@@ -176,7 +176,7 @@ def entry_range(lo, n, k, offsets, which, groups, hyper, {norms}{buffers}, t):
         if group >= ROWS:
             store(table, ROWS, constants(t, record))
         h = load(table, min(group, ROWS))
-        if first < last and {thawed}:
+        if first < last and {thawed_record}:
             span(first - lo, last - lo, {buffers}, h{extra_range})
     return 0
 """

@@ -52,8 +52,9 @@ def conditions(rule: Rule) -> str:
         low, high, closed_low, closed_high = Interval.parse(text)
         if isinstance(default, int) and math.inf == high == -low:
             continue
-        tests.append(f"{low!r} {'<=' if closed_low else '<'} hyper.{key} {'<=' if closed_high else '<'} {high!r}")
-    return " and ".join(tests).replace("inf", "INF")
+        left, right = (repr(bound).replace("inf", "INF") for bound in (low, high))
+        tests.append(f"{left} {'<=' if closed_low else '<'} hyper.{key} {'<=' if closed_high else '<'} {right}")
+    return " and ".join(tests)
 
 
 def parts(rule: Rule) -> dict[str, str | list[str]]:
@@ -83,6 +84,7 @@ def parts(rule: Rule) -> dict[str, str | list[str]]:
         "load": ", ".join(f"table[row * {len(cells)} + {j}]" for j in range(len(cells))),
         "conditions": conditions(rule),
         "thawed": "hyper.learning_rate != 0.0" if rule.needs_rate else "True",
+        "thawed_record": "record.learning_rate != 0.0" if rule.needs_rate else "True",
         "any_null": " or ".join(f"is_null({b})" for b in layers + buffers),
         "any_unequal": " or ".join(f"len({b}) != len(w)" for b in buffers[1:]),
         "unpacked": ", ".join(f"{kind}_at(words[{j}])" for j, kind in enumerate(packed, 7)),

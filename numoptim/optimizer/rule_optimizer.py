@@ -94,7 +94,9 @@ class RuleOptimizer(Optimizer):
         slots = {name: aligned_zeros(weight.size, weight.dtype) for name in self._slot_names()}
         if self._warm():
             for index, lo, hi in zip(indices, offsets, offsets[1:], strict=False):
-                initialise(rule, weight[lo:hi], [slots[s][lo:hi] for s in rule.slots], self._hyper_of(index))
+                values = self._hyper_of(index)
+                if values["learning_rate"] or not rule.needs_rate:
+                    initialise(rule, weight[lo:hi], [slots[s][lo:hi] for s in rule.slots], values)
         state = State(rule, {name: slot.reshape(shape) for name, slot in slots.items()}, self.begin_num_update)
         if rule.noisy:
             state.offset, self._noise = self._noise, self._noise + weight.size
