@@ -42,6 +42,10 @@ def load(path: str | os.PathLike[str]) -> Any:
     """The tree that ``save`` wrote. ValueError for a file that is damaged or of another kind."""
     with open(path, "rb") as file:
         try:
+            with zipfile.ZipFile(file) as archive:      # np.load checks only what it reads, and only then
+                if archive.testzip() is not None:
+                    raise ValueError(f"checksum of {archive.testzip()}")
+            file.seek(0)
             with np.load(file, allow_pickle=False) as members:
                 content = json.loads(members["tree"].tobytes().decode())
                 if content["format"] != FORMAT:
@@ -63,7 +67,7 @@ def _encode(tree: Any, arrays: dict[str, Array]) -> Any:
         key = f"array{len(arrays)}"
         arrays[key] = tree
         return {"array": key}
-    if isinstance(tree, (list, tuple)):
+    if type(tree) in (list, tuple):
         return {type(tree).__name__: [_encode(item, arrays) for item in tree]}
     if isinstance(tree, dict):
         return {"dict": [[_encode(key, arrays), _encode(value, arrays)] for key, value in tree.items()]}

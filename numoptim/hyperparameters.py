@@ -56,7 +56,11 @@ def checked(key: str, value: Any, default: float, interval: str) -> float:
     kinds = (numbers.Integral if integer else numbers.Real, np.bool_)
     if not isinstance(value, kinds):
         raise TypeError(f"{key}={value!r}: expected {'an integer' if integer else 'a number'} in {interval}{none}")
-    number: float = int(value) if integer else float(value)   # type: ignore[arg-type]
+    try:
+        number: float = int(value) if integer else float(value)   # type: ignore[arg-type]
+        float(number)
+    except OverflowError:
+        number = math.inf
     if not math.isfinite(number) or number not in Interval.parse(interval) or (integer and abs(number) >= 2**63):
         raise ValueError(f"{key}={value!r} is out of range: expected a finite number in {interval}{none}")
     return number

@@ -31,7 +31,8 @@ class LRScheduler:
     def __post_init__(self) -> None:
         for field in fields(self):
             if field.type in (int, float):
-                checked(field.name, getattr(self, field.name), field.type(0), "(-inf, inf)")
+                value = checked(field.name, getattr(self, field.name), field.type(0), "(-inf, inf)")
+                object.__setattr__(self, field.name, value)
         for name in ("base_lr", "warmup_begin_lr", "warmup_steps"):
             _require(getattr(self, name) >= 0, f"{name}={getattr(self, name)} is negative")
         _require(self.warmup_begin_lr <= self.base_lr,

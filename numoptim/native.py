@@ -89,10 +89,21 @@ class Plan:
         self._words[:, column] += grad.ctypes.data - self._buffers[1].ctypes.data
         self._buffers[1] = grad
 
-    def run(self, t: int, rate: float, rescale: float) -> None:
-        """Step t with this learning rate (before multipliers) and gradient scale, on all buffers."""
-        if rate != self._rate or rescale != self._rescale:
-            self._set(rate, rescale)
+    def set(self, rate: float, rescale: float) -> None:
+        """Set learning rate (before multipliers) and gradient scale; ValueError where a product overflows."""
+        if rate == self._rate and rescale == self._rescale:
+            return
+        self._rate = self._rescale = np.nan
+        if "learning_rate" in self.rule.fields:
+            self._hyper["learning_rate"] = self._lr_mult * rate
+        self._hyper["rescale_grad"] = rescale
+        for key in self.rule.fields.keys() & {"learning_rate", "wd", "rescale_grad"}:
+            if not np.isfinite(self._hyper[key]).all():
+                raise ValueError(f"{self.rule.name}: {key} out of range after its multipliers: {self._hyper[key]}")
+        self._rate, self._rescale = rate, rescale
+
+    def run(self, t: int) -> None:
+        """Step t on all buffers."""
         for call, rows in self._phases:
             if len(rows) == 1:
                 status = call(rows[0][0], t)
@@ -100,9 +111,3 @@ class Plan:
                 status = min(CREW.run(call, [(*row, t) for row in rows], self._helpers), default=0)
             if status:
                 raise ValueError(f"{self.rule.name}: {kernels.STATUS[status]} ({self._hyper})")
-
-    def _set(self, rate: float, rescale: float) -> None:
-        if "learning_rate" in self.rule.fields:
-            self._hyper["learning_rate"] = self._lr_mult * rate
-        self._hyper["rescale_grad"] = rescale
-        self._rate, self._rescale = rate, rescale

@@ -14,11 +14,12 @@ def available() -> int:
 
 
 class Work(NamedTuple):
-    """Calls still to make, and the results of those made. Any number of threads may drain it."""
+    """Calls still to make, the results of those made and what helpers raised. Any thread may drain it."""
 
     function: Callable[..., int]
     jobs: deque[Job]
     results: list[int]
+    errors: list[BaseException]
 
     def drain(self) -> None:
         while True:
@@ -47,7 +48,7 @@ class Crew:
 
     def run(self, function: Callable[..., int], jobs: Iterable[Job], helpers: int) -> list[int]:
         """Call ``function(*job)`` for every job, with up to ``helpers`` other threads; results in no fixed order."""
-        work = Work(function, deque(jobs), [])
+        work = Work(function, deque(jobs), [], [])
         if not self._busy.acquire(blocking=False):
             work.drain()
             return work.results
@@ -63,6 +64,8 @@ class Crew:
             for helper in called:
                 helper.wait()
             self._busy.release()
+        if work.errors:
+            raise work.errors[0]
         return work.results
 
 
@@ -73,17 +76,16 @@ class Helper:
         self._go, self._done = threading.Lock(), threading.Lock()
         self._go.acquire()
         self._done.acquire()
-        self._work: Work | None = None
         threading.Thread(target=self._serve, name="numoptim", daemon=True).start()
 
     def _serve(self) -> None:
         while True:
             self._go.acquire()
             try:
-                if self._work is not None:
-                    self._work.drain()
+                self._work.drain()
+            except BaseException as error:
+                self._work.errors.append(error)
             finally:
-                self._work = None
                 self._done.release()
 
     def start(self, work: Work) -> None:

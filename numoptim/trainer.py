@@ -59,7 +59,7 @@ class Trainer:
         grads: ``{name: array of that parameter's shape}``, all of them. Raises ValueError or TypeError
         before anything is written.
         """
-        if batch_size.__class__ is not int or batch_size < 1:
+        if batch_size.__class__ is not int or not 1 <= batch_size < 2**53:
             batch_size = checked("batch_size", batch_size, 1.0, "(0, inf)")
         self._driver.prepare(batch_size)
         if grads is not None:
@@ -71,6 +71,8 @@ class Trainer:
         self.params.grad.flat.fill(0)
 
     def _copy_in(self, grads: Mapping[str, npt.ArrayLike]) -> None:
+        if not isinstance(grads, Mapping):
+            raise TypeError(f"grads is {type(grads).__name__}; expected a mapping of names to arrays")
         for name in grads:
             if name not in self.params:
                 raise ValueError(f"grads: no parameter {name!r}{nearest(str(name), self.params)}")
@@ -99,7 +101,7 @@ class Trainer:
         checkpoint.save(path, {
             "optimizer": type(optimizer).__name__.lower(),
             "dtype": str(self.params.flat.dtype),
-            "shapes": dict(self.params.shapes),
+            "shapes": list(self.params.shapes.items()),
             "learning_rate": optimizer._learning_rate,
             "schedule": _schedule(optimizer),
             "hyper": dict(optimizer._values),
@@ -120,7 +122,7 @@ class Trainer:
         optimizer = copy.copy(self._optimizer)
         try:
             own = {"optimizer": type(optimizer).__name__.lower(), "dtype": str(self.params.flat.dtype),
-                   "shapes": dict(self.params.shapes)}
+                   "shapes": list(self.params.shapes.items())}
             for key, value in own.items():
                 if saved[key] != value:
                     raise ValueError(f"its {key} is {saved[key]}, here it is {value}")
@@ -161,12 +163,10 @@ class _Flat:
 
     def prepare(self, batch_size: float) -> None:
         """All of a step that can fail."""
-        self.bound.refresh()
-        self.rate = self.optimizer._rate(self.bound.state.t + 1)
-        self.rescale = self.optimizer._values["rescale_grad"] / batch_size
+        self.bound.prepare(self.optimizer._values["rescale_grad"] / batch_size)
 
     def step(self) -> None:
-        self.bound.step(self.rate, self.rescale)
+        self.bound.step()
 
     def save(self) -> dict[str, Any]:
         state, optimizer = self.bound.state, self.optimizer
@@ -174,9 +174,7 @@ class _Flat:
                 "noise": optimizer._noise, "options": {key: getattr(optimizer, key) for key in optimizer.options}}
 
     def load(self, saved: dict[str, Any], optimizer: Any) -> State:
-        for key, (_, accepts, accepted) in optimizer.options.items():
-            if not accepts(saved["options"][key]):
-                raise ValueError(f"option {key}={saved['options'][key]!r}; expected {accepted}")
+        for key in optimizer.options:
             setattr(optimizer, key, saved["options"][key])
         rule, flat = optimizer.rule, self.trainer.params.flat
         if saved["rule"] != rule.name or tuple(saved["slots"]) != optimizer._slot_names():
@@ -202,13 +200,16 @@ class _Loop:
         self.states = states
 
     def prepare(self, batch_size: float) -> None:
-        self.batch_size = batch_size
+        self.optimizer._rate(self.optimizer.num_update + 1)
+        with np.errstate(over="ignore"):
+            self.scale = self.trainer.params.flat.dtype.type(batch_size)
+        if not 0 < self.scale < math.inf:
+            raise ValueError(f"batch_size={batch_size!r} is out of range for {self.scale.dtype}")
 
     def step(self) -> None:
         params = self.trainer.params
-        scale = params.flat.dtype.type(self.batch_size)
         for index, (name, weight) in enumerate(params.items()):
-            self.optimizer.update(index, weight, params.grad[name] / scale, self.states[index])
+            self.optimizer.update(index, weight, np.asarray(params.grad[name] / self.scale), self.states[index])
 
     def save(self) -> dict[str, Any]:
         return {"states": [_plain(state) for state in self.states], "counts": self.optimizer._counts}

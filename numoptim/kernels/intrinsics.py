@@ -45,15 +45,19 @@ def stack(scalar, size):
     return allocate
 
 
-@intrinsic
-def data(typing, array):
-    """Pointer to the first element of a contiguous array."""
-    if not isinstance(array, types.Array) or array.layout != "C" or array.ndim != 1:
-        raise TypingError(f"numoptim: kernels take contiguous one-dimensional arrays, not {array}")
+def data(scalar, written=True):
+    """A function that returns the pointer to the first element of a contiguous array of ``scalar``."""
+    @intrinsic
+    def first(typing, array):
+        if (not isinstance(array, types.Array) or array.layout != "C" or array.ndim != 1 or array.dtype != scalar
+                or (written and not array.mutable)):
+            raise TypingError(f"numoptim: expected a contiguous one-dimensional {'writable ' * written}array "
+                              f"of {scalar}, not {array}")
 
-    def generate(context, builder, signature, args):
-        return context.make_array(array)(context, builder, args[0]).data
-    return types.CPointer(array.dtype)(array), generate
+        def generate(context, builder, signature, args):
+            return context.make_array(array)(context, builder, args[0]).data
+        return types.CPointer(array.dtype)(array), generate
+    return first
 
 
 @intrinsic

@@ -116,15 +116,16 @@ class LBSGD(RuleOptimizer):
             return super()._plans(plan, weight, grad, slots)
         return [plan(lbsgd.ACCUMULATE, [slots["sum"], grad]), *super()._plans(plan, weight, slots["sum"], slots)]
 
-    def _run(self, plans: Sequence[Plan], state: State, t: int, rate: float, rescale: float) -> None:
-        calls = t - self.begin_num_update
-        rate *= self._warmup(calls)
-        if self.batch_scale == 1:
-            plans[0].run(t, rate, rescale)
-            return
-        plans[0].run(t, rate, rescale)
-        if calls % self.batch_scale == 0:
-            plans[1].run(t, rate, 1 / self.batch_scale)
+    def _set(self, plans: Sequence[Plan], t: int, rate: float, rescale: float) -> None:
+        rate *= self._warmup(t - self.begin_num_update)
+        plans[0].set(rate, rescale)
+        if self.batch_scale > 1:
+            plans[1].set(rate, 1 / self.batch_scale)
+
+    def _run(self, plans: Sequence[Plan], t: int, state: State) -> None:
+        plans[0].run(t)
+        if self.batch_scale > 1 and (t - self.begin_num_update) % self.batch_scale == 0:
+            plans[1].run(t)
             state.slots["sum"].fill(0)
 
     def _warmup(self, calls: int) -> float:

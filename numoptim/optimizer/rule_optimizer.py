@@ -17,6 +17,22 @@ Options = dict[str, tuple[Any, Callable[[Any], bool], str]]
 """Keyword: default, check, what the check accepts."""
 
 
+class Option:
+    """An option as an attribute: checked when set."""
+
+    def __init__(self, name: str, accepts: Callable[[Any], bool], accepted: str) -> None:
+        self.name, self.accepts, self.accepted = name, accepts, accepted
+
+    def __get__(self, optimizer: Optimizer | None, owner: type) -> Any:
+        return self if optimizer is None else vars(optimizer)[self.name]
+
+    def __set__(self, optimizer: Optimizer, value: Any) -> None:
+        if not self.accepts(value):
+            raise ValueError(f"{self.name}={value!r}: expected {self.accepted}")
+        vars(optimizer)[self.name] = value.item() if isinstance(value, np.generic) else value
+        optimizer._version += 1
+
+
 class State:
     """The slots of one parameter (or of a whole flat buffer), and how many updates it has seen.
 
@@ -49,6 +65,8 @@ class RuleOptimizer(Optimizer):
             descriptor = HyperParameter(default, interval)
             descriptor.__set_name__(cls, key)
             setattr(cls, key, descriptor)
+        for key, (_, accepts, accepted) in cls.options.items():
+            setattr(cls, key, Option(key, accepts, accepted))
         if "learning_rate" in fields:
             cls.default_learning_rate = fields["learning_rate"][0]
         common = list(inspect.signature(Optimizer.__init__).parameters.values())[1:]
@@ -69,11 +87,7 @@ class RuleOptimizer(Optimizer):
         for key in self.hyper:
             setattr(self, key, values[key])
         for key in self.options:
-            value = values[key]
-            _, accepts, accepted = self.options[key]
-            if not accepts(value):
-                raise ValueError(f"{key}={value!r}: expected {accepted}")
-            setattr(self, key, value)
+            setattr(self, key, values[key])
         self._noise = 0
 
     @property
@@ -94,9 +108,7 @@ class RuleOptimizer(Optimizer):
         slots = {name: aligned_zeros(weight.size, weight.dtype) for name in self._slot_names()}
         if self._warm():
             for index, lo, hi in zip(indices, offsets, offsets[1:], strict=False):
-                values = self._hyper_of(index)
-                if values["learning_rate"] or not rule.needs_rate:
-                    initialise(rule, weight[lo:hi], [slots[s][lo:hi] for s in rule.slots], values)
+                initialise(rule, weight[lo:hi], [slots[s][lo:hi] for s in rule.slots], self._hyper_of(index))
         state = State(rule, {name: slot.reshape(shape) for name, slot in slots.items()}, self.begin_num_update)
         if rule.noisy:
             state.offset, self._noise = self._noise, self._noise + weight.size
@@ -111,7 +123,8 @@ class RuleOptimizer(Optimizer):
 
     def _hyper_of(self, index: Key) -> dict[str, float]:
         """Every hyper-parameter of the rule, as it is for one parameter now."""
-        rate = self._rate(self.begin_num_update + 1) * self._multiplier(self.lr_mult, index)
+        # A parameter at rest is initialised for the rate it would have with a multiplier of 1.
+        rate = self._rate(self.begin_num_update + 1) * (self._multiplier(self.lr_mult, index) or 1.0)
         return {**self._values, "learning_rate": rate, "wd": self._get_wd(index), "offset": 0}
 
     # --- update
@@ -128,9 +141,10 @@ class RuleOptimizer(Optimizer):
         if len(set(lengths)) != 1:
             raise ValueError(f"index, weight, grad and state are lists of {lengths} elements; expected equal lengths")
         steps = [self._bound(*each) for each in zip(index, weight, grad, state, strict=True)]
-        rates = [self._rate(bound.state.t + 1) for bound in steps]
-        for bound, rate in zip(steps, rates, strict=True):
-            bound.step(rate, float(self.rescale_grad))
+        for bound in steps:
+            bound.prepare(self._values["rescale_grad"])
+        for bound in steps:
+            bound.step()
 
     def _bound(self, index: Key, weight: Array, grad: Array, state: State) -> "Bound":
         """The state's binding to these very arrays: what is new is checked in full, the rest known by identity."""
@@ -147,8 +161,8 @@ class RuleOptimizer(Optimizer):
                 buffers[f"slot {name!r}"] = slot
             self._check_gradient(index, grad, state, weight)
             bound = Bound(self, weight, grad, state, [index], np.array([0, weight.size]), 1)
+            bound.refresh()
             state.bound = bound
-        bound.refresh()
         if bound.grad is not grad:
             self._check_gradient(index, grad, state, weight)
             bound.set_gradient(grad)
@@ -170,8 +184,11 @@ class RuleOptimizer(Optimizer):
     def _plans(self, plan: Callable[..., Plan], weight: Array, grad: Array, slots: Mapping[str, Array]) -> list[Plan]:
         return [plan(self.rule, [weight, grad, *(slots[s] for s in self.rule.slots)])]
 
-    def _run(self, plans: Sequence[Plan], state: State, t: int, rate: float, rescale: float) -> None:
-        plans[0].run(t, rate, rescale)
+    def _set(self, plans: Sequence[Plan], t: int, rate: float, rescale: float) -> None:
+        plans[0].set(rate, rescale)
+
+    def _run(self, plans: Sequence[Plan], t: int, state: State) -> None:
+        plans[0].run(t)
 
 
 class Bound:
@@ -192,10 +209,8 @@ class Bound:
         self.grad = grad
 
     def refresh(self) -> None:
-        """Make the plans anew where hyper-parameters or multipliers changed."""
+        """Make the plans, anew where hyper-parameters or multipliers changed."""
         optimizer = self.optimizer
-        if self._version == optimizer._version:
-            return
         optimizer._check_state(self.state)
         pairs = [(optimizer._multiplier(optimizer.lr_mult, i), optimizer._multiplier(optimizer.wd_mult, i))
                  for i in self.indices]
@@ -210,11 +225,18 @@ class Bound:
         self._plans = optimizer._plans(plan, self.weight.reshape(-1), self.grad.reshape(-1), slots)
         self._version = optimizer._version
 
-    def step(self, rate: float, rescale: float) -> None:
-        """One update; ``refresh`` comes first."""
-        state, optimizer = self.state, self.optimizer
+    def prepare(self, rescale: float) -> None:
+        """All of the next update that can fail."""
+        optimizer, t = self.optimizer, self.state.t + 1
+        if self._version != optimizer._version:
+            self.refresh()
+        optimizer._set(self._plans, t, optimizer._rate(t), rescale)
+
+    def step(self) -> None:
+        """The update that ``prepare`` prepared."""
+        optimizer, state = self.optimizer, self.state
         t = state.t + 1
-        optimizer._run(self._plans, state, t, rate, rescale)
+        optimizer._run(self._plans, t, state)
         state.t = t
         if t > optimizer.num_update:
             optimizer.num_update = t
