@@ -49,11 +49,12 @@ READ_ONLY = np.zeros(6, np.float32)
 READ_ONLY.flags.writeable = False
 UNALIGNED = np.zeros(25, np.uint8)[1:].view(np.float32)
 GOOD = np.zeros(6, np.float32)
+NO_HALF = "float16; accepted are float32 and float64.*16-bit numbers are not supported yet"
 
 
 @pytest.mark.parametrize("weight, grad, error, message", [
-    (GOOD.astype(np.float16), GOOD, TypeError, "weight of 0 is float16; accepted are float32 and float64.*16-bit numbers are not supported yet"),
-    (GOOD, GOOD.astype(np.float16), TypeError, "gradient of 0 is float16; accepted are float32 and float64.*not supported yet"),
+    (GOOD.astype(np.float16), GOOD, TypeError, f"weight of 0 is {NO_HALF}"),
+    (GOOD, GOOD.astype(np.float16), TypeError, f"gradient of 0 is {NO_HALF}"),
     (GOOD.astype(int), GOOD, TypeError, "weight of 0 is int64; accepted are float32 and float64"),
     (GOOD.astype(complex), GOOD, TypeError, "weight of 0 is complex128; accepted are"),
     (GOOD.astype(">f4"), GOOD, TypeError, "weight of 0 is >f4; accepted are"),
@@ -64,7 +65,7 @@ GOOD = np.zeros(6, np.float32)
     (GOOD, GOOD[:5], ValueError, r"gradient of 0 has shape \(5,\); expected \(6,\) as the weight has"),
     (GOOD, GOOD.reshape(2, 3), ValueError, r"gradient of 0 has shape \(2, 3\); expected \(6,\)"),
     (GOOD, GOOD[None], ValueError, r"gradient of 0 has shape \(1, 6\); expected \(6,\)"),
-    (np.zeros(12, np.float32)[::2], GOOD, ValueError, r"weight of 0 is not C-contiguous \(strides \(8,\) for shape \(6,\)\)"),
+    (np.zeros(12, np.float32)[::2], GOOD, ValueError, r"weight of 0 is not C-contiguous.*\(8,\) for shape \(6,\)"),
     (GOOD, np.zeros(12, np.float32)[::2], ValueError, "gradient of 0 is not C-contiguous"),
     (GOOD, GOOD[::-1], ValueError, r"gradient of 0 is not C-contiguous \(strides \(-4,\)"),
     (np.zeros((3, 2), np.float32).T, GOOD.reshape(2, 3), ValueError, "weight of 0 is not C-contiguous"),
@@ -88,8 +89,10 @@ def test_weights_and_gradients(weight, grad, error, message):
 @pytest.mark.parametrize("name", NAMES)
 def test_arrays_that_replace_good_ones_are_checked_again(name):
     opt, w, g, state = fresh(name)
-    for weight, grad, error in [(w, g[:3], ValueError), (w, g.astype(float), TypeError), (w, w, ValueError),
-                                (w.astype(np.float16), g, TypeError), (READ_ONLY, g, ValueError), (w, w[::-1], ValueError)]:
+    for weight, grad, error in [
+        (w, g[:3], ValueError), (w, g.astype(float), TypeError), (w, w, ValueError), (w, w[::-1], ValueError),
+        (w.astype(np.float16), g, TypeError), (READ_ONLY, g, ValueError),
+    ]:
         with refused(error, "of 0", w, g, state):
             opt.update(0, weight, grad, state)
     if state.slots:
@@ -104,7 +107,7 @@ def test_arrays_that_replace_good_ones_are_checked_again(name):
 @pytest.mark.parametrize("dtype", [np.float16, np.int32, bool, object])
 @pytest.mark.parametrize("multi_precision", [False, True])
 def test_create_state_checks_the_weight(dtype, multi_precision):
-    message = "float16; accepted are float32 and float64.*16-bit numbers are not supported yet" if dtype == np.float16 else "accepted are"
+    message = NO_HALF if dtype == np.float16 else "accepted are"
     with pytest.raises(TypeError, match=f"weight is .*{message}"):
         optimizer.Adam(multi_precision=multi_precision).create_state(0, np.zeros(3, dtype))
 
@@ -157,7 +160,8 @@ def test_a_bad_gradient_stays_in_its_own_element(name, keywords, bad):
 def test_states_of_another_optimizer(name):
     opt, w, g, state = fresh(name)
     foreign = fresh("adamax")[3]
-    with refused(ValueError, f"the state belongs to 'adamax' with slots .*'m', 'u'.*now applies '{opt.rule.name}'", w, foreign):
+    message = f"the state belongs to 'adamax' with slots .*'m', 'u'.*now applies '{opt.rule.name}'"
+    with refused(ValueError, message, w, foreign):
         opt.update(0, w, g, foreign)
     for thing in (None, np.zeros(6), {"m": np.zeros(6)}):
         with refused(TypeError, f"state of 0 is {type(thing).__name__}; expected what create_state returned", w):
@@ -167,12 +171,14 @@ def test_states_of_another_optimizer(name):
 
 
 CHANGES = [
-    ("sgd", {}, "momentum", 0.9), ("sgd", {"momentum": 0.9}, "momentum", 0), ("signum", {}, "momentum", 0),
-    ("dcasgd", {}, "momentum", 0.5), ("rmsprop", {}, "centered", True), ("rmsprop", {"centered": True}, "centered", False),
+    ("sgd", {}, "momentum", 0.9), ("sgd", {"momentum": 0.9}, "momentum", 0),
+    ("signum", {}, "momentum", 0), ("dcasgd", {}, "momentum", 0.5),
+    ("rmsprop", {}, "centered", True), ("rmsprop", {"centered": True}, "centered", False),
     ("lbsgd", {}, "batch_scale", 2), ("lbsgd", {"batch_scale": 3}, "batch_scale", 1),
     ("lbsgd", {"momentum": 0.5}, "warmup_strategy", "lars"),
 ]
-each_change = pytest.mark.parametrize("name, keywords, key, value", CHANGES, ids=lambda x: str(x) if not isinstance(x, dict) else "")
+each_change = pytest.mark.parametrize("name, keywords, key, value", CHANGES,
+                                      ids=[f"{name}-{key}={value}" for name, _, key, value in CHANGES])
 
 
 @each_change
@@ -260,7 +266,7 @@ HUGE = 10**400          # an integer that no float can hold
     lambda: Trainer(Parameters(draw(0)), "sgd", threads=HUGE),
 ], ids=["rate", "epsilon", "clip", "seed", "begin", "multiplier", "base_lr", "schedule", "batch_size", "threads"])
 def test_integers_beyond_all_floats(use):
-    with pytest.raises(ValueError, match="=-?1000.*expected a.*finite number|=1000.*expected"):
+    with pytest.raises(ValueError, match=r"=-?1000.*expected"):
         use()
 
 
@@ -278,7 +284,7 @@ def test_integers_beyond_all_floats(use):
     (lambda: optimizer.SGD(wd_mult={3: math.nan}), r"wd_mult\[3\]=nan"),
     (lambda: optimizer.RMSProp(centered="yes"), "centered='yes': expected True or False"),
     (lambda: optimizer.Ftrl(warm_start=1), "warm_start=1: expected True or False"),
-    (lambda: optimizer.LBSGD(warmup_strategy="cubic"), "warmup_strategy='cubic': expected 'linear', 'power2', 'sqrt' or 'lars'"),
+    (lambda: optimizer.LBSGD(warmup_strategy="cubic"), "='cubic': expected 'linear', 'power2', 'sqrt' or 'lars'"),
     (lambda: optimizer.LBSGD(batch_scale=0), "batch_scale=0: expected an integer of at least 1"),
     (lambda: optimizer.LBSGD(batch_scale=2.0), "batch_scale=2.0: expected an integer"),
     (lambda: optimizer.LBSGD(updates_per_epoch=0), "updates_per_epoch=0: expected"),
@@ -292,8 +298,9 @@ def test_messages(make, message):
 
 
 @pytest.mark.parametrize("name, key, value", [
-    ("rmsprop", "centered", "yes"), ("ftrl", "warm_start", 3), ("lbsgd", "batch_scale", -4), ("lbsgd", "batch_scale", 2.5),
-    ("lbsgd", "warmup_strategy", "cubic"), ("lbsgd", "updates_per_epoch", 0), ("lamb", "bias_correction", 2),
+    ("rmsprop", "centered", "yes"), ("ftrl", "warm_start", 3), ("lamb", "bias_correction", 2),
+    ("lbsgd", "batch_scale", -4), ("lbsgd", "batch_scale", 2.5), ("lbsgd", "updates_per_epoch", 0),
+    ("lbsgd", "warmup_strategy", "cubic"),
 ])
 def test_options_are_checked_when_set(name, key, value):
     opt = optimizer.create(name)
@@ -376,9 +383,10 @@ def trainer(request):
 
 
 @pytest.mark.parametrize("batch_size, error, message", [
-    (0, ValueError, r"batch_size=0 .*\(0, inf\)"), (-3, ValueError, "batch_size=-3"), (0.0, ValueError, "batch_size=0.0"),
-    (math.nan, ValueError, "batch_size=nan"), (math.inf, ValueError, "batch_size=inf"),
-    ("32", TypeError, "batch_size='32': expected a number"), (None, TypeError, "batch_size=None"), ([4], TypeError, r"batch_size=\[4\]"),
+    (0, ValueError, r"batch_size=0 .*\(0, inf\)"), (-3, ValueError, "batch_size=-3"),
+    (0.0, ValueError, "batch_size=0.0"), (math.nan, ValueError, "batch_size=nan"),
+    (math.inf, ValueError, "batch_size=inf"), ("32", TypeError, "batch_size='32': expected a number"),
+    (None, TypeError, "batch_size=None"), ([4], TypeError, r"batch_size=\[4\]"),
     (1e-320, ValueError, ""),                                # 1/batch_size is infinite
 ], ids=lambda x: str(x)[:9] if not isinstance(x, type) else "")
 @pytest.mark.parametrize("grads", [None, draw(5)], ids=["", "grads"])
@@ -397,7 +405,7 @@ def changed(**arrays):
 
 
 @pytest.mark.parametrize("grads, error, message", [
-    ({key: g for key, g in draw(5).items() if key != "b"}, ValueError, "grads: 'b' is missing; every parameter needs one"),
+    ({key: draw(5)[key] for key in ("w", "none", "v")}, ValueError, "grads: 'b' is missing; every parameter needs"),
     ({}, ValueError, "grads: 'w' is missing"),
     (changed(nome=np.zeros(2)), ValueError, "grads: no parameter 'nome'; did you mean 'none'"),
     (changed(v=np.zeros(6)), ValueError, r"grads: 'v' has shape \(6,\); expected \(7,\)"),
@@ -415,7 +423,7 @@ def test_gradients_by_name(trainer, grads, error, message):
 
 @pytest.mark.parametrize("threads, error", [(0, ValueError), (-1, ValueError), (1.5, TypeError), ("2", TypeError)])
 def test_threads(threads, error):
-    with pytest.raises(error, match="threads=.*expected an? .*1, inf"):
+    with pytest.raises(error, match=r"threads=.*expected an? .*1, inf"):
         Trainer(Parameters(draw(0)), "sgd", threads=threads)
 
 
@@ -457,8 +465,9 @@ def test_an_error_of_the_schedule_itself_passes_through():
 
 def test_lists_of_unequal_length():
     opt, w, g, state = fresh()
-    for lists in ([0, 1], [w], [g], [state]), ([0], [w, w], [g], [state]), ([0], [w], [], [state]), ([0], [w], [g], [state] * 2):
-        lengths = ", ".join(str(len(x)) for x in lists)
+    for counts in (2, 1, 1, 1), (1, 2, 1, 1), (1, 1, 0, 1), (1, 1, 1, 2):
+        lists = [[x] * count for x, count in zip((0, w, g, state), counts, strict=True)]
+        lengths = ", ".join(map(str, counts))
         with refused(ValueError, rf"lists of \[{lengths}\] elements; expected equal lengths", w, g, state):
             opt.update(*lists)
 
@@ -488,7 +497,8 @@ def test_a_rate_that_overflows_in_the_second_leaves_the_first():
 
 @pytest.mark.parametrize("grads", [None, draw(1)], ids=["", "grads"])
 @pytest.mark.parametrize("name, keywords", [
-    ("sgd", {"learning_rate": 1e300, "lr_mult": {"v": 1e300}}), ("lamb", {"learning_rate": 1e300, "lr_mult": {"v": 1e300}}),
+    ("sgd", {"learning_rate": 1e300, "lr_mult": {"v": 1e300}}),
+    ("lamb", {"learning_rate": 1e300, "lr_mult": {"v": 1e300}}),
     ("adam", {"wd": 1e300, "wd_mult": {"v": 1e300}}), ("sgd", {"rescale_grad": 1e300}),
 ], ids=["rate", "layer-wise rate", "wd", "rescale_grad"])
 def test_products_that_overflow(name, keywords, grads):

@@ -46,9 +46,13 @@ COMMON = {"learning_rate": 0.05, "wd": 0.01, "rescale_grad": 0.5, "clip_gradient
 SHAPES = {"w": (3, 5), "b": (), "none": (0, 2), "v": (7,)}
 
 each_name = pytest.mark.parametrize("name", NAMES)
-IDS = ["-".join([name, *(f"{k}={v}" for k, v in keywords.items() if k not in SMALL_EPOCHS)]) for name, keywords in CASES]
+IDS = ["-".join([name, *(f"{key}={value}" for key, value in keywords.items() if key not in SMALL_EPOCHS)])
+       for name, keywords in CASES]
 each_case = pytest.mark.parametrize("name, keywords", CASES, ids=IDS)
-FLOAT64 = CASES[::6]          # kernels take seconds to compile: float64 where a sample is enough
+# A kernel takes seconds to compile: float64 for some.
+each_case_and_dtype = pytest.mark.parametrize(
+    "name, keywords, dtype", [(*case, np.float32) for case in CASES] + [(*case, np.float64) for case in CASES[::6]],
+    ids=[*IDS, *(f"{case}-float64" for case in IDS[::6])])
 
 
 def bits(array):
@@ -71,7 +75,8 @@ def updated(opt, weight, steps=7, index=0, seed=1):
     weight, rng = weight.copy(), np.random.default_rng(seed)
     state = opt.create_state(index, weight)
     for _ in range(steps):
-        opt.update(index, weight, np.asarray(rng.standard_normal(weight.size).reshape(weight.shape), weight.dtype), state)
+        grad = np.asarray(rng.standard_normal(weight.shape), weight.dtype)
+        opt.update(index, weight, grad, state)
     return weight, state
 
 
@@ -134,7 +139,8 @@ DEFAULTS = {
     "SGD": {"learning_rate": 0.01, "momentum": 0},
     "NAG": {"learning_rate": 0.01, "momentum": 0},
     "AdaGrad": {"learning_rate": 0.01, "eps": 1e-7},
-    "RMSProp": {"learning_rate": 0.001, "gamma1": 0.9, "gamma2": 0.9, "epsilon": 1e-8, "centered": False, "clip_weights": None},
+    "RMSProp": {"learning_rate": 0.001, "gamma1": 0.9, "gamma2": 0.9, "epsilon": 1e-8, "centered": False,
+                "clip_weights": None},
     "AdaDelta": {"learning_rate": 1, "rho": 0.9, "epsilon": 1e-5},
     "Adam": {"learning_rate": 0.001, "beta1": 0.9, "beta2": 0.999, "epsilon": 1e-8},
     "Adamax": {"learning_rate": 0.002, "beta1": 0.9, "beta2": 0.999, "epsilon": 1e-8},
@@ -143,8 +149,8 @@ DEFAULTS = {
     "LBSGD": {"learning_rate": 0.01, "momentum": 0, "warmup_strategy": "linear", "warmup_epochs": 5, "batch_scale": 1,
               "updates_per_epoch": 32, "begin_epoch": 0, "num_epochs": 60},
     "LARS": {"learning_rate": 0.01, "momentum": 0, "eta": 0.001, "epsilon": 0},
-    "LAMB": {"learning_rate": 0.001, "beta1": 0.9, "beta2": 0.999, "epsilon": 1e-6, "lower_bound": None, "upper_bound": None,
-             "bias_correction": True},
+    "LAMB": {"learning_rate": 0.001, "beta1": 0.9, "beta2": 0.999, "epsilon": 1e-6, "lower_bound": None,
+             "upper_bound": None, "bias_correction": True},
     "DCASGD": {"learning_rate": 0.01, "momentum": 0, "lamda": 0.04},
     "Ftrl": {"learning_rate": 0.1, "lamda1": 0.01, "beta": 1, "warm_start": False},
     "FTML": {"learning_rate": 0.0025, "beta1": 0.6, "beta2": 0.999, "epsilon": 1e-8},
@@ -179,13 +185,13 @@ def test_a_default_given_explicitly_changes_nothing():
     (lambda: optimizer.create("qqq"), ValueError, "unknown optimizer 'qqq'; known: .*Adam"),
     (lambda: optimizer.create(3), TypeError, "expected the name of an optimizer.*3"),
     (lambda: optimizer.Adam(beta_1=0.9), TypeError, "Adam has no keyword 'beta_1'; did you mean 'beta1'"),
-    (lambda: optimizer.create("sgd", momentun=0.9), TypeError, "SGD has no keyword 'momentun'; did you mean 'momentum'"),
+    (lambda: optimizer.create("sgd", momentun=0.9), TypeError, "SGD has no keyword 'momentun'; did you mean 'momen"),
     (lambda: optimizer.Adam(momentum=0.9), TypeError, "Adam has no keyword 'momentum'"),
     (lambda: optimizer.SGLD(offset=3), TypeError, "SGLD has no keyword 'offset'"),
     (lambda: optimizer.Adam(0.1), TypeError, "positional"),
     (lambda: optimizer.Adma, AttributeError, "no attribute 'Adma'"),
     (lambda: optimizer.adam_, AttributeError, "no attribute 'adam_'"),
-], ids=str)
+])
 def test_unknown_names(call, error, message):
     with pytest.raises(error, match=message):
         call()
@@ -197,7 +203,8 @@ def test_unknown_names(call, error, message):
 def test_hyper_parameters_are_attributes(name):
     opt = optimizer.create(name)
     assert set(opt.hyper) <= set(DEFAULTS[name])
-    for key, (default, _) in [*opt.hyper.items(), ("wd", (0.0, "")), ("rescale_grad", (1.0, "")), ("clip_gradient", (math.inf, ""))]:
+    common = {"wd": 0.0, "rescale_grad": 1.0, "clip_gradient": math.inf}
+    for key, default in [*common.items(), *((key, default) for key, (default, _) in opt.hyper.items())]:
         value = 1 if isinstance(default, bool) else 5 if isinstance(default, int) else 0.25
         setattr(opt, key, value)
         assert getattr(opt, key) == value
@@ -207,6 +214,36 @@ def test_hyper_parameters_are_attributes(name):
         if default == math.inf or default == -math.inf:
             setattr(opt, key, None)
             assert getattr(opt, key) is None
+
+
+CHANGES = {"learning_rate": 0.2, "wd": 0.3, "rescale_grad": -0.25, "clip_gradient": 0.1, "momentum": 0.25, "eps": 0.1,
+           "gamma1": 0.25, "gamma2": 0.25, "epsilon": 0.1, "clip_weights": 0.125, "rho": 0.25, "beta1": 0.25,
+           "beta2": 0.25, "schedule_decay": 0.5, "wd_lh": 0.5, "eta": 0.5, "lower_bound": 8, "upper_bound": 0.125,
+           "bias_correction": False, "lamda": 2, "lamda1": 0.5, "beta": 2, "seed": 8, "n_data": 9, "temperature": 0.25}
+OF_ANOTHER_RULE = {"SGD": ["momentum"], "LBSGD": ["momentum"], "DCASGD": ["momentum"], "RMSProp": ["gamma2"]}
+
+
+@each_name
+def test_a_changed_attribute_holds_from_the_next_update(name):
+    """As in an optimizer made with the new value, on the same weight and state."""
+    keywords = {key: value for key, value in COMMON.items() if key != "clip_gradient"}
+    for key in ["learning_rate", "wd", "rescale_grad", "clip_gradient", *getattr(optimizer, name).hyper]:
+        if key in OF_ANOTHER_RULE.get(name, ()):
+            continue
+        opt = optimizer.create(name, **keywords)
+        w, state = updated(opt, draw(0)["w"], steps=2)
+        twins = [(w.copy(), optimizer.State(state.rule, {s: a.copy() for s, a in state.slots.items()}, state.t,
+                                            state.offset)) for _ in range(2)]
+        if key == "learning_rate":
+            opt.set_learning_rate(CHANGES[key])
+        else:
+            setattr(opt, key, CHANGES[key])
+        g = draw(5)["w"]
+        opt.update(0, w, g, state)
+        for (other, same_state), value in zip(twins, ({key: CHANGES[key]}, {}), strict=True):
+            optimizer.create(name, **{**keywords, **value}).update(0, other, g, same_state)
+        assert bits(w) == bits(twins[0][0])
+        assert bits(w) != bits(twins[1][0]), f"{key} has no effect"
 
 
 def test_learning_rate():
@@ -274,8 +311,7 @@ def test_multipliers_by_index_name_and_pattern():
 
 # --- update
 
-@pytest.mark.parametrize("name, keywords, dtype", [(*case, np.float32) for case in CASES] + [(*case, np.float64) for case in FLOAT64],
-                         ids=[*IDS, *(f"{name}-float64" for name, _ in FLOAT64)])
+@each_case_and_dtype
 def test_the_shape_of_an_array_does_not_matter(name, keywords, dtype):
     """Any shape, in place, alone or in lists, and with multi_precision: the bits of the flat array."""
     flat = draw(0, {"w": (12,)}, dtype)["w"]

@@ -1,4 +1,6 @@
 """Parameters: one flat buffer per role, and named live views into it."""
+import copy
+import pickle
 from collections.abc import Mapping
 
 import numpy as np
@@ -49,6 +51,17 @@ def test_arrays_are_copied():
     params["w"][0] = 5
     array[1] = 6
     assert params.flat.tolist() == [5, 1, 1] and array.tolist() == [1, 6, 1]
+
+
+@pytest.mark.parametrize("copied", [copy.deepcopy, lambda x: pickle.loads(pickle.dumps(x))], ids=["deepcopy", "pickle"])
+def test_the_views_of_a_copy_are_live(params, copied):
+    """A copy is whole: its views show its own buffers, and nothing is shared with the original."""
+    params.grad["a"] = 5
+    other = copied(params)
+    assert other.flat.tolist() == params.flat.tolist() and other.grad.flat.tolist() == params.grad.flat.tolist()
+    other.flat[6], other.grad["b"][0, 1] = 70, 60
+    assert other["a"] == 70 and other.grad.flat[1] == 60
+    assert params["a"] == 7 and params.grad.flat[1] == 0 and list(other) == list(params)
 
 
 def test_assignment_copies_into_the_view(params):

@@ -1,7 +1,7 @@
 """Trainer: one step on all parameters, equal bit by bit to separate updates."""
 import numpy as np
 import pytest
-from test_optimizer import CASES, COMMON, FLOAT64, IDS, SHAPES, bits, draw, each_case, make
+from test_optimizer import COMMON, SHAPES, bits, draw, each_case, each_case_and_dtype, make
 
 from numoptim import Parameters, Trainer, optimizer
 from numoptim.lr_scheduler import CosineScheduler, PolyScheduler
@@ -20,8 +20,7 @@ def trained(params, opt, steps, batch_size=4, **keywords):
 
 # --- a step on all is a step on each
 
-@pytest.mark.parametrize("name, keywords, dtype", [(*case, np.float32) for case in CASES] + [(*case, np.float64) for case in FLOAT64],
-                         ids=[*IDS, *(f"{name}-float64" for name, _ in FLOAT64)])
+@each_case_and_dtype
 @pytest.mark.parametrize("scheduled", [False, True], ids=["constant", "scheduled"])
 def test_equals_separate_optimizers(name, keywords, dtype, scheduled):
     """Multipliers, rescaling and schedules by Trainer are those of an optimizer per parameter with its own values."""
@@ -32,7 +31,8 @@ def test_equals_separate_optimizers(name, keywords, dtype, scheduled):
     for (key, w), start in zip(draw(0, dtype=dtype).items(), params.offsets, strict=False):
         own = {"rescale_grad": COMMON["rescale_grad"] / 4, "wd": COMMON["wd"] * WD_MULT.get(key, 1)}
         factor = {"lr_mult": {0: LR_MULT[key]}} if key in LR_MULT else {}
-        if not scheduled and name != "LBSGD":               # whose warm-up comes before the multiplier
+        # LBSGD's warm-up comes before the multiplier; a rate of 0 itself allows no warm start.
+        if not scheduled and name != "LBSGD" and not keywords.get("warm_start"):
             own["learning_rate"], factor = COMMON["learning_rate"] * LR_MULT.get(key, 1), {}
         opt = make(name, keywords, **own, **schedule, **factor)
         opt.create_state("before", np.zeros(start, dtype))  # moves on in the noise
@@ -70,7 +70,7 @@ def test_precedence_of_multipliers():
 
 
 def test_no_name_is_special():
-    params = Parameters({name: np.ones(1) for name in ("weight", "bias", "gamma", "beta", "running_mean", "fc_bias")})
+    params = Parameters({name: np.ones(1, np.float32) for name in ("weight", "bias", "gamma", "beta", "running_mean")})
     Trainer(params, "lars", {"wd": 0.5, "learning_rate": 1, "eta": 1}).step(1, grads={name: [1] for name in params})
     assert len(set(params.flat.tolist())) == 1 and params.flat[0] != 1
 
