@@ -63,7 +63,8 @@ class Plan:
         for key in rule.fields:
             self._hyper[key] = values.get(key, 0.0)
         self._lr_mult, wd_mult = np.array(multipliers, np.float64).reshape(-1, 2).T
-        self._hyper["wd"] *= wd_mult
+        with np.errstate(over="ignore"):           # ``set`` refuses what overflows
+            self._hyper["wd"] *= wd_mult
         self._rate, self._rescale = np.nan, np.nan
         self._helpers = threads - 1
         self._bind(buffers, np.ascontiguousarray(offsets), np.ascontiguousarray(group))
@@ -95,7 +96,8 @@ class Plan:
             return
         self._rate = self._rescale = np.nan
         if "learning_rate" in self.rule.fields:
-            self._hyper["learning_rate"] = self._lr_mult * rate
+            with np.errstate(over="ignore"):
+                self._hyper["learning_rate"] = self._lr_mult * rate
         self._hyper["rescale_grad"] = rescale
         for key in self.rule.fields.keys() & {"learning_rate", "wd", "rescale_grad"}:
             if not np.isfinite(self._hyper[key]).all():
