@@ -1,7 +1,7 @@
 """Files of arrays and plain values, without pickle: written whole or not at all, read whole or refused."""
 import json
 import os
-import tempfile
+import threading
 import zipfile
 import zlib
 from pathlib import Path
@@ -26,15 +26,15 @@ def save(path: str | os.PathLike[str], tree: Any) -> None:
     arrays: dict[str, Array] = {}
     text = json.dumps({"format": FORMAT, "tree": _encode(tree, arrays)})
     target = Path(os.path.realpath(path))
-    handle, temporary = tempfile.mkstemp(prefix=target.name, suffix=".part", dir=target.parent)
+    temporary = target.with_name(f"{target.name}.{os.getpid()}.{threading.get_ident()}.part")
     try:
-        with os.fdopen(handle, "wb") as file:
+        with open(temporary, "wb") as file:
             np.savez(file, allow_pickle=False, tree=np.frombuffer(text.encode(), np.uint8), **arrays)
             file.flush()
             os.fsync(file.fileno())
         os.replace(temporary, target)
     except BaseException:
-        os.unlink(temporary)
+        temporary.unlink(missing_ok=True)
         raise
 
 

@@ -97,3 +97,13 @@ class Parameters(Views):
         self.grad = Views(aligned_zeros(self.flat.size, dtype), self.shapes)
         for name, array in given.items():
             self[name] = array
+
+    def __reduce__(self) -> Any:
+        """Copies and pickles have buffers of their own, with live views."""
+        return _rebuilt, (dict(self), self.grad.flat)
+
+
+def _rebuilt(arrays: dict[str, Array], gradients: Array) -> Parameters:
+    params = Parameters(arrays)
+    params.grad.flat[...] = gradients
+    return params

@@ -128,6 +128,8 @@ class Trainer:
                     raise ValueError(f"its {key} is {saved[key]}, here it is {value}")
             if saved["schedule"] != "custom":
                 optimizer.lr_scheduler = _from_schedule(saved["schedule"])
+            elif optimizer.lr_scheduler is None:
+                raise ValueError("its learning rate came from a function: give this trainer that lr_scheduler")
             if set(saved["hyper"]) != set(optimizer._values):
                 raise ValueError(f"its hyper-parameters are {sorted(saved['hyper'])}")
             optimizer._values = {}

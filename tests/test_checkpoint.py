@@ -371,3 +371,17 @@ def test_a_missing_file(tmp_path):
         trainer.load_states(tmp_path / "nowhere")
     with pytest.raises(OSError):
         trainer.load_states(tmp_path)
+
+
+def test_a_schedule_that_cannot_be_saved_must_be_given_again(tmp_path):
+    def trainer(**keywords):
+        return Trainer(Parameters({"w": np.ones(3)}), "sgd", keywords)
+
+    saved = trainer(lr_scheduler=lambda n: 0.5 / n)
+    saved.step(1)
+    saved.save_states(tmp_path / "states")
+    with pytest.raises(ValueError, match="its learning rate came from a function"):
+        trainer().load_states(tmp_path / "states")
+    again = trainer(lr_scheduler=lambda n: 0.5 / n)
+    again.load_states(tmp_path / "states")
+    assert again.learning_rate == 0.5

@@ -5,6 +5,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, ClassVar, TypeVar
 
+import numpy as np
+
 from numoptim.hyperparameters import COMMON, checked, nearest
 from numoptim.lr_scheduler import LRScheduler
 from numoptim.parameters import Array
@@ -110,7 +112,8 @@ class Optimizer:
         self.wd_mult = self._multipliers("wd_mult", wd_mult)
 
     def _multipliers(self, what: str, table: Mapping[Key, float]) -> dict[Key, float]:
-        checked_table = {key: checked(f"{what}[{key!r}]", factor, 1.0, "[0, inf)") for key, factor in table.items()}
+        checked_table = {int(key) if isinstance(key, np.integer) else key:
+                         checked(f"{what}[{key!r}]", factor, 1.0, "[0, inf)") for key, factor in table.items()}
         self._check_keys(what, checked_table)
         self._version += 1
         return checked_table
