@@ -22,7 +22,7 @@ Differs from
 """
 import math
 
-from numoptim.rule import Rule, maximum, sign
+from numoptim.rule import INF, Rule, clip, sign
 
 
 def init(w, h):
@@ -38,7 +38,7 @@ def update(w, g, z, n, h):
     n_new = n + g * g
     root = math.sqrt(n_new)
     z = z + g - (root - math.sqrt(n)) * h.rate_inverse * w
-    shrunk = maximum(abs(z) - h.lamda1, 0.0)
+    shrunk = clip(abs(z) - h.lamda1, 0.0, INF)
     return math.copysign(shrunk, -z) / ((h.beta + root) * h.rate_inverse + h.wd), z, n_new
 
 
