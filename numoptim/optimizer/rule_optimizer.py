@@ -84,10 +84,8 @@ class RuleOptimizer(Optimizer):
                 raise TypeError(f"{type(self).__name__} has no keyword {key!r}{nearest(key, known)}")
         values = {key: keywords.pop(key, known[key].default) for key in (*self.hyper, *self.options)}
         super().__init__(**keywords)
-        for key in self.hyper:
-            setattr(self, key, values[key])
-        for key in self.options:
-            setattr(self, key, values[key])
+        for key, value in values.items():
+            setattr(self, key, value)
         self._noise = 0
 
     @property
