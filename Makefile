@@ -1,17 +1,39 @@
 # Two commands: `make demo` trains on real images with every optimizer, `make test` passes the tests.
+# `make capi` builds the C library and its examples in build/; `make capi PREFIX=/usr/local install` installs it.
 # Each sets up everything it needs in .venv and does so quickly the second time.
 
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test lint clean
+PREFIX ?= /usr/local
+
+# An editable install has Python's files in place, but what is compiled from them must be compiled anew.
+SOURCES := pyproject.toml setup.py $(wildcard numoptim/aot/*.* numoptim/kernels/*.py numoptim/rules/*.py) \
+	$(addprefix numoptim/,gradient.py hyperparameters.py random.py rule.py)
+
+.PHONY: demo test test-capi test-aarch64 lint capi install clean
 
 demo: $(VENV)/demo.stamp
 	$(BIN)/numoptim demo
 
 test: $(VENV)/test.stamp lint
-	$(BIN)/pytest -n 2 --dist loadfile
+	$(BIN)/pytest -n 2 --dist loadfile -m "not long"
+
+test-capi: $(VENV)/test.stamp
+	$(BIN)/pytest -n 2 --dist loadfile tests/capi
+
+test-aarch64: $(VENV)/test.stamp
+	$(BIN)/pytest -rs tests/capi/test_aarch64.py
+
+capi: $(VENV)/demo.stamp
+	$(BIN)/python -m numoptim.aot build
+	cp build/include/numoptim.h capi/
+	PKG_CONFIG_PATH=build/lib/pkgconfig $(MAKE) -C capi/examples OUT=$(CURDIR)/build/examples
+
+install:
+	install -d $(DESTDIR)$(PREFIX)
+	cp -R build/include build/lib $(DESTDIR)$(PREFIX)
 
 lint: $(VENV)/test.stamp
 	$(BIN)/ruff check .
@@ -24,13 +46,13 @@ $(BIN)/python:
 	$(PYTHON) -c 'import sys; sys.exit("numoptim needs Python 3.11 or newer" if sys.version_info < (3, 11) else 0)'
 	$(PYTHON) -m venv --without-pip $(VENV)
 
-$(VENV)/demo.stamp: pyproject.toml | $(BIN)/python
+$(VENV)/demo.stamp: $(SOURCES) | $(BIN)/python
 	$(PIP) install --editable '.[demo]'
 	touch $@
 
-$(VENV)/test.stamp: pyproject.toml | $(BIN)/python
+$(VENV)/test.stamp: $(SOURCES) | $(BIN)/python
 	$(PIP) install --editable '.[test]'
 	touch $@ $(VENV)/demo.stamp
 
 clean:
-	rm -rf $(VENV) build dist *.egg-info
+	rm -rf $(VENV) build dist *.egg-info numoptim/_native.* numoptim/lib numoptim/include

@@ -148,7 +148,7 @@ def main() -> None:
     parser.add_argument("--dtype", choices=("float32", "float64"), default="float32")
     options = parser.parse_args()
     check_adam(options.dtype)
-    print(f"{threads.available()} processors; kernels {native.SOURCE}\n")
+    print(f"{threads.available()} processors; kernels {native.source()}\n")
     against_limit(options.size, np.dtype(options.dtype).type, options.rounds)
     overheads(options.rounds)
 

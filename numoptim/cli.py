@@ -1,23 +1,27 @@
-"""The command ``numoptim``: demo, rules, info."""
+"""The command ``numoptim``: demo, rules, info, config, build."""
 import argparse
 import importlib.util
 import math
 import os
 import platform
 import re
+import shlex
 import sys
 import textwrap
 from collections.abc import Iterable, Sequence
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 from . import __version__, native, threads
+from .aot import PACKAGE
 from .hyperparameters import COMMON, Hyper, checked, nearest
 from .optimizer import RuleOptimizer, find
 from .rule import Rule
 from .rules import RULES
 
 WIDTH = 80
+LIBRARY = PACKAGE / "lib/libnumoptim.so"
 DEMO_NEEDS = ("matplotlib", "rich", "sklearn")
 X86_64_LEVELS = {                              # beyond the previous level, in LLVM's words
     "v2": {"cx16", "popcnt", "sse4.2", "ssse3"},
@@ -55,6 +59,15 @@ def _parser() -> argparse.ArgumentParser:
     command.set_defaults(command=rules)
     command = commands.add_parser("info", help="print versions and what the kernels run on")
     command.set_defaults(command=info)
+    command = commands.add_parser("config", help="print what a C compiler needs to use the library")
+    command.add_argument("--cflags", action="store_true", help="where the header is")
+    command.add_argument("--libs", action="store_true", help="where the library is, also while programs run")
+    command.set_defaults(command=config)
+    command = commands.add_parser("build", help="make a C library of your own rules")
+    command.add_argument("file", type=Path, help="Python file that defines one or more Rules; it is run: trust it")
+    command.add_argument("-o", "--out", type=Path, default=Path(), metavar="DIR",
+                         help="for lib<file>.so, lib<file>.a and <file>.h (default: the current directory)")
+    command.set_defaults(command=build)
     return parser
 
 
@@ -115,8 +128,7 @@ def _described(rule: Rule) -> Iterable[str]:
     yield f"{rule.name} {'-' * (WIDTH - 1 - len(rule.name))}"
     yield from textwrap.wrap(rule.doc.partition("\n")[0], WIDTH)
     yield from _labelled("update", rule.section("Update").splitlines())
-    remark = re.search(rf"^Update(?: {rule.name})? \((.*)\)$", rule.doc, re.MULTILINE)
-    yield from _labelled("note", _wrapped(remark[1] if remark else ""))
+    yield from _labelled("note", _wrapped(rule.remark("Update")))
     yield from _labelled("slots", [", ".join(rule.slots) or "none"])
     yield from _labelled("hyper", _hyper_lines({k: v for k, v in rule.fields.items() if k not in COMMON}))
     options = [(key, repr(default), accepted) for key, (default, _, accepted) in _class(rule).options.items()]
@@ -152,10 +164,56 @@ def info(options: argparse.Namespace) -> int:
     python = f"{platform.python_version()} on {platform.system()} {platform.machine()}"
     rows = [("numoptim", __version__), ("Python", python)]
     rows += [(name, version(name)) for name in ("numba", "llvmlite", "numpy", "cffi")]
-    rows += [("CPU", _cpu()), ("processors", f"{threads.available()} usable"), ("kernels", native.SOURCE),
+    rows += [("CPU", _cpu()), ("processors", f"{threads.available()} usable"), ("kernels", native.source()),
+             ("C library", str(LIBRARY) if LIBRARY.exists() else "none: no C compiler when numoptim was installed"),
              ("threads", f"one below {native.SERIAL_BELOW:,} elements")]
     print("\n".join(_columns(rows)))
     return 0
+
+
+# --- the C library
+
+def config(options: argparse.Namespace) -> int:
+    if not LIBRARY.exists():
+        return _fail("there is no C library: no C compiler was found when numoptim was installed", 1)
+    lib = LIBRARY.parent
+    flags = [f"-I{PACKAGE / 'include'}"] * options.cflags
+    flags += [f"-L{lib}", "-lnumoptim", f"-Wl,-rpath,{lib}"] * options.libs
+    if not flags:
+        return _fail("config prints what is asked for: --cflags, --libs or both", 2)
+    print(shlex.join(flags))
+    return 0
+
+
+def build(options: argparse.Namespace) -> int:
+    from .aot.build import Toolchain, Unavailable, library
+    name = options.file.stem
+    if not re.fullmatch("[A-Za-z][A-Za-z0-9_]*", name):
+        return _fail(f"{options.file}: its name begins those of C functions and can only have letters, digits and _", 2)
+    try:
+        known = [rule for rule in _run(options.file, name).values() if isinstance(rule, Rule)]
+        own = {rule.name: rule for rule in known if rule.update.__module__ == name}
+        if not own:
+            return _fail(f"{options.file} defines no numoptim.Rule", 1)
+        library(list(own.values()), options.out, options.out, name, __version__, Toolchain())
+    except (Unavailable, ValueError, OSError) as error:
+        return _fail(f"{options.file}: {error}", 1)
+    print(f"wrote {options.out / f'lib{name}.so'}, {options.out / f'lib{name}.a'} and {options.out / f'{name}.h'}")
+    return 0
+
+
+def _run(file: Path, name: str) -> dict[str, Any]:
+    """What a Python file defines. ValueError for whatever it raises."""
+    spec = importlib.util.spec_from_file_location(name, file)
+    if spec is None or spec.loader is None or not file.exists():
+        raise ValueError("expected a Python file")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:
+        raise ValueError(f"{type(error).__name__}: {error}") from error
+    return vars(module)
 
 
 def _cpu() -> str:

@@ -41,7 +41,7 @@ COMMON: Hyper = {
     "rescale_grad": (1.0, "(-inf, inf)"),
     "clip_gradient": (INF, "(0, inf]"),
 }
-NOISE: Hyper = {"seed": (0, "(-inf, inf)"), "offset": (0, "[0, inf)")}
+NOISE: Hyper = {"seed": (0, "(-inf, inf)"), "offset": (0, "[0, 1e18]")}
 
 
 def checked(key: str, value: Any, default: float, interval: str) -> float:

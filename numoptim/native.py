@@ -1,39 +1,82 @@
-"""Compiled kernels called by address: the plan of one rule on one set of flat buffers."""
+"""Kernels by address, ahead of time or compiled in process, and the plan that calls one on flat buffers."""
 import functools
-from collections.abc import Callable, Mapping, Sequence
+import warnings
+from collections.abc import Mapping, Sequence
+from types import SimpleNamespace
 from typing import Any
 
-import cffi
 import numpy as np
 
 from . import kernels
+from .aot import PACKAGE, digest
 from .parameters import Array
 from .rule import Rule
+from .rules import RULES
 from .threads import CREW
 
-SOURCE = "compiled in process by Numba"
 SERIAL_BELOW = 131_072         # elements: under this, waking a second thread costs more than it saves (measured)
 PIECES_PER_THREAD = 4          # so that a thread that loses its core for a moment does not hold up the rest
-ffi = cffi.FFI()
+FIXED = 8                      # words of a plan before its buffers
 
 
 @functools.cache
-def function(rule: Rule, dtype: "np.dtype[Any]", entry: str, arguments: str) -> Callable[..., int]:
-    """A kernel entry as a cffi function."""
-    compiled = kernels.over_pointers(rule, f"f{8 * dtype.itemsize}", entry)      # which caches it, so it lives on
-    return ffi.cast(f"int32_t (*)({arguments})", compiled.address)
+def extension() -> Any:
+    """``call(entry, plan, t)`` with addresses; ``rules``: {Rule: {phase: (entry for float32, for float64)}}; ``isa``.
+
+    From the package's compiled extension. Without one there are no rules, nor with one that was built from
+    other sources than these, which a RuntimeWarning says.
+    """
+    try:
+        from . import _native  # type: ignore[attr-defined]
+    except ImportError:
+        return _without_extension()
+    ffi, lib = _native.ffi, _native.lib
+    built = ffi.string(lib.numoptim_sources()).decode()
+    rules = {}
+    for k, rule in enumerate(RULES):
+        descriptor = lib.numoptim_rule_at(k)
+        rules[rule] = {phase: [int(ffi.cast("intptr_t", function)) for function in getattr(descriptor, phase)]
+                       for phase in ("range", "norms", "init")}
+    if built != digest():
+        warnings.warn(f"{_native.__file__} was built from other sources (digest {built}) than the rules and kernels "
+                      f"in {PACKAGE} (digest {digest()}): kernels are compiled in process until numoptim is installed "
+                      "anew", RuntimeWarning, stacklevel=2)
+        rules = {}
+    return SimpleNamespace(call=lib.call, rules=rules, isa=lib.numoptim_isa())
 
 
-def pointer(array: Any) -> Any:
-    return ffi.cast("void *", array.ctypes.data)
+def _without_extension() -> Any:
+    import cffi
+    function = functools.cache(functools.partial(cffi.FFI().cast, "int32_t (*)(intptr_t, int64_t)"))
+    return SimpleNamespace(call=lambda entry, plan, t: function(entry)(plan, t), rules={}, isa=0)
+
+
+def source() -> str:
+    """Where the kernels of built-in rules come from, in words."""
+    if not extension().rules:
+        return "compiled in process by Numba"
+    return f"compiled ahead of time, instruction set {extension().isa}"
+
+
+@functools.cache
+def entry(rule: Rule, dtype: "np.dtype[Any]", phase: str) -> int:
+    """Address of the C function for one phase of a rule's step: range, norms or init."""
+    known = extension().rules
+    if rule in known:
+        return int(known[rule][phase][dtype.itemsize == 8])
+    compiled = kernels.over_pointers(rule, f"f{8 * dtype.itemsize}", f"plan_{phase}")      # cached there: it lives on
+    return int(compiled.address)
 
 
 def initialise(rule: Rule, weight: Array, slots: Sequence[Array], values: Mapping[str, float]) -> None:
     """Fill the slots of a rule whose slots do not start at 0."""
     hyper = np.array([tuple(values[key] for key in rule.fields)], kernels.hyper_dtype(rule))
-    pointers = [pointer(array) for array in (weight, *slots, hyper)]
-    call = function(rule, weight.dtype, "entry_init", "int64_t" + ", void *" * len(pointers))
-    call(weight.size, *pointers)
+    words = np.zeros(FIXED + 2 + len(slots), np.int64)
+    words[[1, 6, FIXED]] = weight.size, hyper.ctypes.data, weight.ctypes.data
+    words[FIXED + 2:] = [slot.ctypes.data for slot in slots]
+    status = extension().call(entry(rule, weight.dtype, "init"), words.ctypes.data, 1)
+    if status:
+        raise ValueError(f"{rule.name}: {kernels.STATUS[status]} ({hyper})")
 
 
 def pieces(size: int, threads: int) -> list[tuple[int, int]]:
@@ -70,28 +113,32 @@ class Plan:
         self._bind(buffers, np.ascontiguousarray(offsets), np.ascontiguousarray(group))
 
     def _bind(self, buffers: Sequence[Array], offsets: Array, group: Array) -> None:
-        """Pack the arguments of every call: a row of words for each piece of the buffers."""
+        """Write the plan of every call: a row of words for each piece of the buffers."""
         size, itemsize = buffers[0].size, buffers[0].itemsize
-        norms = np.zeros(2 * (size // kernels.BLOCK + len(group))) if self.rule.layerwise else None
-        table = [len(group), offsets.ctypes.data, group.ctypes.data, len(self._hyper), self._hyper.ctypes.data]
-        table += [norms.ctypes.data] if norms is not None else []
+        norms = np.zeros(2 * (size // kernels.BLOCK + len(group)) if self.rule.layerwise else 0)
+        table = [len(group), offsets.ctypes.data, group.ctypes.data, len(self._hyper), self._hyper.ctypes.data,
+                 norms.ctypes.data]
         addresses = [b.ctypes.data for b in buffers]
         words = np.array([(first, count, *table, *(a + first * itemsize for a in addresses))
                           for first, count in pieces(size, self._helpers + 1)], np.int64)
-        words = words.reshape(-1, 2 + len(table) + len(addresses))
-        rows = [(pointer(row),) for row in words]
-        self._words, self._buffers, self._alive = words, list(buffers), (offsets, group, norms)
-        self._phases = [(function(self.rule, buffers[0].dtype, f"entry_{phase}_packed", "void *, int64_t"), rows)
-                        for phase in kernels.phases(self.rule)]
+        self._words = words.reshape(-1, FIXED + len(buffers))
+        self._buffers, self._alive = list(buffers), (offsets, group, norms)
+        plans = [int(row.ctypes.data) for row in self._words]
+        phases = kernels.phases(self.rule) if plans else ()
+        calls = [[(entry(self.rule, buffers[0].dtype, phase), plan) for plan in plans] for phase in phases]
+        self._call, self._phases = extension().call, calls
+        self._only = calls[0][0] if len(calls) == len(plans) == 1 else None
 
     def set_gradient(self, grad: Array) -> None:
         """Read another array, of the same size and dtype, from now on."""
-        column = self._words.shape[1] - len(self._buffers) + 1
-        self._words[:, column] += grad.ctypes.data - self._buffers[1].ctypes.data
+        self._words[:, FIXED + 1] += grad.ctypes.data - self._buffers[1].ctypes.data
         self._buffers[1] = grad
 
-    def set(self, rate: float, rescale: float) -> None:
-        """Set learning rate (before multipliers) and gradient scale; ValueError where a product overflows."""
+    def set(self, t: int, rate: float, rescale: float) -> None:
+        """Set what step t takes: learning rate (before multipliers) and gradient scale.
+
+        ValueError where a product overflows.
+        """
         if rate == self._rate and rescale == self._rescale:
             return
         self._rate = self._rescale = np.nan
@@ -106,10 +153,14 @@ class Plan:
 
     def run(self, t: int) -> None:
         """Step t on all buffers."""
-        for call, rows in self._phases:
-            if len(rows) == 1:
-                status = call(rows[0][0], t)
-            else:
-                status = min(CREW.run(call, [(*row, t) for row in rows], self._helpers), default=0)
+        status = self._run_phases(t) if self._only is None else self._call(*self._only, t)
+        if status:
+            raise ValueError(f"{self.rule.name}: {kernels.STATUS[status]} ({self._hyper})")
+
+    def _run_phases(self, t: int) -> int:
+        for calls in self._phases:
+            jobs = [(*call, t) for call in calls]
+            status = min(CREW.run(self._call, jobs, self._helpers)) if len(jobs) > 1 else self._call(*jobs[0])
             if status:
-                raise ValueError(f"{self.rule.name}: {kernels.STATUS[status]} ({self._hyper})")
+                return status
+        return 0

@@ -5,6 +5,7 @@ apply it to every element of flat buffers, and check, prepare and document it fr
 """
 import inspect
 import keyword
+import re
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -107,6 +108,11 @@ class Rule:
             elif sections:
                 block.append(line)
         return inspect.cleandoc("\n".join(sections.get(f"{heading} {self.name}") or sections.get(heading, [])))
+
+    def remark(self, heading: str) -> str:
+        """What stands in brackets behind a heading of the docstring."""
+        match = re.search(rf"^{heading}(?: {self.name})? \((.*)\)$", self.doc, re.MULTILINE)
+        return match[1] if match else ""
 
     def __repr__(self) -> str:
         return f"<Rule {self.name}>"

@@ -162,13 +162,7 @@ class _Flat:
         self.bound = Bound(self.optimizer, params.flat, params.grad.flat, state, range(len(params)), params.offsets,
                            self.trainer.threads)
         self.bound.refresh()
-
-    def prepare(self, batch_size: float) -> None:
-        """All of a step that can fail."""
-        self.bound.prepare(self.optimizer._values["rescale_grad"] / batch_size)
-
-    def step(self) -> None:
-        self.bound.step()
+        self.prepare, self.step = self.bound.prepare, self.bound.step
 
     def save(self) -> dict[str, Any]:
         state, optimizer = self.bound.state, self.optimizer
@@ -202,6 +196,7 @@ class _Loop:
         self.states = states
 
     def prepare(self, batch_size: float) -> None:
+        """All of a step that can fail before the optimizer's own code runs."""
         self.optimizer._rate(self.optimizer.num_update + 1)
         with np.errstate(over="ignore"):
             self.scale = self.trainer.params.flat.dtype.type(batch_size)

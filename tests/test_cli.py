@@ -92,7 +92,7 @@ def test_info(cli):
         assert shown[package] == importlib.metadata.version(package)
     assert shown["numoptim"] == numoptim.__version__ == importlib.metadata.version("numoptim")
     assert shown["Python"].startswith(platform.python_version())
-    assert shown["processors"] == f"{threads.available()} usable" and shown["kernels"] == native.SOURCE
+    assert shown["processors"] == f"{threads.available()} usable" and shown["kernels"] == native.source()
     assert f"{native.SERIAL_BELOW:,}" in shown["threads"] and shown["CPU"].startswith(binding.get_host_cpu_name())
 
 

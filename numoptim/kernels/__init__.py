@@ -33,10 +33,16 @@ def over_pointers(rule: Rule, dtype: str, entry: str = "entry_range") -> Any:
                   passed begin at element lo, norms at the first block of the flat buffer
     entry_norms   (as entry_range of a layer-wise rule): writes the partial norms of the 4,096-element blocks that begin
                   in the range to norms[2*(offsets[s]/4096 + s + block)]; w, g and slots must reach to their ends
-    entry_range_packed, entry_norms_packed (const int64 *words, int64 t): the arguments before t, in 8 bytes each
     entry_init    (int64 size, const T *w, T *slot..., const H *h): the slots of a rule that has ``init``
+    plan_range, plan_norms, plan_init (const int64 *words, int64 t): the same with the arguments in a plan
     """
-    from numba import cfunc, from_dtype, types
+    from numba import cfunc
+    return cfunc(signature(rule, dtype, entry), **OPTIONS)(text.functions(rule, dtype)[entry])
+
+
+def signature(rule: Rule, dtype: str, entry: str) -> Any:
+    """Numba's signature of a C-ABI entry."""
+    from numba import from_dtype, types
     pointer = types.CPointer(from_dtype(FLOAT[dtype]))
     table = types.CPointer(types.int64)
     size, record, slots = types.int64, from_dtype(hyper_dtype(rule)), [pointer] * len(rule.slots)
@@ -47,10 +53,8 @@ def over_pointers(rule: Rule, dtype: str, entry: str = "entry_range") -> Any:
         "entry_range": [size, size, size, table, table, size, record, *norms, *buffers, types.int64],
         "entry_norms": [size, size, size, table, table, size, record, *norms, *buffers, types.int64],
         "entry_init": [size, pointer, *slots, record],
-        "entry_range_packed": [table, types.int64],
-        "entry_norms_packed": [table, types.int64],
-    }[entry]
-    return cfunc(types.int32(*arguments), **OPTIONS)(text.functions(rule, dtype)[entry])
+    }.get(entry, [table, types.int64])
+    return types.int32(*arguments)
 
 
 @functools.cache

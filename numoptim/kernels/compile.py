@@ -11,13 +11,21 @@ import numpy as np
 
 # No fastmath, no contraction: one order of IEEE operations gives the same bits on every processor.
 OPTIONS: dict[str, Any] = {"error_model": "numpy", "fastmath": False, "nogil": True}
+# What only kernels call needs no face towards Python or C.
+INTERNAL: dict[str, Any] = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
 FLOAT: dict[str, np.dtype[Any]] = {"f32": np.dtype(np.float32), "f64": np.dtype(np.float64)}
 
 
 def inline(function: Callable[..., Any]) -> Any:
     """A scalar function for use inside loops: not inlined, it would keep them from being vectorised."""
     from numba import njit
-    return njit(forceinline=True, **OPTIONS)(function)
+    return njit(forceinline=True, **INTERNAL, **OPTIONS)(function)
+
+
+def callee(function: Callable[..., Any]) -> Any:
+    """A function for use inside others: inlined, unless it keeps itself ``shared()`` (intrinsics)."""
+    from numba import njit
+    return njit(forceinline="shared" not in function.__code__.co_names, **INTERNAL, **OPTIONS)(function)
 
 
 @functools.cache

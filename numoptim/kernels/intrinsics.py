@@ -39,8 +39,8 @@ def stack(scalar, size):
     @intrinsic
     def allocate(typing):
         def generate(context, builder, signature, args):
-            array = ir.ArrayType(context.get_value_type(scalar), size)
-            return builder.bitcast(cgutils.alloca_once(builder, array), context.get_value_type(types.CPointer(scalar)))
+            with builder.goto_entry_block():          # cgutils.alloca_once would also clear it, at every call
+                return builder.alloca(context.get_value_type(scalar), size)
         return types.CPointer(scalar)(), generate
     return allocate
 
@@ -58,6 +58,16 @@ def data(scalar, written=True):
             return context.make_array(array)(context, builder, args[0]).data
         return types.CPointer(array.dtype)(array), generate
     return first
+
+
+@intrinsic
+def shared(typing):
+    """Keep the calling function one function: all entries of a rule share its code."""
+    def generate(context, builder, signature, args):
+        builder.function.attributes.add("noinline")
+        builder.function.attributes.add("nounwind")
+        return context.get_dummy_value()
+    return types.void(), generate
 
 
 @intrinsic

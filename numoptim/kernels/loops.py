@@ -13,22 +13,23 @@ DENSE = """
 def span(first, last, {buffers}, h{ratio}):
     # Beside a rule's arithmetic a processor keeps too few loads in flight to reach the memory's speed:
     # ask for the lines ahead, two of each buffer at a time.
-    unaliased()
-    chunks = (last - first) // CHUNK
-    for c in range(chunks):
+    shared(), unaliased()
+    for c in range((last - first) // CHUNK):
         start = first + c * CHUNK
         {prefetch}
         for j in range(CHUNK):
             i = np.uintp(start) + np.uintp(j)
             {element}
-    for i in range(np.uintp(first + chunks * CHUNK), np.uintp(last)):
+    rest = np.uintp(last - first) & np.uintp(CHUNK - 1)       # which tells LLVM that it is short
+    for j in range(rest):
+        i = np.uintp(last) - rest + j
         {element}
 """
 
 NOISY = """
 def span(first, last, {buffers}, h, seed, t, origin):
     # Element i takes normal number origin + i, drawn a tile at a time.
-    unaliased()
+    shared(), unaliased()
     normals, words = stack_normals(), stack_words()
     begin, end = origin + first, origin + last
     for tile in range(begin // TILE, (end + TILE - 1) // TILE):
@@ -52,6 +53,7 @@ def row(start, count, {buffers}, h, a, b):
 
 def block(first, last, {buffers}, h):
     # 64 lanes and a fixed tree: one order of additions for every vector width.
+    shared()
     a, b = stack_lanes(), stack_lanes()
     for lane in range(LANES):
         a[lane] = b[lane] = 0.0
@@ -59,10 +61,12 @@ def block(first, last, {buffers}, h):
     for r in range(rows):
         row(start + np.uintp(r * LANES), LANES, {buffers}, h, a, b)
     row(start + np.uintp(rows * LANES), last - first - rows * LANES, {buffers}, h, a, b)
-    for half in (32, 16, 8, 4, 2, 1):
+    half = LANES // 2
+    while half > 0:
         for lane in range(half):
             a[lane] += a[lane + half]
             b[lane] += b[lane + half]
+        half //= 2
     return a[0], b[0]
 
 
@@ -106,11 +110,13 @@ def entry_norms(lo, n, k, offsets, which, groups, hyper, norms, {buffers}, t):
 
 RANGE = """
 def constants(t, hyper):
+    shared()
     {prepare}
     return H({values})
 
 
 def check_hyper(hyper):
+    shared()
     return 0 if {conditions} else HYPER
 
 
@@ -181,13 +187,12 @@ def entry_range(lo, n, k, offsets, which, groups, hyper, {norms}{buffers}, t):
     return 0
 """
 
-# The same with its arguments packed into int64 words, addresses included: this is what Python calls,
-# since a foreign call costs 50 ns an argument.
+# The same with its arguments in a plan, the header's numoptim_plan: words of 8 bytes, addresses included.
 
 PACKED = """
-def entry_{phase}_packed(words, t):
+def plan_{phase}(words, t):
     return entry_{phase}(words[0], words[1], words[2], table_at(words[3]), table_at(words[4]), words[5],
-                         hyper_at(words[6]), {unpacked}, t)
+                         hyper_at(words[6]), {norms_word}{unpacked}, t)
 """
 
 # Whole buffers under one set of hyper-parameters: raw pointers return a status, arrays raise.
@@ -212,7 +217,7 @@ def entry({count}, {offsets}{buffers}, hyper, t):
 
 SPAN = """\
 if {thawed}:
-    span(0, size, {buffers}, constants(t, hyper){extra})
+    span(np.int64(0), size, {buffers}, constants(t, hyper){extra})
 """
 
 SPANS = """\
@@ -243,9 +248,23 @@ def entry_arrays({offsets}{buffers}, hyper, t):
 
 INIT = """
 def entry_init(size, w, {slots}, hyper):
+    if size < 0:
+        return SIZE
+    if is_null(hyper):
+        return NULL
+    if check_hyper(hyper) != 0 or not ({thawed}):
+        return HYPER
+    if size == 0:
+        return 0
+    if is_null(w) or {null_slots}:
+        return NULL
     h = constants(1, hyper)
     for i in range(np.uintp(size)):
         {new} = init(w[i], h)
         {stores}
     return 0
+
+
+def plan_init(words, t):
+    return entry_init(words[1], {unpacked_init}, hyper_at(words[6]))
 """

@@ -13,7 +13,7 @@ from numoptim.hyperparameters import NOISE, Interval
 from numoptim.rule import Rule
 
 from . import loops
-from .compile import FLOAT, define, inline, specialise
+from .compile import FLOAT, callee, define, inline, specialise
 
 # Statuses of the C entries; 0 is success.
 STATUS = {
@@ -22,8 +22,9 @@ STATUS = {
     -3: "step t below 1",
     -4: "hyper-parameter NaN or out of range",
     -5: "segment table does not cover the range, decreases, or names a missing group",
+    -6: "instruction set not available",
 }
-NULL, SIZE, STEP, HYPER, TABLE = STATUS
+NULL, SIZE, STEP, HYPER, TABLE, _ = STATUS
 BLOCK = 4096        # elements per partial sum of a norm; blocks never cross a segment
 LANES = 64
 CHUNK = 128         # bytes of each buffer between prefetches: two cache lines
@@ -67,7 +68,7 @@ def parts(rule: Rule) -> dict[str, str | list[str]]:
     stores = [f"{s}[i] = flush(new_{name}, TINY)" for s, name in zip(slots, rule.slots, strict=True)]
     values = [f"T({f if f in rule.derived else 'hyper.' + f})" for f in cells]
     layers = ["offsets"] if rule.layerwise else []
-    packed = [*(["norms"] if rule.layerwise else []), *("buffer" for _ in buffers)]
+    words = [f"buffer_at(words[{8 + k}])" for k in range(len(buffers))]
     extra = "extra, " if rule.noisy or rule.layerwise else ""
     return {
         "element": [f"{', '.join(new)} = update({old}, {extra}h)", "w[i] = new_w", *stores],
@@ -87,7 +88,10 @@ def parts(rule: Rule) -> dict[str, str | list[str]]:
         "thawed_record": "record.learning_rate != 0.0" if rule.needs_rate else "True",
         "any_null": " or ".join(f"is_null({b})" for b in layers + buffers),
         "any_unequal": " or ".join(f"len({b}) != len(w)" for b in buffers[1:]),
-        "unpacked": ", ".join(f"{kind}_at(words[{j}])" for j, kind in enumerate(packed, 7)),
+        "null_slots": " or ".join(f"is_null({s})" for s in slots),
+        "norms_word": "norms_at(words[7]), " if rule.layerwise else "",
+        "unpacked": ", ".join(words),
+        "unpacked_init": ", ".join([words[0], *words[2:]]),
         "data": ", ".join(f"{'data_read' if b == 'g' else 'data'}({b})" for b in buffers),
         "offsets_data": "data_offsets(offsets), " if rule.layerwise else "",
         "offsets_fit": ["if len(offsets) == 0 or offsets[-1] > len(w):",
@@ -121,13 +125,13 @@ def phases(rule: Rule) -> tuple[str, ...]:
 def functions(rule: Rule, dtype: str) -> dict[str, FunctionType]:
     """A rule's kernels for "f32" or "f64" by name, as plain functions: entry, entry_range, entry_arrays ...
 
-    What they call of each other is compiled inline.
+    What they call of each other is compiled inline, but for functions that say ``shared()``.
     """
     names = {**constants(rule, dtype), **mathematics(rule, dtype)}
     given = set(names)
     define(f"{rule.name}_{dtype}", source(rule), names)
     generated = {name: value for name, value in names.items() if name not in given and isinstance(value, FunctionType)}
-    names.update({name: inline(function) for name, function in generated.items()})
+    names.update({name: callee(function) for name, function in generated.items()})
     return generated
 
 
@@ -144,7 +148,7 @@ def constants(rule: Rule, dtype: str) -> dict[str, Any]:
         "NULL": NULL, "SIZE": SIZE, "STEP": STEP, "HYPER": HYPER, "TABLE": TABLE,
         "BLOCK": BLOCK, "LANES": LANES, "ROWS": ROWS, "TILE": random.TILE,
         "CHUNK": CHUNK // itemsize, "AHEAD": AHEAD // itemsize,
-        "unaliased": intrinsics.unaliased, "prefetch": intrinsics.prefetch,
+        "shared": intrinsics.shared, "unaliased": intrinsics.unaliased, "prefetch": intrinsics.prefetch,
         "H": namedtuple("H", [*(f for f in rule.fields if f not in NOISE), *rule.derived]),
         "is_null": intrinsics.is_null, "record_at": intrinsics.record_at,
         "data": intrinsics.data(number), "data_read": intrinsics.data(number, written=False),

@@ -1,6 +1,6 @@
 """The optimizers whose options choose between rules."""
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
 import numpy as np
@@ -11,7 +11,7 @@ from numoptim.rule import Rule
 from numoptim.rules import dcasgd, ftrl, lbsgd, rmsprop, sgd, signum
 
 from .base import add
-from .rule_optimizer import Options, RuleOptimizer, State
+from .rule_optimizer import Options, RuleOptimizer
 
 
 def _is_flag(x: object) -> bool:
@@ -111,22 +111,11 @@ class LBSGD(RuleOptimizer):
     def _slot_names(self) -> tuple[str, ...]:
         return (*self.rule.slots, "sum") if self.batch_scale > 1 else self.rule.slots
 
-    def _plans(self, plan: Callable[..., Plan], weight: Array, grad: Array, slots: Mapping[str, Array]) -> list[Plan]:
+    def _drive(self, plan: Callable[..., Plan], weight: Array, grad: Array, slots: Mapping[str, Array]) -> "Warmed":
         if self.batch_scale == 1:
-            return super()._plans(plan, weight, grad, slots)
-        return [plan(lbsgd.ACCUMULATE, [slots["sum"], grad]), *super()._plans(plan, weight, slots["sum"], slots)]
-
-    def _set(self, plans: Sequence[Plan], t: int, rate: float, rescale: float) -> None:
-        rate *= self._warmup(t - self.begin_num_update)
-        plans[0].set(rate, rescale)
-        if self.batch_scale > 1:
-            plans[1].set(rate, 1 / self.batch_scale)
-
-    def _run(self, plans: Sequence[Plan], t: int, state: State) -> None:
-        plans[0].run(t)
-        if self.batch_scale > 1 and (t - self.begin_num_update) % self.batch_scale == 0:
-            plans[1].run(t)
-            state.slots["sum"].fill(0)
+            return Warmed(self, super()._drive(plan, weight, grad, slots))
+        total = slots["sum"]
+        return Warmed(self, plan(lbsgd.ACCUMULATE, [total, grad]), super()._drive(plan, weight, total, slots), total)
 
     def _warmup(self, calls: int) -> float:
         """What the learning rate is multiplied with; 'lars' has its ratio per parameter instead."""
@@ -136,3 +125,25 @@ class LBSGD(RuleOptimizer):
         if k >= whole:
             return float(self.batch_scale)
         return 1 + (self.batch_scale - 1) * self.strategies[self.warmup_strategy](k / whole)
+
+
+class Warmed:
+    """LBSGD's steps: a plan at the rate of the warm-up, or one that adds to a sum and one that applies it."""
+
+    def __init__(self, optimizer: LBSGD, first: Plan, last: Plan | None = None, total: Array | None = None) -> None:
+        self.optimizer, self.first, self.last, self.total = optimizer, first, last, total
+        self.set_gradient = first.set_gradient
+
+    def set(self, t: int, rate: float, rescale: float) -> None:
+        optimizer = self.optimizer
+        rate *= optimizer._warmup(t - optimizer.begin_num_update)
+        self.first.set(t, rate, rescale)
+        if self.last is not None:
+            self.last.set(t, rate, 1 / optimizer.batch_scale)
+
+    def run(self, t: int) -> None:
+        optimizer = self.optimizer
+        self.first.run(t)
+        if self.last is not None and (t - optimizer.begin_num_update) % optimizer.batch_scale == 0:
+            self.last.run(t)
+            self.total.fill(0)   # type: ignore[union-attr]

@@ -140,7 +140,7 @@ class RuleOptimizer(Optimizer):
             raise ValueError(f"index, weight, grad and state are lists of {lengths} elements; expected equal lengths")
         steps = [self._bound(*each) for each in zip(index, weight, grad, state, strict=True)]
         for bound in steps:
-            bound.prepare(self._values["rescale_grad"])
+            bound.prepare()
         for bound in steps:
             bound.step()
 
@@ -175,18 +175,12 @@ class RuleOptimizer(Optimizer):
             raise ValueError(f"the state belongs to {state.rule.name!r} with slots {tuple(state.slots)}; "
                              f"{type(self).__name__} now applies {self.rule.name!r} with slots {self._slot_names()}")
 
-    # --- plans: what LBSGD overrides
+    def _drive(self, plan: Callable[..., Plan], weight: Array, grad: Array, slots: Mapping[str, Array]) -> Any:
+        """What makes the steps on flat buffers: a Plan, or what has its ``set``, ``run`` and ``set_gradient``.
 
-    # The first plan is the one that reads the gradient.
-
-    def _plans(self, plan: Callable[..., Plan], weight: Array, grad: Array, slots: Mapping[str, Array]) -> list[Plan]:
-        return [plan(self.rule, [weight, grad, *(slots[s] for s in self.rule.slots)])]
-
-    def _set(self, plans: Sequence[Plan], t: int, rate: float, rescale: float) -> None:
-        plans[0].set(rate, rescale)
-
-    def _run(self, plans: Sequence[Plan], t: int, state: State) -> None:
-        plans[0].run(t)
+        plan: makes one, ``plan(rule, [w, g, *slots])``.
+        """
+        return plan(self.rule, [weight, grad, *(slots[s] for s in self.rule.slots)])
 
 
 class Bound:
@@ -203,7 +197,7 @@ class Bound:
 
     def set_gradient(self, grad: Array) -> None:
         """Read another array from the next step on."""
-        self._plans[0].set_gradient(grad.reshape(-1))
+        self._plan.set_gradient(grad.reshape(-1))
         self.grad = grad
 
     def refresh(self) -> None:
@@ -220,21 +214,22 @@ class Bound:
             return Plan(rule, buffers, self.offsets, group, list(distinct), values, self.threads)
 
         slots = {name: slot.reshape(-1) for name, slot in self.state.slots.items()}
-        self._plans = optimizer._plans(plan, self.weight.reshape(-1), self.grad.reshape(-1), slots)
+        self._plan = optimizer._drive(plan, self.weight.reshape(-1), self.grad.reshape(-1), slots)
         self._version = optimizer._version
 
-    def prepare(self, rescale: float) -> None:
-        """All of the next update that can fail."""
+    def prepare(self, batch_size: float = 1) -> None:
+        """All of the next update that can fail. The gradient is that of a sum over ``batch_size``."""
         optimizer, t = self.optimizer, self.state.t + 1
         if self._version != optimizer._version:
             self.refresh()
-        optimizer._set(self._plans, t, optimizer._rate(t), rescale)
+        rate = optimizer._learning_rate if optimizer.lr_scheduler is None else optimizer._rate(t)
+        self._plan.set(t, rate, optimizer._values["rescale_grad"] / batch_size)
 
     def step(self) -> None:
         """The update that ``prepare`` prepared."""
         optimizer, state = self.optimizer, self.state
         t = state.t + 1
-        optimizer._run(self._plans, t, state)
+        self._plan.run(t)
         state.t = t
         if t > optimizer.num_update:
             optimizer.num_update = t

@@ -1,0 +1,21 @@
+"""Ahead of time: from rules to libnumoptim.so, libnumoptim.a and numoptim.h, without Python in them.
+
+    python -m numoptim.aot OUT [--target aarch64]
+
+``digest`` is here so that importing it costs nothing: whoever loads a library compares it.
+"""
+import hashlib
+from pathlib import Path
+
+PACKAGE = Path(__file__).parents[1]
+
+
+def digest() -> str:
+    """Of everything in this package that a library is made from."""
+    files = [PACKAGE / f"{name}.py" for name in ("gradient", "hyperparameters", "random", "rule")]
+    for folder in ("aot", "kernels", "rules"):
+        files += sorted(path for path in (PACKAGE / folder).iterdir() if path.suffix in (".py", ".c", ".h", ".in"))
+    whole = hashlib.sha256()
+    for file in files:
+        whole.update(file.read_bytes())
+    return whole.hexdigest()[:16]

@@ -1,0 +1,175 @@
+"""Compile and link: the library, its header and package files, and the extension that Python calls it by."""
+import contextlib
+import os
+import platform
+import shutil
+import subprocess
+import sys
+import sysconfig
+import tempfile
+import time
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
+from multiprocessing import get_context
+from pathlib import Path
+
+from numoptim.rule import Rule
+
+from . import digest, header
+
+HERE = Path(__file__).parent
+ALLOWED = {"memset", "_GLOBAL_OFFSET_TABLE_"}        # what kernels may need of the world
+EXTENSION = """
+/* Addresses as integers: cffi converts those several times faster than pointers. */
+static int32_t call(intptr_t entry, intptr_t plan, int64_t t)
+{
+    return ((numoptim_entry *)entry)((const numoptim_plan *)plan, t);
+}
+"""
+
+
+class Unavailable(RuntimeError):
+    """This machine has no compiler, or is of a kind that libraries are not built for."""
+
+
+class Toolchain:
+    """A C compiler for Linux on ``machine``, and its binutils."""
+
+    def __init__(self, machine: str = "") -> None:
+        from . import ir
+        self.machine = machine or platform.machine()
+        if sys.platform != "linux" or self.machine not in ir.PROCESSORS:
+            raise Unavailable(f"no ahead-of-time build for {sys.platform} on {self.machine}")
+        native = self.machine == platform.machine()
+        self.cc = (os.environ.get("CC", "cc") if native else f"{self.machine}-linux-gnu-gcc").split()
+        if shutil.which(self.cc[0]) is None:
+            raise Unavailable(f"no C compiler {self.cc[0]!r}")
+        self.levels = len(ir.PROCESSORS[self.machine])
+
+    def compile(self, *arguments: str, cwd: Path) -> None:
+        self._run(*self.cc, *arguments, cwd=cwd)
+
+    def binutil(self, name: str, *arguments: str, cwd: Path) -> str:
+        found = subprocess.run([*self.cc, f"-print-prog-name={name}"], capture_output=True, text=True, check=True)
+        return self._run(found.stdout.strip(), *arguments, cwd=cwd)
+
+    def _run(self, *command: str, cwd: Path) -> str:
+        done = subprocess.run(command, cwd=cwd, capture_output=True, text=True)
+        if done.returncode:
+            raise RuntimeError(f"{' '.join(command)}\n{done.stdout}{done.stderr}")
+        return done.stdout
+
+
+def library(rules: Sequence[Rule], lib: Path, include: Path, name: str, version: str, tools: Toolchain) -> None:
+    """Write ``lib``/lib<name>.so and .a and ``include``/<name>.h; their functions are called ``<name>_...``.
+
+    Raises ValueError for a rule that cannot be compiled, or not without a runtime.
+    """
+    text = header.named(header.header(rules, version), name)
+    for folder in (lib, include):
+        folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory() as temporary:
+        work = Path(temporary)
+        files = [file.name for file in _objects(rules, work, tools)]
+        (work / f"{name}.h").write_text(text)
+        source = header.dispatcher(rules, tools.levels, "numoptim", digest())
+        (work / "dispatch.c").write_text(header.named(source, name))
+        (work / "exports").write_text(f"{{ global: {name}_*; local: *; }};\n")
+        tools.compile("-Os", "-fPIC", "-fno-asynchronous-unwind-tables", "-c", "dispatch.c", cwd=work)
+        # Nothing below depends on names of files or on time, so that two builds are equal byte by byte.
+        tools.compile("-shared", "-nostartfiles", "-s", "-o", "shared", *files, "dispatch.o",
+                      f"-Wl,-soname,lib{name}.so", "-Wl,--version-script=exports", "-Wl,-Bsymbolic",
+                      "-Wl,--no-undefined", "-Wl,-z,noexecstack", "-Wl,-z,noseparate-code", "-Wl,--build-id=none",
+                      cwd=work)
+        tools.binutil("ld", "-r", "-o", f"{name}.o", *files, "dispatch.o", cwd=work)
+        tools.binutil("objcopy", "--wildcard", f"--keep-global-symbol={name}_*", "--strip-unneeded", f"{name}.o",
+                      cwd=work)
+        tools.binutil("ar", "rcsD", "static", f"{name}.o", cwd=work)
+        _replace(work / "shared", lib / f"lib{name}.so")
+        _replace(work / "static", lib / f"lib{name}.a")
+        _replace(work / f"{name}.h", include / f"{name}.h")
+
+
+def _objects(rules: Sequence[Rule], work: Path, tools: Toolchain) -> list[Path]:
+    """Object files of all kernels, in a fixed order."""
+    from . import ir
+    one = partial(ir.objects, machine=tools.machine, folder=work)
+    if len(rules) == 1:
+        groups = [one(rules[0])]
+    else:
+        with ProcessPoolExecutor(mp_context=get_context("fork")) as pool:
+            groups = list(pool.map(one, rules))
+    for rule, files in zip(rules, groups, strict=True):
+        for file in files:
+            undefined = set(tools.binutil("nm", "-u", file.name, cwd=work).split()[1::2]) - ALLOWED
+            if undefined:
+                raise ValueError(f"rule {rule.name!r} needs {', '.join(sorted(undefined))}, which a library without "
+                                 "Python does not have: rules may raise nothing and call math.sqrt, math.copysign and "
+                                 "the functions of numoptim.rule")
+    return [file for files in groups for file in files]
+
+
+def _replace(made: Path, wanted: Path) -> None:
+    """Put a file in place at once: whoever has the old one loaded keeps it."""
+    beside = wanted.with_name(f".{wanted.name}.{os.getpid()}")
+    shutil.copyfile(made, beside)
+    if wanted.suffix == ".so":
+        beside.chmod(0o755)
+    beside.replace(wanted)
+
+
+def packages(out: Path, version: str) -> None:
+    """Write what pkg-config and CMake find the library by."""
+    major, minor, _ = version.split(".")
+    for template, folder in (("numoptim.pc", "pkgconfig"), ("numoptim-config.cmake", "cmake/numoptim"),
+                             ("numoptim-config-version.cmake", "cmake/numoptim")):
+        text = (HERE / f"{template}.in").read_text()
+        for mark, value in (("@VERSION@", version), ("@MAJOR@", major), ("@MINOR@", minor)):
+            text = text.replace(mark, value)
+        target = out / "lib" / folder / template
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_text(text)
+
+
+def extension(out: Path, tools: Toolchain) -> None:
+    """Write ``out``/_native.abi3.so: the static library, and a function that calls an entry with a plan.
+
+    Raises Unavailable where Python's headers are missing.
+    """
+    include = Path(sysconfig.get_path("include"))
+    if not (include / "Python.h").exists():
+        raise Unavailable(f"no {include / 'Python.h'}")
+    import cffi
+    builder = cffi.FFI()
+    builder.cdef(header.common() + "int32_t call(intptr_t entry, intptr_t plan, int64_t t);")
+    builder.set_source("numoptim._native", f'#include "numoptim.h"\n{EXTENSION}')
+    with tempfile.TemporaryDirectory() as temporary:
+        work = Path(temporary)
+        with contextlib.redirect_stdout(None):
+            builder.emit_c_code(str(work / "_native.c"))
+        static, headers = (out / "lib/libnumoptim.a").resolve(), (out / "include").resolve()
+        tools.compile("-O2", "-fPIC", "-shared", "-s", "_native.c", str(static), f"-I{include}", f"-I{headers}",
+                      "-o", "made", "-Wl,--exclude-libs,ALL", "-Wl,-Bsymbolic", "-Wl,--build-id=none", cwd=work)
+        _replace(work / "made", out / "_native.abi3.so")
+
+
+def build(out: Path, version: str, python: bool = False, machine: str = "") -> bool:
+    """Write everything to ``out``; ``python``: the extension too. Returns whether this machine could.
+
+    What cannot be built here is said on standard error, and an older build of it removed.
+    """
+    from numoptim.rules import RULES
+    start = time.perf_counter()
+    try:
+        tools = Toolchain(machine)
+        library(RULES, out / "lib", out / "include", "numoptim", version, tools)
+        packages(out, version)
+        if python:
+            extension(out, tools)
+    except Unavailable as reason:
+        (out / "_native.abi3.so").unlink(missing_ok=True)
+        print(f"numoptim: {reason}; Python will compile kernels in process", file=sys.stderr)
+        return False
+    print(f"numoptim: built {out}/lib in {time.perf_counter() - start:.0f} s", file=sys.stderr)
+    return True

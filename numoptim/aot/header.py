@@ -1,0 +1,224 @@
+"""The C header, which is also the manual, and the C source of what stands between it and the kernels.
+
+Both are written for the prefix ``numoptim``; ``named`` turns them into those of another library.
+"""
+import math
+import re
+import textwrap
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from numoptim.hyperparameters import COMMON, NOISE, Interval
+from numoptim.kernels import STATUS, phases
+from numoptim.rule import Rule
+
+HERE = Path(__file__).parent
+TYPES = {"f32": "float", "f64": "double"}
+STATUS_NAMES = dict(zip(STATUS, ("NULL", "SIZE", "STEP", "HYPER", "TABLE", "CPU"), strict=True))
+# Words that Python allows as names, and C or C++ does not.
+RESERVED = frozenset(re.findall(r"\w+", """
+    alignas alignof auto bool case catch char const constexpr decltype default delete do double enum explicit export
+    extern float friend goto inline int long mutable namespace new noexcept nullptr operator private protected public
+    register restrict short signed sizeof static struct switch template this throw typedef typeid typename union
+    unsigned using virtual void volatile"""))
+MOST_SLOTS = 6                                         # numoptim_plan has room for w, g and these
+COMMON_TEXT = {
+    "wd": "weight decay",
+    "rescale_grad": "factor of the gradient, before it is clipped",
+    "clip_gradient": "bound of the gradient's elements; INFINITY for none",
+    "seed": "of the noise",
+    "offset": "position of element 0 in the stream of noise",
+}
+
+
+# --- the pieces of a declaration
+
+def entries(rule: Rule) -> tuple[str, ...]:
+    """Suffixes of a rule's C functions: "" for whole buffers, then "_range" ..."""
+    return ("", *(f"_{phase}" for phase in phases(rule)), *(["_init"] if rule.init else []))
+
+
+def arguments(rule: Rule, dtype: str, suffix: str) -> list[tuple[str, str]]:
+    """(type, name) of every parameter of one C function."""
+    scalar = TYPES[dtype]
+    slots = [(f"{scalar} *", _parameter(slot)) for slot in rule.slots]
+    hyper = (f"const numoptim_{rule.name} *", "h")
+    if suffix == "_init":
+        return [("int64_t", "size"), (f"const {scalar} *", "w"), *slots, hyper]
+    if suffix == "":
+        head = [("int64_t", "segments"), ("const int64_t *", "offsets")] if rule.layerwise else [("int64_t", "size")]
+        return [*head, (f"{scalar} *", "w"), (f"const {scalar} *", "g"), *slots, hyper, ("int64_t", "t")]
+    written = suffix == "_range"
+    norms = [("const double *" if written else "double *", "norms")] if rule.layerwise else []
+    buffers = [(f"{scalar} *", "w"), (f"const {scalar} *", "g"), *slots]
+    if not written:
+        buffers = [(kind if kind.startswith("const") else f"const {kind}", name) for kind, name in buffers]
+    return [("int64_t", "first"), ("int64_t", "count"), ("int64_t", "segments"), ("const int64_t *", "offsets"),
+            ("const int64_t *", "which"), ("int64_t", "groups"), hyper, *norms, *buffers, ("int64_t", "t")]
+
+
+def _parameter(slot: str) -> str:
+    taken = {"w", "g", "h", "t", "size", "segments", "offsets", "first", "count", "which", "groups", "norms"}
+    return f"{slot}_" if slot in taken else slot
+
+
+def prototype(rule: Rule, dtype: str, suffix: str, name: str = "") -> str:
+    """Declaration of one C function, without its semicolon."""
+    head = f"int32_t {name or f'numoptim_{rule.name}_{dtype}{suffix}'}("
+    parameters = [kind + ("" if kind.endswith("*") else " ") + name for kind, name in arguments(rule, dtype, suffix)]
+    return "\n".join(textwrap.wrap(f"{', '.join(parameters)})", 112 - 4, initial_indent=head,
+                                   subsequent_indent="    ", break_long_words=False))
+
+
+def struct(rule: Rule) -> str:
+    fields = [f"    {'int64_t' if isinstance(default, int) else 'double'} {key};" for key, (default, _) in
+              rule.fields.items()]
+    return "\n".join([f"typedef struct numoptim_{rule.name} {{", *fields, f"}} numoptim_{rule.name};"])
+
+
+def number(x: float) -> str:
+    """A constant of C."""
+    return "INFINITY" if x == math.inf else "-INFINITY" if x == -math.inf else repr(x)
+
+
+def declarations(rules: Iterable[Rule]) -> str:
+    """Every type and function, as cffi reads it."""
+    return common() + "\n".join(struct(rule) + "\n" + _prototypes(rule) for rule in rules)
+
+
+def _prototypes(rule: Rule) -> str:
+    return "\n".join(prototype(rule, dtype, suffix) + ";" for suffix in entries(rule) for dtype in TYPES)
+
+
+def common() -> str:
+    """The part of the header that names no rule, without its preprocessor lines."""
+    text = (HERE / "manual.h").read_text()
+    body = text.split("/* --- declarations */\n")[1].split("/* --- rules */")[0]
+    return "\n".join(line for line in body.splitlines() if not line.startswith("#")) + "\n"
+
+
+# --- the header
+
+def header(rules: Sequence[Rule], version: str) -> str:
+    """Text of the header of a library of these rules."""
+    check_names(rules)
+    statuses = [f"#define NUMOPTIM_{name:6} ({status})   /* {STATUS[status]} */"
+                for status, name in STATUS_NAMES.items()]
+    text = (HERE / "manual.h").read_text()
+    for mark, part in (("VERSIONS", _versions(version)), ("STATUSES", "\n".join(statuses)),
+                       ("RULES", "\n".join(_described(rule) for rule in rules))):
+        text = text.replace(f"/* @{mark}@ */", part)
+    return text.replace("@COMMON@", "\n *     ".join(common_hyper()))
+
+
+def check_names(rules: Sequence[Rule]) -> None:
+    """ValueError for names that C does not allow, and for more slots than plans hold."""
+    for rule in rules:
+        if len(rule.slots) > MOST_SLOTS:
+            raise ValueError(f"rule {rule.name!r} has {len(rule.slots)} slots; the C library takes up to {MOST_SLOTS}")
+        for name in (rule.name, *rule.slots, *rule.fields):
+            if name in RESERVED or not name.isascii():
+                raise ValueError(f"rule {rule.name!r}: {name!r} cannot be a name in C")
+
+
+def _versions(version: str) -> str:
+    numbers = [int(x) for x in version.split(".")]
+    names = zip(("MAJOR", "MINOR", "PATCH"), numbers, strict=True)
+    return "\n".join([*(f"#define NUMOPTIM_VERSION_{name} {x}" for name, x in names),
+                      f"#define NUMOPTIM_VERSION {numbers[0] * 10000 + numbers[1] * 100 + numbers[2]}"])
+
+
+def _described(rule: Rule) -> str:
+    """The manual page of a rule: comment, struct, defaults, functions."""
+    lines = [f"{rule.name}: {rule.doc.partition(chr(10))[0]}" if rule.doc else rule.name]
+    for label, text in (("Update", rule.section("Update")), ("Buffers", rule.section("Symbols")),
+                        ("Source", rule.section("Source"))):
+        if text:
+            remark = rule.remark(label)
+            lines += ["", f"{label} ({remark})" if remark else label, *textwrap.indent(text, "    ").splitlines()]
+    if rule.init:
+        lines += ["", "Its slots begin as numoptim_" + rule.name + "_<f32|f64>_init leaves them, others at 0."]
+    lines += ["", "Hyper-parameters"]
+    own = {key: value for key, value in rule.fields.items() if key not in COMMON and key not in NOISE}
+    lines += [f"    {key:16} {interval:12} default {default}" for key, (default, interval) in own.items()]
+    lines += [f"    and {', '.join(key for key in rule.fields if key not in own)} (above)"]
+    page = "\n".join(lines).replace("*/", "* /").replace("/*", "/ *")
+    comment = "\n".join(f" * {line}".rstrip() for line in page.split("\n"))
+    values = ", ".join(number(default) for default, _ in rule.fields.values())
+    return (f"/*\n{comment}\n */\n{struct(rule)}\n#define NUMOPTIM_{rule.name.upper()}_DEFAULT {{ {values} }}\n"
+            f"{_prototypes(rule)}\n")
+
+
+def common_hyper() -> list[str]:
+    """One line for each hyper-parameter that rules have in common."""
+    return [f"{key:14} {interval:14} {COMMON_TEXT[key]}" for key, (_, interval) in {**COMMON, **NOISE}.items()]
+
+
+# --- the dispatcher
+
+def kernel_symbol(rule: Rule, dtype: str, suffix: str, level: int) -> str:
+    """Hidden symbol of one kernel for one instruction set."""
+    return f"kernel{level}_{rule.name}_{dtype}{suffix}"
+
+
+def dispatcher(rules: Sequence[Rule], levels: int, name: str, sources: str) -> str:
+    """C source: every function of the header picks its kernel; the table of descriptors."""
+    messages = "\n    ".join(f'case NUMOPTIM_{STATUS_NAMES[status]}: return "{text}";'
+                             for status, text in STATUS.items())
+    parts = [f'#define SOURCES "{sources}"\n#define LEVELS {levels}', f'#include "{name}.h"',
+             (HERE / "runtime.c").read_text().replace("/* @MESSAGES@ */", messages)]
+    for rule in rules:
+        parts += [_dispatched(rule, dtype, suffix, levels) for suffix in entries(rule) for dtype in TYPES]
+        parts += [_uniform(rule, dtype, suffix) for suffix in entries(rule) if suffix for dtype in TYPES]
+        parts.append(_tables(rule))
+    parts.append("static const numoptim_rule rules[] = {\n" + ",\n".join(map(_descriptor, rules)) + "\n};\n")
+    parts.append(f"int64_t numoptim_rule_count(void)\n{{\n    return {len(rules)};\n}}\n\n"
+                 "const numoptim_rule *numoptim_rule_at(int64_t index)\n{\n"
+                 f"    return index < 0 || index >= {len(rules)} ? NULL : &rules[index];\n}}\n")
+    return "\n".join(parts)
+
+
+def _dispatched(rule: Rule, dtype: str, suffix: str, levels: int) -> str:
+    passed = ", ".join(name for _, name in arguments(rule, dtype, suffix))
+    symbols = [kernel_symbol(rule, dtype, suffix, level) for level in range(levels)]
+    declared = "".join(f"HIDDEN {prototype(rule, dtype, suffix, symbol)};\n" for symbol in symbols)
+    chosen = symbols[0] if levels == 1 else f"(level() == 0 ? {symbols[0]} : {symbols[1]})"
+    return f"{declared}{prototype(rule, dtype, suffix)}\n{{\n    return {chosen}({passed});\n}}\n"
+
+
+def _uniform(rule: Rule, dtype: str, suffix: str) -> str:
+    """A function that takes its arguments from a plan."""
+    cells = {"size": "p->count", "h": "p->hyper", "t": "t", "w": "p->buffers[0]", "g": "p->buffers[1]",
+             **{_parameter(slot): f"p->buffers[{k}]" for k, slot in enumerate(rule.slots, 2)}}
+    passed = ", ".join(f"{cells.get(name, f'p->{name}')}" for _, name in arguments(rule, dtype, suffix))
+    unused = "    (void)t;\n" if suffix == "_init" else ""
+    return (f"static int32_t {rule.name}_{dtype}{suffix}(const numoptim_plan *p, int64_t t)\n{{\n{unused}"
+            f"    return p == NULL ? NUMOPTIM_NULL : numoptim_{rule.name}_{dtype}{suffix}({passed});\n}}\n")
+
+
+def _tables(rule: Rule) -> str:
+    slots = ", ".join(f'"{slot}"' for slot in rule.slots) or "NULL"
+    lines = [f"static const char *const {rule.name}_slots[] = {{ {slots} }};",
+             f"static const numoptim_field {rule.name}_fields[] = {{"]
+    for key, (default, text) in rule.fields.items():
+        interval = Interval.parse(text)
+        numbers = ", ".join(number(float(x)) for x in (default, interval.low, interval.high))
+        lines.append(f'    {{ "{key}", "{text}", {numbers}, {int(isinstance(default, int))} }},')
+    checks = [f"offsetof(numoptim_{rule.name}, {key}) == {8 * k}" for k, key in enumerate(rule.fields)]
+    checks.append(f"sizeof(numoptim_{rule.name}) == {8 * len(rule.fields)}")
+    return "\n".join([*lines, "};", *(f'_Static_assert({check}, "layout");' for check in checks), ""])
+
+
+def _descriptor(rule: Rule) -> str:
+    def pair(suffix: str) -> str:
+        known = suffix in entries(rule)
+        return "{ " + ", ".join(f"{rule.name}_{dtype}{suffix}" if known else "NULL" for dtype in TYPES) + " }"
+
+    return (f'    {{ "{rule.name}", {len(rule.slots)}, {rule.name}_slots, {len(rule.fields)}, {rule.name}_fields, '
+            f"{int(rule.layerwise)}, {int(rule.noisy)}, {pair('_range')}, {pair('_norms')}, {pair('_init')} }}")
+
+
+def named(text: str, name: str) -> str:
+    """The same text for a library of another name: its prefix stands before every name."""
+    return text.replace("numoptim_", f"{name}_").replace("NUMOPTIM_", f"{name.upper()}_").replace(
+        '"numoptim.h"', f'"{name}.h"')

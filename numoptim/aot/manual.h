@@ -1,0 +1,142 @@
+/*
+ * numoptim: gradient-descent optimizers over flat buffers. No Python, no allocation, no threads.
+ *
+ * Generated from the update rules in numoptim/rules/; do not edit.
+ *
+ * A step
+ *     Every rule has one function for each type, f32 (float) and f64 (double):
+ *
+ *         numoptim_adam h = NUMOPTIM_ADAM_DEFAULT;
+ *         h.learning_rate = 0.01;
+ *         int32_t status = numoptim_adam_f32(size, w, g, m, v, &h, t);
+ *
+ *     w are the weights, changed in place; g their gradient, only read; the others are the rule's slots, its
+ *     state between steps, changed in place: size elements each, all 0 before the first step (unless the rule
+ *     has an _init). Steps count from t = 1. In one pass the gradient is multiplied by rescale_grad, clipped to
+ *     [-clip_gradient, clip_gradient], wd*w is added (unless the rule uses wd itself), and the rule applied.
+ *
+ * Status
+ *     Functions return 0 (NUMOPTIM_OK) or a negative status, and then have written nothing: a null pointer, a
+ *     negative size, t < 1, a hyper-parameter that is NaN or out of its range, a bad table of segments.
+ *     With size 0 there is nothing to do, and buffers may be null.
+ *
+ * Layer-wise rules (LARS, LAMB ...)
+ *     A norm is taken over each segment: segment s is [offsets[s], offsets[s + 1]) of the buffers, so that
+ *     offsets has segments + 1 numbers that do not decrease, and takes the place of size.
+ *
+ * Noisy rules (SGLD)
+ *     The noise of element i is a function of (seed, t, offset + i) alone: give each buffer its own offset.
+ *
+ * Ranges: threads, shards, many groups of hyper-parameters
+ *     numoptim_<rule>_<type>_range(first, count, segments, offsets, which, groups, h, [norms,] buffers, t)
+ *     updates elements [first, first + count) of a flat buffer with a table of segments; offsets[0] is 0.
+ *     h is an array of `groups` structs, of which segment s uses h[which[s]]. The buffers passed begin at
+ *     element `first`. Ranges that do not overlap can be updated at the same time, in any order; every cut of
+ *     a buffer gives the same bits.
+ *     For layer-wise rules, _norms comes before, over all ranges that together cover the buffer: it writes the
+ *     partial norms of the NUMOPTIM_BLOCK-element blocks that begin in its range (blocks count from each
+ *     segment's begin; the buffers must reach to the end of the last one) into norms, an array of
+ *     2*(offsets[segments]/NUMOPTIM_BLOCK + segments) doubles that all ranges share.
+ *
+ * Promises
+ *     Thread-safe: functions touch only what is passed to them. No allocation, no printing, no threads of its
+ *     own. The one global is the instruction set in use (numoptim_isa). The caller owns all memory. Buffers of
+ *     one call must not overlap, and are aligned as their type demands (64 bytes are best).
+ *     The same input gives the same bits: on every instruction set and processor, for every cut into ranges,
+ *     and from Python. Not promised: the sign and payload of NaN, and hosts that flush subnormal numbers or
+ *     change the rounding mode. A slot value below the smallest normal number is stored as 0.
+ *
+ * Versions
+ *     The version is MAJOR.MINOR.PATCH. Within one MAJOR (before 1.0: one MINOR) functions, structs, defaults and
+ *     statuses of a header work with every later library; functions and rules may be added. A program can
+ *     compare NUMOPTIM_VERSION, what it was compiled with, with numoptim_version(), what it runs with.
+ */
+#ifndef NUMOPTIM_H
+#define NUMOPTIM_H
+
+#include <math.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* @VERSIONS@ */
+
+#define NUMOPTIM_OK     0
+/* @STATUSES@ */
+
+#define NUMOPTIM_BLOCK 4096   /* elements of a partial norm */
+#define NUMOPTIM_F32 0        /* index of a type in descriptors */
+#define NUMOPTIM_F64 1
+
+/* --- declarations */
+/* Version of the library: 10000*major + 100*minor + patch. */
+int32_t numoptim_version(void);
+
+/* Digest of the sources that the library was built from. */
+const char *numoptim_sources(void);
+
+/* What a status means, in English; never null. */
+const char *numoptim_strerror(int32_t status);
+
+/*
+ * The instruction set in use: 0 is what every processor of this kind has, 1 is x86-64-v3 (AVX2). The best that
+ * the processor can run, unless the environment variable NUMOPTIM_ISA says less when the first function is called.
+ * numoptim_set_isa changes it, for tests: 0, or NUMOPTIM_CPU for a level that cannot run here.
+ */
+int32_t numoptim_isa(void);
+int32_t numoptim_set_isa(int32_t level);
+
+/*
+ * For hosts that choose a rule while they run, and for foreign-function interfaces: descriptors of all rules, whose
+ * functions take their arguments from a plan. Fill in a plan once; call rule->range[type](&plan, t) each step.
+ */
+typedef struct numoptim_plan {
+    int64_t first, count;            /* elements [first, first + count) of a flat buffer */
+    int64_t segments;
+    const int64_t *offsets;          /* segments + 1 */
+    const int64_t *which;            /* group of each segment */
+    int64_t groups;
+    const void *hyper;               /* the rule's struct, once for each group */
+    double *norms;                   /* layer-wise rules: shared by all plans of a buffer; others: null */
+    void *buffers[8];                /* w, g, slots in order, each from element `first` on */
+} numoptim_plan;
+
+typedef int32_t numoptim_entry(const numoptim_plan *plan, int64_t t);
+
+/* A hyper-parameter. Structs are made of these in order, 8 bytes each: double, or int64_t where integer is 1. */
+typedef struct numoptim_field {
+    const char *name;
+    const char *interval;            /* such as "[0, 1)" */
+    double default_value;
+    double low, high;
+    int32_t integer;
+} numoptim_field;
+
+typedef struct numoptim_rule {
+    const char *name;
+    int64_t slot_count;
+    const char *const *slots;
+    int64_t field_count;
+    const numoptim_field *fields;
+    int32_t layerwise, noisy;
+    numoptim_entry *range[2];        /* [NUMOPTIM_F32], [NUMOPTIM_F64] */
+    numoptim_entry *norms[2];        /* layer-wise rules; else null */
+    numoptim_entry *init[2];         /* first slots of rules that do not begin at 0 (t is ignored); else null */
+} numoptim_rule;
+
+int64_t numoptim_rule_count(void);
+const numoptim_rule *numoptim_rule_at(int64_t index);     /* null where there is none */
+
+/* --- rules */
+/*
+ * Hyper-parameters of every rule
+ *     @COMMON@
+ */
+
+/* @RULES@ */
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,40 @@
+"""The native build step: everything else is in pyproject.toml."""
+import re
+import sys
+from pathlib import Path
+
+from setuptools import setup
+from setuptools.command.bdist_wheel import bdist_wheel
+from setuptools.command.build_py import build_py
+
+ROOT = Path(__file__).parent
+VERSION = re.search(r'^__version__ = "(.*)"$', (ROOT / "numoptim/__init__.py").read_text(), re.MULTILINE)[1]
+
+
+class Build(build_py):
+    """Puts library, header and extension into the package; without a C compiler the package works without them."""
+
+    native = False
+
+    def run(self):
+        super().run()
+        sys.path.insert(0, str(ROOT))
+        from numoptim.aot.build import build
+        Build.native = build(ROOT / "numoptim" if self.editable_mode else Path(self.build_lib, "numoptim"), VERSION,
+                             python=True)
+
+
+class Wheel(bdist_wheel):
+    """A wheel with an extension belongs to a platform, and to every Python from 3.11 on."""
+
+    def get_tag(self):
+        python, abi, platform = super().get_tag()
+        return ("cp311", "abi3", platform) if Build.native else (python, abi, platform)
+
+    def run(self):
+        self.run_command("build_py")
+        self.root_is_pure = not Build.native
+        super().run()
+
+
+setup(cmdclass={"build_py": Build, "bdist_wheel": Wheel})
