@@ -324,7 +324,7 @@ int32_t numoptim_adagrad_f64_range(int64_t first, int64_t count, int64_t segment
  *     learning_rate    [0, inf)     default 0.001
  *     gamma1           [0, 1)       default 0.9
  *     epsilon          (0, inf)     default 1e-08
- *     clip_weights     (0, inf]     default inf
+ *     clip_weights     (0, inf]     default INFINITY
  *     and wd, rescale_grad, clip_gradient (above)
  */
 typedef struct numoptim_rmsprop {
@@ -375,7 +375,7 @@ int32_t numoptim_rmsprop_f64_range(int64_t first, int64_t count, int64_t segment
  *     learning_rate    [0, inf)     default 0.001
  *     gamma1           [0, 1)       default 0.9
  *     epsilon          (0, inf)     default 1e-08
- *     clip_weights     (0, inf]     default inf
+ *     clip_weights     (0, inf]     default INFINITY
  *     gamma2           [0, 1)       default 0.9
  *     and wd, rescale_grad, clip_gradient (above)
  */
@@ -835,9 +835,9 @@ int32_t numoptim_lars_f64_range(int64_t first, int64_t count, int64_t segments, 
  *     beta1            [0, 1)       default 0.9
  *     beta2            [0, 1)       default 0.999
  *     epsilon          (0, inf)     default 1e-06
- *     lower_bound      [-inf, inf)  default -inf
- *     upper_bound      (0, inf]     default inf
- *     bias_correction  [0, 1]       default True
+ *     lower_bound      [-inf, inf)  default -INFINITY
+ *     upper_bound      (0, inf]     default INFINITY
+ *     bias_correction  [0, 1]       default 1
  *     and wd, rescale_grad, clip_gradient (above)
  */
 typedef struct numoptim_lamb {
@@ -852,7 +852,7 @@ typedef struct numoptim_lamb {
     double rescale_grad;
     double clip_gradient;
 } numoptim_lamb;
-#define NUMOPTIM_LAMB_DEFAULT { 0.001, 0.9, 0.999, 1e-06, -INFINITY, INFINITY, True, 0.0, 1.0, INFINITY }
+#define NUMOPTIM_LAMB_DEFAULT { 0.001, 0.9, 0.999, 1e-06, -INFINITY, INFINITY, 1, 0.0, 1.0, INFINITY }
 int32_t numoptim_lamb_f32(int64_t segments, const int64_t *offsets, float *w, const float *g, float *m,
     float *v, const numoptim_lamb *h, int64_t t);
 int32_t numoptim_lamb_f64(int64_t segments, const int64_t *offsets, double *w, const double *g, double *m,

@@ -47,15 +47,15 @@ def assert_same(got, expected, rule):
         assert same_bits(a, b), f"{name}: {np.flatnonzero(~((a == b) | (a != a)))}"
 
 
-def gradients(dtype, size, seed=2):
+def gradients(dtype, size, steps=STEPS, seed=2):
     """Ordinary gradients, with zeros of both signs, tiny and huge ones, infinities and NaN among the last."""
     rng = np.random.default_rng(seed)
-    for t in range(1, STEPS + 1):
+    for t in range(1, steps + 1):
         g = rng.standard_normal(size).astype(FLOAT[dtype])
         tiny, huge = np.finfo(g.dtype).tiny, np.finfo(g.dtype).max
         g[3:60:5] = 0.0
         g[-80:-70] = 0.0, -0.0, tiny, -tiny, tiny / 8, 1e-25, -1e-20, 1e-13, huge, -huge
-        if t > STEPS // 2:
+        if t > steps // 2:
             g[-9 + t % 3::3] = np.inf, -np.inf, np.nan
         yield t, g
 

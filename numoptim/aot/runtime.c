@@ -1,6 +1,9 @@
 /* What a library has besides kernels; names no rule. */
 #include <stddef.h>
 #include <stdlib.h>
+#if defined(__x86_64__)
+#include <cpuid.h>
+#endif
 
 #define HIDDEN __attribute__((visibility("hidden")))
 
@@ -27,13 +30,21 @@ const char *numoptim_strerror(int32_t status)
 static int32_t best(void)
 {
 #if LEVELS > 1 && defined(__x86_64__)
-    __builtin_cpu_init();
-    /* Processors that have these have the rest of x86-64-v3. */
-    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi") && __builtin_cpu_supports("bmi2")
-        && __builtin_cpu_supports("fma"))
-        return 1;
-#endif
+    /* x86-64-v3: FMA, MOVBE, OSXSAVE, AVX, F16C; BMI1, AVX2, BMI2; LZCNT; and the system saves wide registers. */
+    const unsigned first = 1u << 12 | 1u << 22 | 1u << 27 | 1u << 28 | 1u << 29;
+    const unsigned seventh = 1u << 3 | 1u << 5 | 1u << 8, extended = 1u << 5;
+    unsigned a, b, c, d;
+    if (!__get_cpuid(1, &a, &b, &c, &d) || (c & first) != first)
+        return 0;
+    if (!__get_cpuid_count(7, 0, &a, &b, &c, &d) || (b & seventh) != seventh)
+        return 0;
+    if (!__get_cpuid(0x80000001u, &a, &b, &c, &d) || (c & extended) != extended)
+        return 0;
+    __asm__ volatile("xgetbv" : "=a"(a), "=d"(d) : "c"(0));
+    return (a & 6u) == 6u;
+#else
     return 0;
+#endif
 }
 
 static int32_t in_use = -1;

@@ -1,0 +1,53 @@
+"""libnumoptim.so as a foreign host sees it: cffi reads the declarations and opens the file."""
+import platform
+
+import cffi
+import numpy as np
+import pytest
+
+from numoptim.aot import PACKAGE, header
+from numoptim.rules import RULES
+
+PATH = PACKAGE / "lib" / "libnumoptim.so"
+LEVELS = {"x86_64": (0, 1)}.get(platform.machine(), (0,))
+if not PATH.exists():
+    pytest.skip("numoptim was installed without a C compiler: no C library", allow_module_level=True)
+
+FFI = cffi.FFI()
+FFI.cdef(header.declarations(RULES))
+LIB = FFI.dlopen(str(PATH))
+NULL = FFI.NULL
+
+each_level = pytest.mark.parametrize("level", LEVELS, indirect=True)
+
+
+def function(rule, dtype, suffix=""):
+    return getattr(LIB, f"numoptim_{rule.name}_{dtype}{suffix}")
+
+
+def pointer(array):
+    return FFI.cast("void *", array.ctypes.data)
+
+
+def call(f, *arguments):
+    """Call a C function, arrays standing for their addresses."""
+    return f(*(pointer(x) if isinstance(x, np.ndarray) else x for x in arguments))
+
+
+def descriptor(rule):
+    return LIB.numoptim_rule_at(RULES.index(rule))
+
+
+def plan(first, count, offsets, which, hyper, buffers, norms=None):
+    """A numoptim_plan; keep the arrays alive."""
+    p = FFI.new("numoptim_plan *")
+    p.first, p.count, p.segments, p.groups = first, count, len(which), len(hyper)
+    p.offsets, p.which = (FFI.cast("int64_t *", a.ctypes.data) for a in (offsets, which))
+    p.hyper, p.norms = pointer(hyper), NULL if norms is None else FFI.cast("double *", norms.ctypes.data)
+    for k, buffer in enumerate(buffers):
+        p.buffers[k] = pointer(buffer[first:])
+    return p
+
+
+def norms_for(offsets):
+    return np.full(2 * (int(offsets[-1]) // 4096 + len(offsets) - 1), np.nan)
