@@ -169,6 +169,8 @@ def entry_range(lo, n, k, offsets, which, groups, hyper, {norms}{buffers}, t):
     status = check_range(lo, n, k, offsets, which, groups, hyper, {buffers}, t)
     if status != 0 or n == 0:
         return status
+    if {null_norms}:
+        return NULL
     # The constants of the first ROWS groups are prepared once, however the segments alternate.
     table = stack_constants()
     for group in range(min(groups, ROWS)):

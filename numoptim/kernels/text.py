@@ -99,6 +99,7 @@ def parts(rule: Rule) -> dict[str, str | list[str]]:
         "count": "k" if rule.layerwise else "size",
         "length": "len(offsets) - 1" if rule.layerwise else "len(w)",
         "offsets": "offsets, " if rule.layerwise else "",
+        "null_norms": "is_null(norms)" if rule.layerwise else "False",
         "norms": "norms, " if rule.layerwise else "",
         "extra": ", hyper.seed, t, hyper.offset" if rule.noisy else "",
         "extra_range": (", record.seed, t, record.offset + lo" if rule.noisy else

@@ -1,0 +1,195 @@
+"""What test_fuzz runs: calls with good and bad arguments, and what each must do by the header's text."""
+import random
+from collections import Counter
+
+import numpy as np
+from library import FFI, LEVELS, LIB, NULL, descriptor, norms_for, pointer
+from reference import BY_NAME, FLOAT, records, same_bits, step, values
+
+from numoptim.aot.header import entries
+from numoptim.hyperparameters import Interval
+
+GUARD = 64                  # elements before and after each buffer that nobody may touch
+HUGE = 2**62
+BAD_STEPS = (0, -1, -HUGE)
+STEPS = (1, 1, 2, 3, 1000, 2**40, HUGE, 2**63 - 1)
+CHECKED = 0.02              # part of the good calls that are compared with the rule on scalars
+
+
+class Case:
+    """One call: its arguments, and the statuses it may return."""
+
+    def __init__(self, rng):
+        self.rng = rng
+        self.rule = rng.choice(list(BY_NAME.values()))
+        self.dtype = rng.choice(list(FLOAT))
+        self.suffix = rng.choice(entries(self.rule))
+        self.by_plan = self.suffix != "" and rng.random() < 0.5
+        self.allowed = set()
+        self.size = rng.choice((0, 0, 1, 2, 7, 33, rng.randrange(200)))
+        self.t = rng.choice(STEPS)
+        if rng.random() < 0.08 and self.suffix != "_init":
+            self.t = rng.choice(BAD_STEPS)
+            self.allowed.add(-3)
+        self._choose_segments()
+        self._choose_hyper()
+        self._choose_buffers()
+
+    def _choose_segments(self):
+        rng, size = self.rng, self.size
+        inner = sorted(rng.randrange(size + 1) for _ in range(rng.randrange(4)))
+        self.offsets = np.array([0, *inner, size])
+        self.groups = rng.choice((1, 2, 20))
+        self.which = np.array([rng.randrange(self.groups) for _ in self.offsets[1:]])
+        self.first = rng.randrange(size + 1)
+        self.count = rng.randrange(size - self.first + 1)
+        self.segments = len(self.which)
+        self.bad_offsets = self.suffix == "" and self.rule.layerwise and rng.random() < 0.1
+        if self.bad_offsets:
+            self.offsets[rng.randrange(len(self.offsets))] = -rng.choice((1, HUGE))
+            self.allowed.add(-5)
+
+    def _choose_hyper(self):
+        rng, rule = self.rng, self.rule
+        if self.suffix in ("", "_init"):
+            self.groups = 1
+        self.table = [values(rule, wd=rng.choice((0.0, 0.1)), learning_rate=rng.choice((0.0, 0.05)),
+                             clip_gradient=rng.choice((0.5, np.inf)), offset=rng.choice((0, 3, 10**18)))
+                      for _ in range(self.groups)]
+        self.hyper = records(rule, self.table)
+        if self.suffix == "_init" and rule.needs_rate and self.table[0]["learning_rate"] == 0:
+            self.allowed.add(-4)
+        if rng.random() < 0.1:
+            key = rng.choice(list(rule.fields))
+            group, (default, text) = rng.randrange(self.groups), rule.fields[key]
+            bad = rng.choice([-1, -HUGE, 2**63 - 1] if isinstance(default, int) else
+                             [np.nan, np.inf, -np.inf, -1.0, 1e300, 1.0 + 1e-15, -0.0])
+            self.hyper[group][key] = self.table[group][key] = bad
+            if bad not in Interval.parse(text):
+                self.allowed.add(-4)
+
+    def _choose_buffers(self):
+        rng, scalar = self.rng, FLOAT[self.dtype]
+        count = 2 + len(self.rule.slots)
+        with np.errstate(over="ignore"):
+            self.memory = [np.random.default_rng(rng.randrange(10**9)).standard_normal(self.size + 2 * GUARD)
+                           .astype(scalar) for _ in range(count)]
+        if self.suffix != "_init":
+            for slot in self.memory[2:]:
+                np.abs(slot, out=slot)                      # second moments are not negative
+        self.norms = norms_for([0, self.size + 4096 * self.segments])
+        self.norms[:] = 1.0
+        lo = GUARD + (self.first if self.suffix in ("_range", "_norms") else 0)
+        self.addresses = {k: pointer(m[lo:]) for k, m in enumerate(self.memory)}
+
+    def spoil(self):
+        """Perhaps make one more argument bad; what the call may then return."""
+        rng, ranged = self.rng, self.suffix in ("_range", "_norms")
+        empty = self.count == 0 if ranged else self.size == 0
+        self.null = rng.choice(("hyper", "buffer", "norms", "offsets", "which")) if rng.random() < 0.12 else ""
+        self.scalar = rng.choice(("first", "count", "segments", "groups", "size", "far")) if rng.random() < 0.12 else ""
+        if self.null == "buffer":
+            k = rng.choice([0, *range(2, len(self.memory))] if self.suffix == "_init" else range(len(self.memory)))
+            self.addresses[k] = NULL
+        if self.suffix == "" and self.rule.layerwise:
+            empty = self.segments == 0
+        known = {"hyper": True, "buffer": not empty, "norms": self.rule.layerwise and ranged and not empty,
+                 "offsets": not empty and (ranged or (self.suffix == "" and self.rule.layerwise)),
+                 "which": not empty and ranged}
+        if self.null and known[self.null]:
+            self.allowed.add(-1)
+        self._spoil_scalar(ranged, empty)
+
+    def _spoil_scalar(self, ranged, empty):
+        bad = -self.rng.choice((1, HUGE, 2**63))
+        if self.scalar in ("first", "count", "groups") and ranged:
+            setattr(self, self.scalar, bad)
+            self.allowed.add(-2)
+        elif self.scalar == "segments" and (ranged or (self.suffix == "" and self.rule.layerwise)):
+            self.segments = bad
+            self.allowed.add(-2)
+        elif self.scalar == "size" and not ranged and not (self.suffix == "" and self.rule.layerwise):
+            self.size_argument = bad
+            self.allowed.add(-2)
+        elif self.scalar == "far" and ranged and not empty:
+            what = self.rng.randrange(4)
+            if what == 0:
+                self.first = self.rng.choice((HUGE, 2**63 - 1, self.size - self.count + 1))
+            elif what == 1:
+                self.count = self.rng.choice((HUGE, 2**63 - 1, self.size - self.first + 1))
+            elif what == 2:
+                self.which[:] = self.rng.choice((-1, self.groups, HUGE, -HUGE))
+            else:
+                self.offsets[0] = self.rng.choice((-1, 1, HUGE))
+            self.allowed.add(-5)
+
+    def call(self):
+        self.size_argument = self.size
+        self.spoil()
+        tables = {name: NULL if self.null == name else pointer(getattr(self, name))
+                  for name in ("hyper", "norms", "offsets", "which")}
+        buffers = list(self.addresses.values())
+        if self.by_plan:
+            return self._call_plan(tables, buffers)
+        f = getattr(LIB, f"numoptim_{self.rule.name}_{self.dtype}{self.suffix}")
+        if self.suffix == "_init":
+            return f(self.size_argument, buffers[0], *buffers[2:], tables["hyper"])
+        if self.suffix == "":
+            head = [self.segments, tables["offsets"]] if self.rule.layerwise else [self.size_argument]
+            return f(*head, *buffers, tables["hyper"], self.t)
+        norms = [tables["norms"]] if self.rule.layerwise else []
+        return f(self.first, self.count, self.segments, tables["offsets"], tables["which"], self.groups,
+                 tables["hyper"], *norms, *buffers, self.t)
+
+    def _call_plan(self, tables, buffers):
+        plan = FFI.new("numoptim_plan *")
+        plan.first, plan.segments, plan.groups = self.first, self.segments, self.groups
+        plan.count = self.size_argument if self.suffix == "_init" else self.count
+        plan.hyper = tables["hyper"]
+        plan.norms = FFI.cast("double *", tables["norms"])
+        plan.offsets, plan.which = (FFI.cast("int64_t *", tables[name]) for name in ("offsets", "which"))
+        for k, address in enumerate(buffers):
+            plan.buffers[k] = address
+        return getattr(descriptor(self.rule), self.suffix[1:])[self.dtype == "f64"](plan, self.t)
+
+
+def check(case, before, norms, status):
+    """The statuses, the guards, and on some calls the numbers."""
+    shown = ("first", "count", "size", "segments", "offsets", "which", "groups", "table", "t", "null", "scalar")
+    said = f"{case.rule.name}_{case.dtype}{case.suffix} plan={case.by_plan} { {k: getattr(case, k) for k in shown} }"
+    assert (status in case.allowed) if case.allowed else status == 0, f"status {status}, allowed {case.allowed}: {said}"
+    ranged = case.suffix in ("_range", "_norms")
+    lo, hi = (case.first, case.first + case.count) if ranged else (0, case.size)
+    for k, (old, new) in enumerate(zip(before, case.memory, strict=True)):
+        written = status == 0 and case.suffix != "_norms" and (k >= 2 or (k == 0 and case.suffix != "_init"))
+        same = (old.view(np.uint8) == new.view(np.uint8)).reshape(len(old), -1).all(axis=1)
+        if written:
+            same[GUARD + lo:GUARD + hi] = True
+        assert same.all(), f"buffer {k} written at {np.flatnonzero(~same) - GUARD}: {said}"
+    assert (status == 0 and case.suffix == "_norms") or (norms == case.norms).all(), said
+    whole_range = not ranged or (case.suffix == "_range" and not case.rule.layerwise)
+    if status == 0 and whole_range and case.suffix != "_init" and case.t < 2**40 and case.rng.random() < CHECKED:
+        expected = [b[GUARD:GUARD + case.size].copy() for b in before]
+        segmented = ranged or case.rule.layerwise
+        step(case.rule, expected, case.table, case.t, case.offsets if segmented else None,
+             case.which if ranged else np.zeros(len(case.which), int) if segmented else None, range(lo, hi))
+        for a, b in zip(expected, case.memory, strict=True):
+            assert same_bits(a[lo:hi], b[GUARD + lo:GUARD + hi]), said
+        return 1
+    return 0
+
+
+def run(seed, calls):
+    """Make the calls; prints how many returned each status."""
+    rng, statuses, compared = random.Random(seed), Counter(), 0
+    for k in range(calls):
+        if k % 1000 == 0:
+            LIB.numoptim_set_isa(rng.choice(LEVELS))
+        case = Case(rng)
+        before, norms = [m.copy() for m in case.memory], case.norms.copy()
+        status = case.call()
+        statuses[status] += 1
+        compared += check(case, before, norms, status)
+    assert compared > calls / 500, f"only {compared} calls were compared with the rules"
+    for status, count in sorted(statuses.items()):
+        print(status, count)
