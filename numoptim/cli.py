@@ -53,6 +53,8 @@ def _parser() -> argparse.ArgumentParser:
                          help="for convergence.png and paths.png (default: the current directory)")
     command.add_argument("--seed", type=_seed, default=0, metavar="N",
                          help="of first weights, mini-batches and noise (default: 0)")
+    command.add_argument("--export", action="store_true",
+                         help="instead, write the data and gradients that C programs train on and replay to --out")
     command.set_defaults(command=demo)
     command = commands.add_parser("rules", help="print equations, slots and hyper-parameters of every optimizer")
     command.add_argument("name", nargs="?", help="of one rule or optimizer")
@@ -94,7 +96,10 @@ def demo(options: argparse.Namespace) -> int:
         return _fail(f"--out: {error}", 1)
     if not os.access(options.out, os.W_OK):
         return _fail(f"--out: cannot write to {options.out.absolute()}", 1)
-    from .demo import run
+    if options.export:
+        from .demo.export import export as run
+    else:
+        from .demo import run
     run(options.out, options.seed)
     return 0
 

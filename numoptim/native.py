@@ -94,6 +94,7 @@ class Plan:
     buffers: w, g and the rule's slots, contiguous and of one dtype and size; their owner checks them.
     offsets: int64 (k + 1,), the segments. group: int64 (k,), which set of hyper-parameters a segment has.
     multipliers: (learning rate, wd) of every group. values: every other hyper-parameter of the rule.
+    Its ``hyper`` is the array of the rule's C structs, one for each group.
     """
 
     def __init__(self, rule: Rule, buffers: Sequence[Array], offsets: Array, group: Array,
@@ -102,12 +103,12 @@ class Plan:
         if not rule.layerwise:                     # neighbours with one set of hyper-parameters are one segment
             first = np.flatnonzero(np.diff(group, prepend=-1))
             offsets, group = np.append(offsets[:-1][first], offsets[-1]), group[first]
-        self._hyper = np.zeros(len(multipliers), kernels.hyper_dtype(rule))
+        self.hyper = np.zeros(len(multipliers), kernels.hyper_dtype(rule))
         for key in rule.fields:
-            self._hyper[key] = values.get(key, 0.0)
+            self.hyper[key] = values.get(key, 0.0)
         self._lr_mult, wd_mult = np.array(multipliers, np.float64).reshape(-1, 2).T
         with np.errstate(over="ignore"):           # ``set`` refuses what overflows
-            self._hyper["wd"] *= wd_mult
+            self.hyper["wd"] *= wd_mult
         self._rate, self._rescale = np.nan, np.nan
         self._helpers = threads - 1
         self._bind(buffers, np.ascontiguousarray(offsets), np.ascontiguousarray(group))
@@ -116,7 +117,7 @@ class Plan:
         """Write the plan of every call: a row of words for each piece of the buffers."""
         size, itemsize = buffers[0].size, buffers[0].itemsize
         norms = np.zeros(2 * (size // kernels.BLOCK + len(group)) if self.rule.layerwise else 0)
-        table = [len(group), offsets.ctypes.data, group.ctypes.data, len(self._hyper), self._hyper.ctypes.data,
+        table = [len(group), offsets.ctypes.data, group.ctypes.data, len(self.hyper), self.hyper.ctypes.data,
                  norms.ctypes.data]
         addresses = [b.ctypes.data for b in buffers]
         words = np.array([(first, count, *table, *(a + first * itemsize for a in addresses))
@@ -144,18 +145,18 @@ class Plan:
         self._rate = self._rescale = np.nan
         if "learning_rate" in self.rule.fields:
             with np.errstate(over="ignore"):
-                self._hyper["learning_rate"] = self._lr_mult * rate
-        self._hyper["rescale_grad"] = rescale
+                self.hyper["learning_rate"] = self._lr_mult * rate
+        self.hyper["rescale_grad"] = rescale
         for key in self.rule.fields.keys() & {"learning_rate", "wd", "rescale_grad"}:
-            if not np.isfinite(self._hyper[key]).all():
-                raise ValueError(f"{self.rule.name}: {key} out of range after its multipliers: {self._hyper[key]}")
+            if not np.isfinite(self.hyper[key]).all():
+                raise ValueError(f"{self.rule.name}: {key} out of range after its multipliers: {self.hyper[key]}")
         self._rate, self._rescale = rate, rescale
 
     def run(self, t: int) -> None:
         """Step t on all buffers."""
         status = self._run_phases(t) if self._only is None else self._call(*self._only, t)
         if status:
-            raise ValueError(f"{self.rule.name}: {kernels.STATUS[status]} ({self._hyper})")
+            raise ValueError(f"{self.rule.name}: {kernels.STATUS[status]} ({self.hyper})")
 
     def _run_phases(self, t: int) -> int:
         for calls in self._phases:

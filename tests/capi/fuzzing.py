@@ -57,8 +57,6 @@ class Case:
                              clip_gradient=rng.choice((0.5, np.inf)), offset=rng.choice((0, 3, 10**18)))
                       for _ in range(self.groups)]
         self.hyper = records(rule, self.table)
-        if self.suffix == "_init" and rule.needs_rate and self.table[0]["learning_rate"] == 0:
-            self.allowed.add(-4)
         if rng.random() < 0.1:
             key = rng.choice(list(rule.fields))
             group, (default, text) = rng.randrange(self.groups), rule.fields[key]
@@ -67,6 +65,8 @@ class Case:
             self.hyper[group][key] = self.table[group][key] = bad
             if bad not in Interval.parse(text):
                 self.allowed.add(-4)
+        if self.suffix == "_init" and rule.needs_rate and self.table[0]["learning_rate"] == 0:
+            self.allowed.add(-4)                            # it would divide by the rate
 
     def _choose_buffers(self):
         rng, scalar = self.rng, FLOAT[self.dtype]
