@@ -34,6 +34,7 @@ class Wheel(bdist_wheel):
     def run(self):
         self.run_command("build_py")
         self.root_is_pure = not Build.native
+        self.distribution.has_ext_modules = lambda: Build.native
         super().run()
 
 
