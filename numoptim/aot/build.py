@@ -76,7 +76,7 @@ def library(rules: Sequence[Rule], lib: Path, include: Path, name: str, version:
         source = header.dispatcher(rules, tools.levels, "numoptim", digest())
         (work / "dispatch.c").write_text(header.named(source, name))
         (work / "exports").write_text(f"{{ global: {name}_*; local: *; }};\n")
-        tools.compile("-Os", "-fPIC", "-fno-asynchronous-unwind-tables", "-c", "dispatch.c", cwd=work)
+        tools.compile("-O2", "-fPIC", "-fno-asynchronous-unwind-tables", "-c", "dispatch.c", cwd=work)
         # Nothing below depends on names of files or on time, so that two builds are equal byte by byte.
         tools.compile("-shared", "-nostartfiles", "-s", "-o", "shared", *files, "dispatch.o",
                       f"-Wl,-soname,lib{name}.so", "-Wl,--version-script=exports", "-Wl,-Bsymbolic",

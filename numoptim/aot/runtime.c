@@ -47,22 +47,19 @@ static int32_t best(void)
 #endif
 }
 
-static int32_t in_use = -1;
+/* Kernels of level 0 run everywhere and give the same bits: nothing depends on when this is set. */
+static int32_t in_use;
 
-static __attribute__((noinline)) int32_t first_level(void)
+static __attribute__((constructor)) void choose(void)
 {
     const char *wish = getenv("NUMOPTIM_ISA");
-    int32_t level = best();
-    if (wish != NULL && wish[0] == '0' && wish[1] == '\0')
-        level = 0;
-    __atomic_store_n(&in_use, level, __ATOMIC_RELAXED);
-    return level;
+    const int all = wish == NULL || wish[0] != '0' || wish[1] != '\0';
+    __atomic_store_n(&in_use, all ? best() : 0, __ATOMIC_RELAXED);
 }
 
 static inline int32_t level(void)
 {
-    int32_t known = __atomic_load_n(&in_use, __ATOMIC_RELAXED);
-    return __builtin_expect(known >= 0, 1) ? known : first_level();
+    return __atomic_load_n(&in_use, __ATOMIC_RELAXED);
 }
 
 int32_t numoptim_isa(void)

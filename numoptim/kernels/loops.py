@@ -12,18 +12,19 @@ buffers under one set of hyper-parameters, or any range of a flat buffer with it
 DENSE = """
 def span(first, last, {buffers}, h{ratio}):
     # Beside a rule's arithmetic a processor keeps too few loads in flight to reach the memory's speed:
-    # ask for the lines ahead, two of each buffer at a time.
+    # ask for the lines ahead, two of each buffer at a time. The odd end first, so that constants stay in
+    # registers once they are spread over vectors.
     shared(), unaliased()
+    rest = np.uintp(last - first) & np.uintp(CHUNK - 1)       # which tells LLVM that it is short
+    for j in range(rest):
+        i = np.uintp(last) - rest + j
+        {element}
     for c in range((last - first) // CHUNK):
         start = first + c * CHUNK
         {prefetch}
         for j in range(CHUNK):
             i = np.uintp(start) + np.uintp(j)
             {element}
-    rest = np.uintp(last - first) & np.uintp(CHUNK - 1)       # which tells LLVM that it is short
-    for j in range(rest):
-        i = np.uintp(last) - rest + j
-        {element}
 """
 
 NOISY = """
@@ -110,14 +111,24 @@ def entry_norms(lo, n, k, offsets, which, groups, hyper, norms, {buffers}, t):
 
 RANGE = """
 def constants(t, hyper):
-    shared()
     {prepare}
     return H({values})
 
 
 def check_hyper(hyper):
-    shared()
     return 0 if {conditions} else HYPER
+
+
+# The same, apart: calls on whole buffers are short and have them inline.
+
+def constants_of_group(t, hyper):
+    shared()
+    return constants(t, hyper)
+
+
+def check_group(hyper):
+    shared()
+    return check_hyper(hyper)
 
 
 def check_range(lo, n, k, offsets, which, groups, hyper, {buffers}, t):
@@ -129,7 +140,7 @@ def check_range(lo, n, k, offsets, which, groups, hyper, {buffers}, t):
     if is_null(hyper):
         return NULL
     for group in range(groups):
-        if check_hyper(record_at(hyper, group)) != 0:
+        if check_group(record_at(hyper, group)) != 0:
             return HYPER
     if n == 0:
         return 0
@@ -174,7 +185,7 @@ def entry_range(lo, n, k, offsets, which, groups, hyper, {norms}{buffers}, t):
     # The constants of the first ROWS groups are prepared once, however the segments alternate.
     table = stack_constants()
     for group in range(min(groups, ROWS)):
-        store(table, group, constants(t, record_at(hyper, group)))
+        store(table, group, constants_of_group(t, record_at(hyper, group)))
     for s in range(first_segment(k, offsets, lo), k):
         first, last = max(offsets[s], lo), min(offsets[s + 1], lo + n)
         if offsets[s] >= lo + n:
@@ -182,7 +193,7 @@ def entry_range(lo, n, k, offsets, which, groups, hyper, {norms}{buffers}, t):
         group = which[s]
         record = record_at(hyper, group)
         if group >= ROWS:
-            store(table, ROWS, constants(t, record))
+            store(table, ROWS, constants_of_group(t, record))
         h = load(table, min(group, ROWS))
         if first < last and {thawed_record}:
             span(first - lo, last - lo, {buffers}, h{extra_range})

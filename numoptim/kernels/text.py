@@ -1,6 +1,7 @@
 """The source of a rule's kernels: the loops of loops.py filled in, and what the names in them mean."""
 import functools
 import math
+import sys
 import textwrap
 from collections import namedtuple
 from types import FunctionType
@@ -53,8 +54,10 @@ def conditions(rule: Rule) -> str:
         low, high, closed_low, closed_high = Interval.parse(text)
         if isinstance(default, int) and math.inf == high == -low:
             continue
-        left, right = (repr(bound).replace("inf", "INF") for bound in (low, high))
-        tests.append(f"{left} {'<=' if closed_low else '<'} hyper.{key} {'<=' if closed_high else '<'} {right}")
+        # LLVM makes a long test of bits of "less than infinity": finite is what the largest number bounds.
+        below = "-MAX <=" if (low, closed_low) == (-math.inf, False) else f"{low!r} {'<=' if closed_low else '<'}"
+        above = "<= MAX" if (high, closed_high) == (math.inf, False) else f"{'<=' if closed_high else '<'} {high!r}"
+        tests.append(f"{below} hyper.{key} {above}")
     return " and ".join(tests)
 
 
@@ -145,7 +148,8 @@ def constants(rule: Rule, dtype: str) -> dict[str, Any]:
     number, table = numba.from_dtype(FLOAT[dtype]), numba.types.CPointer(numba.int64)
     rows = (ROWS + 1) * (len(rule.fields) + len(rule.derived))
     return {
-        "np": np, "math": math, "T": FLOAT[dtype].type, "TINY": np.finfo(FLOAT[dtype]).tiny, "INF": math.inf,
+        "np": np, "math": math, "T": FLOAT[dtype].type, "TINY": np.finfo(FLOAT[dtype]).tiny,
+        "inf": math.inf, "MAX": sys.float_info.max,
         "NULL": NULL, "SIZE": SIZE, "STEP": STEP, "HYPER": HYPER, "TABLE": TABLE,
         "BLOCK": BLOCK, "LANES": LANES, "ROWS": ROWS, "TILE": random.TILE,
         "CHUNK": CHUNK // itemsize, "AHEAD": AHEAD // itemsize,
