@@ -58,6 +58,15 @@ def test_minimal(programs):
         assert refused(programs / "minimal", rate) == "minimal: hyper-parameter NaN or out of range\n"
 
 
+@pytest.mark.parametrize("page", ["README.md", "capi/README.md"])
+def test_c_of_the_pages(page, tmp_path):
+    (code,) = re.findall(r"^```c\n(.*?)^```", (ROOT / page).read_text(), re.MULTILINE | re.DOTALL)
+    (tmp_path / "main.c").write_text(code)
+    run("gcc", "-std=c99", "-Wall", "-Wextra", "-pedantic", "-Werror", tmp_path / "main.c", f"-I{PREFIX / 'include'}",
+        PATH.with_suffix(".a"), "-o", tmp_path / "main")
+    assert run(tmp_path / "main") == "success\n"
+
+
 def test_cpp(programs):
     assert run(programs / "vector") == "1 -2 0.5 \n"
     assert refused(programs / "vector", "-1") == "vector: hyper-parameter NaN or out of range\n"
