@@ -1,0 +1,174 @@
+"""Every rule against the machine's limit: a kernel that only reads and writes what the rule reads and writes.
+
+    python bench/roofline.py [--quick] [--json]
+
+The limit of an element-wise rule is one loop that adds the gradient to the weights and to every slot. A layer-wise
+rule has before it a pass that reads what its norms read. SGLD's limit draws the noise and copies. Both run on the same
+buffers, cut into the same pieces on the same threads. ``ratio`` = limit / rule: 1 is the machine's limit. ``gb_s`` is
+what the rule moves, ``bytes`` how much that is for each element.
+
+From about a million elements on memory binds and a ratio near 1 is all there is. In cache it is arithmetic that binds:
+there hand.py compares with C. Before anything is timed, a step of each rule is compared with its own Python functions.
+"""
+import ctypes
+import functools
+import itertools
+from collections.abc import Callable, Iterator
+from types import SimpleNamespace
+
+import numpy as np
+from common import Row, Timed, compared, measure, run, times
+from numba import njit
+
+from numoptim import gradient, native
+from numoptim.kernels.compile import OPTIONS, define
+from numoptim.parameters import aligned_zeros
+from numoptim.rule import Rule
+from numoptim.rules import RULES
+from numoptim.threads import CREW, available
+
+NORMS_READ = {"lars": 2, "lbsgd_lars": 2, "lamb": 4}          # buffers
+SIZES = (100, 1_000, 10_000, 100_000, 1_000_000, 10_000_000, 50_000_000)
+QUICK = (10_000, 10_000_000)
+IN_LOOP = 200_000                              # below, a call from Python would show
+
+
+def buffers(rule: Rule, size: int, dtype: type) -> list[np.ndarray]:
+    """Weights, gradients, slots. Gradients are positive: the limit adds them to slots that roots are taken of."""
+    made = [aligned_zeros(size, dtype) for _ in range(2 + len(rule.slots))]
+    made[0][:], made[1][:] = np.linspace(-1, 1, size), np.linspace(1e-3, 1, size)
+    return made
+
+
+def plan(rule: Rule, arrays: list[np.ndarray], threads: int) -> native.Plan:
+    values = {key: default for key, (default, _) in rule.fields.items()}
+    whole = np.array([0, arrays[0].size])
+    made = native.Plan(rule, arrays, whole, np.zeros(1, np.int64), [(1.0, 1.0)], values, threads)
+    made.set(1, values.get("learning_rate", 0.0), 1.0)
+    return made
+
+
+@functools.cache
+def caller(*entries: int) -> Callable[..., None]:
+    """``f(count, *plans)``: calls entries, C functions by address, one after the other and all ``count`` times."""
+    prototype = ctypes.CFUNCTYPE(ctypes.c_int32, ctypes.c_int64, ctypes.c_int64)
+    first, last = prototype(entries[0]), prototype(entries[-1])
+
+    @njit
+    def one(count, plan):
+        for _ in range(count):
+            first(plan, 1000)
+
+    @njit
+    def both(count, plan, second):
+        for _ in range(count):
+            first(plan, 1000)
+            last(second, 1000)
+
+    return one if len(entries) == 1 else both
+
+
+def step(made: native.Plan, size: int) -> Timed:
+    """The rule's step; on small buffers from a jitted loop."""
+    if size >= IN_LOOP:
+        return times(lambda: made.run(1000))
+    entries, plans = zip(*(calls[0] for calls in made._phases), strict=True)
+    return lambda count: caller(*entries)(count, *plans)
+
+
+@functools.cache
+def copies(count: int) -> Callable[..., int]:
+    """``f(count, w, g, *slots)`` for ``count - 2`` slots: adds g to w and to the slots, ``count`` times."""
+    names = ["w", "g", *(f"s{k}" for k in range(count - 2))]
+    stores = "\n".join(f"        {x}[i] += g[i]" for x in names if x != "g")
+    space = {"njit": njit, "OPTIONS": OPTIONS}
+    arrays = ", ".join(names)
+    define(f"copies{count}", f"@njit(**OPTIONS)\ndef copy({arrays}):\n    for i in range(w.size):\n{stores}\n\n"
+           f"@njit(**OPTIONS)\ndef copies(count, {arrays}):\n    for _ in range(count):\n        copy({arrays})\n"
+           "    return 0\n", space)
+    return space["copies"]
+
+
+@njit(**OPTIONS)
+def read(words):
+    """A pass that only reads."""
+    both = words[0]
+    for i in range(words.size):
+        both |= words[i]
+    return both
+
+
+@njit(**OPTIONS)
+def reads(count, words):
+    total = 0
+    for _ in range(count):
+        total ^= np.int64(read(words))
+    return total
+
+
+def noise(w, g, normal, h):
+    return g - w + normal
+
+
+NOISE = Rule(name="noise", update=noise, noisy=True, gradient="raw")
+
+
+def limit(rule: Rule, arrays: list[np.ndarray], threads: int) -> Timed:
+    """The limit's step on the same buffers, cut as the rule's."""
+    size = arrays[0].size
+    if rule.noisy:
+        return step(plan(NOISE, arrays, threads), size)
+    kind, copy = np.dtype(f"i{arrays[0].itemsize}"), copies(len(arrays))
+    parts = [tuple(array[first:first + count] for array in arrays) for first, count in native.pieces(size, threads)]
+    inputs = [part[k].view(kind) for part in parts for k in range(NORMS_READ.get(rule.name, 0))]
+
+    def serial(count: int) -> None:
+        for words in inputs:
+            reads(count, words)
+        copy(count, *arrays)
+
+    def parallel() -> None:
+        if inputs:
+            CREW.run(lambda words: int(reads(1, words) == 0), [(words,) for words in inputs], threads - 1)
+        CREW.run(copy, [(1, *part) for part in parts], threads - 1)
+
+    return serial if len(parts) == 1 and (size < IN_LOOP or not inputs) else times(parallel)
+
+
+def check(rule: Rule, dtype: type) -> None:
+    """One step on 1,003 elements against the rule's own functions on Python floats; SGLD's noise aside."""
+    arrays = buffers(rule, 1003, dtype)
+    h = SimpleNamespace(**{key: default for key, (default, _) in rule.fields.items()})
+    if rule.derived:
+        vars(h).update(zip(rule.derived, rule.prepare(1, h), strict=True))
+    elements = [[float(x) for x in element] for element in zip(*arrays, strict=True)]
+    raw = [(w, getattr(gradient, rule.gradient)(w, g, h), *slots) for w, g, *slots in elements]
+    extra = [0.0] if rule.noisy else []
+    if rule.layerwise:
+        measured = np.array([rule.measure(*element, h) for element in raw])
+        extra = [rule.trust(*np.sqrt((measured**2).sum(axis=0)), h)]
+    expected = np.array([rule.update(*element, *extra, h) for element in raw]).reshape(len(raw), -1)
+    plan(rule, arrays, 1).run(1)
+    if not rule.noisy:
+        for found, wanted in zip([arrays[0], *arrays[2:]], expected.T, strict=True):
+            np.testing.assert_allclose(found, wanted, 1e-4 if dtype is np.float32 else 1e-9, 1e-6, err_msg=rule.name)
+
+
+def rows(quick: bool) -> Iterator[Row]:
+    for rule, dtype, size in itertools.product(RULES, (np.float32, np.float64), QUICK if quick else SIZES):
+        if size == min(QUICK):
+            check(rule, dtype)
+        arrays = buffers(rule, size, dtype)
+        moved = (len(arrays) * 2 - 1 + NORMS_READ.get(rule.name, 0)) * arrays[0].itemsize
+        for threads in (1, 2):
+            if (threads > 1 and len(native.pieces(size, threads)) == 1) or threads > available():
+                continue
+            calls = {"numoptim": step(plan(rule, arrays, threads), size), "limit": limit(rule, arrays, threads)}
+            rounds = 5 if quick else 7 if size > 10_000_000 else 15
+            for row in compared(measure(calls, rounds), case=rule.name, dtype=np.dtype(dtype).name, n=size,
+                                threads=threads):
+                yield {**row, "bytes": moved, "gb_s": round(moved * size / row["ns"], 2)}
+
+
+if __name__ == "__main__":
+    run(rows, __doc__)
