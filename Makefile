@@ -1,5 +1,6 @@
 # Two commands: `make demo` trains on real images with every optimizer, `make test` passes the tests.
 # `make capi` builds the C library and its examples in build/; `make capi PREFIX=/usr/local install` installs it.
+# `make bench` measures everything and writes a report to bench/results; `make bench QUICK=1` in two minutes.
 # Each sets up everything it needs in .venv and does so quickly the second time.
 
 PYTHON ?= python3
@@ -12,7 +13,7 @@ PREFIX ?= /usr/local
 SOURCES := pyproject.toml setup.py $(wildcard numoptim/aot/*.* numoptim/kernels/*.py numoptim/rules/*.py) \
 	$(addprefix numoptim/,gradient.py hyperparameters.py random.py rule.py)
 
-.PHONY: demo test test-capi test-aarch64 lint capi install clean
+.PHONY: demo test test-capi test-aarch64 lint capi install bench clean
 
 demo: $(VENV)/demo.stamp
 	$(BIN)/numoptim demo
@@ -34,6 +35,9 @@ capi: $(VENV)/demo.stamp
 install:
 	install -d $(DESTDIR)$(PREFIX)
 	cp -R build/include build/lib $(DESTDIR)$(PREFIX)
+
+bench: $(VENV)/demo.stamp
+	$(BIN)/numoptim bench $(if $(QUICK),--quick)
 
 lint: $(VENV)/test.stamp
 	$(BIN)/ruff check .

@@ -1,4 +1,4 @@
-"""The command ``numoptim``: demo, rules, info, config, build."""
+"""The command ``numoptim``: demo, rules, info, config, build, bench."""
 import argparse
 import importlib.util
 import math
@@ -6,6 +6,7 @@ import os
 import platform
 import re
 import shlex
+import subprocess
 import sys
 import textwrap
 from collections.abc import Iterable, Sequence
@@ -70,6 +71,9 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("-o", "--out", type=Path, default=Path(), metavar="DIR",
                          help="for lib<file>.so, lib<file>.a and <file>.h (default: the current directory)")
     command.set_defaults(command=build)
+    command = commands.add_parser("bench", help="measure everything, and write a report to bench/results")
+    command.add_argument("--quick", action="store_true", help="fewer sizes and rounds: two minutes")
+    command.set_defaults(command=bench)
     return parser
 
 
@@ -232,3 +236,14 @@ def _cpu() -> str:
                 break
             level = f"x86-64-{name}"
     return f"{binding.get_host_cpu_name()}, {level}"
+
+
+# --- bench
+
+def bench(options: argparse.Namespace) -> int:
+    script = PACKAGE.parent / "bench/run.py"
+    if not script.exists():
+        return _fail(f"there is no {script}: benches come with the repository, not with the installed package", 1)
+    if any(importlib.util.find_spec(name) is None for name in ("matplotlib", "rich")):
+        return _fail("benches need matplotlib and rich: pip install 'numoptim[bench]'", 1)
+    return subprocess.call([sys.executable, str(script), *["--quick"] * options.quick])
