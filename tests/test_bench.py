@@ -1,0 +1,51 @@
+"""The benches' own arithmetic and report; what they measure is not asserted on."""
+import sys
+import time
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from numoptim.rules import RULES
+
+BENCH = Path(__file__).parents[1] / "bench"
+pytestmark = pytest.mark.skipif(not BENCH.exists(), reason="not run from the repository")
+
+
+@pytest.fixture(autouse=True)
+def importable(monkeypatch):
+    monkeypatch.setattr(sys, "path", [str(BENCH), *sys.path])
+
+
+def test_calls_take_turns():
+    import common
+    order = []
+
+    def call(name):
+        return lambda count: (order.append(name), time.sleep(1e-3 * count))
+
+    spent = common.measure({"a": call("a"), "b": call("b")}, 3)
+    assert "".join(order[-6:]) == "abbaab"
+    assert {name: times.shape for name, times in spent.items()} == {"a": (3,), "b": (3,)}
+
+
+def test_ratio_is_the_median_over_rounds():
+    import common
+    own, other = np.array([1.0, 2.0, 4.0]) * 1e-9, np.array([3.0, 4.0, 4.0]) * 1e-9
+    (row,) = common.compared({"numoptim": own, "peer": other}, n=7)
+    assert row == {"n": 7, "against": "peer", "ns": 2.0, "against_ns": 4.0, "ratio": 2.0, "low": 1.5, "high": 2.5,
+                   "steady": False}
+    (row,) = common.compared({"numoptim": own, "peer": 2 * own})
+    assert row["steady"] and row["ratio"] == row["low"] == row["high"] == 2.0
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.name)
+def test_a_wrong_rule_is_not_timed(rule, monkeypatch):
+    import roofline
+    roofline.check(rule, np.float32)
+    if rule.noisy:
+        return
+    monkeypatch.setattr(roofline, "plan", lambda *arguments: SimpleNamespace(run=lambda t: None))
+    with pytest.raises(AssertionError, match=rule.name):
+        roofline.check(rule, np.float32)
