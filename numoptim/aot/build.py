@@ -39,13 +39,13 @@ class Toolchain:
     def __init__(self, machine: str = "") -> None:
         from . import ir
         self.machine = machine or platform.machine()
-        if sys.platform != "linux" or self.machine not in ir.PROCESSORS:
+        if sys.platform != "linux" or self.machine not in ir.LEVELS:
             raise Unavailable(f"no ahead-of-time build for {sys.platform} on {self.machine}")
         native = self.machine == platform.machine()
         self.cc = (os.environ.get("CC", "cc") if native else f"{self.machine}-linux-gnu-gcc").split()
         if shutil.which(self.cc[0]) is None:
             raise Unavailable(f"no C compiler {self.cc[0]!r}")
-        self.levels = len(ir.PROCESSORS[self.machine])
+        self.levels = len(ir.LEVELS[self.machine])
 
     def compile(self, *arguments: str, cwd: Path) -> None:
         self._run(*self.cc, *arguments, cwd=cwd)
@@ -76,7 +76,7 @@ def library(rules: Sequence[Rule], lib: Path, include: Path, name: str, version:
         source = header.dispatcher(rules, tools.levels, "numoptim", digest())
         (work / "dispatch.c").write_text(header.named(source, name))
         (work / "exports").write_text(f"{{ global: {name}_*; local: *; }};\n")
-        tools.compile("-O2", "-fPIC", "-fno-asynchronous-unwind-tables", "-c", "dispatch.c", cwd=work)
+        tools.compile("-Os", "-fPIC", "-fno-asynchronous-unwind-tables", "-c", "dispatch.c", cwd=work)
         # Nothing below depends on names of files or on time, so that two builds are equal byte by byte.
         tools.compile("-shared", "-nostartfiles", "-s", "-o", "shared", *files, "dispatch.o",
                       f"-Wl,-soname,lib{name}.so", "-Wl,--version-script=exports", "-Wl,-Bsymbolic",

@@ -181,11 +181,13 @@ def dispatcher(rules: Sequence[Rule], levels: int, name: str, sources: str) -> s
 
 
 def _dispatched(rule: Rule, dtype: str, suffix: str, levels: int) -> str:
+    levels = 1 if suffix == "_init" else levels
     passed = ", ".join(name for _, name in arguments(rule, dtype, suffix))
     symbols = [kernel_symbol(rule, dtype, suffix, level) for level in range(levels)]
     declared = "".join(f"HIDDEN {prototype(rule, dtype, suffix, symbol)};\n" for symbol in symbols)
-    chosen = symbols[0] if levels == 1 else f"(level() == 0 ? {symbols[0]} : {symbols[1]})"
-    return f"{declared}{prototype(rule, dtype, suffix)}\n{{\n    return {chosen}({passed});\n}}\n"
+    cases = "".join(f"    case {level}: return {symbols[level]}({passed});\n" for level in range(1, levels))
+    return (f"{declared}{prototype(rule, dtype, suffix)}\n{{\n    switch (level()) {{\n{cases}"
+            f"    default: return {symbols[0]}({passed});\n    }}\n}}\n")
 
 
 def _uniform(rule: Rule, dtype: str, suffix: str) -> str:

@@ -16,8 +16,9 @@ from numoptim.rule import Rule
 
 from .header import entries, kernel_symbol
 
-# More than AVX2 has gained at most a tenth: most of a step waits for divisions, square roots or memory.
-PROCESSORS = {"x86_64": ("x86-64", "x86-64-v3"), "aarch64": ("generic",)}
+# Processor and features of each level. In cache AVX-512 takes half of AVX2's time where its units are 512 bits wide;
+# level 0 is for processors of before 2013, whose memory binds even small scalar code.
+LEVELS = {"x86_64": (("x86-64", ""), ("x86-64-v3", ""), ("x86-64-v4", "-prefer-256-bit")), "aarch64": (("generic", ""),)}
 
 
 @contextlib.contextmanager
@@ -68,13 +69,22 @@ def module(rule: Rule, dtype: str) -> str:
 
 def emit(text: str, level: int, machine: str) -> bytes:
     """Object file of a module, optimised for one processor."""
-    triple = f"{machine}-unknown-linux-gnu"
+    triple, best = f"{machine}-unknown-linux-gnu", len(LEVELS[machine]) - 1
+    cpu, features = LEVELS[machine][level]
     target = llvm.Target.from_triple(triple).create_target_machine(
-        cpu=PROCESSORS[machine][level], opt=3, reloc="pic", codemodel="small")
+        cpu=cpu, features=features, opt=3, reloc="pic", codemodel="small")
     text = re.sub(r"^target datalayout = .*$", f'target datalayout = "{target.target_data}"', text, flags=re.M)
     text = re.sub(r"^target triple = .*$", f'target triple = "{triple}"', text, flags=re.M)
+    if level < best - 1:
+        text = re.sub(r"^(attributes #\d+ = \{)", r"\1 optsize", text, flags=re.M)
     parsed = llvm.parse_assembly(text.replace("@kernel0_", f"@kernel{level}_"))
-    passes = llvm.create_pass_builder(target, llvm.create_pipeline_tuning_options(speed_level=3))
+    options = llvm.create_pipeline_tuning_options(speed_level=3)
+    options.loop_unrolling = False             # of a short loop it leaves scalar code, which is no longer vectorised
+    options.loop_interleaving = level == best
+    for function in parsed.functions:
+        if level > 0 and function.name.endswith("_init"):      # runs once: level 0 has it for all
+            function.linkage = "internal"
+    passes = llvm.create_pass_builder(target, options)
     passes.getModulePassManager().run(parsed, passes)
     code: bytes = target.emit_object(parsed)
     return code
@@ -91,7 +101,7 @@ def objects(rule: Rule, machine: str, folder: Path) -> list[Path]:
                 text = module(rule, dtype)
             except (NumbaError, TypeError) as error:
                 raise ValueError(f"rule {rule.name!r} cannot be compiled: {error}") from error
-            for level in range(len(PROCESSORS[machine])):
+            for level in range(len(LEVELS[machine])):
                 files.append(folder / f"{rule.name}_{dtype}_{level}.o")
                 files[-1].write_bytes(emit(text, level, machine))
     return files

@@ -81,9 +81,9 @@ const char *numoptim_sources(void);
 const char *numoptim_strerror(int32_t status);
 
 /*
- * The instruction set in use: 0 is what every processor of this kind has, 1 is x86-64-v3 (AVX2). The best that
- * the processor can run, unless the environment variable NUMOPTIM_ISA says 0 when it is loaded.
- * numoptim_set_isa changes it, for tests: 0, or NUMOPTIM_CPU for a level that cannot run here.
+ * The instruction set in use: 0 is what every processor of this kind has, 1 is x86-64-v3 (AVX2), 2 is x86-64-v4
+ * (AVX-512). The best that the processor can run, unless the environment variable NUMOPTIM_ISA names a lower one
+ * when the library is loaded. numoptim_set_isa changes it, for tests: 0, or NUMOPTIM_CPU for one that cannot run here.
  */
 int32_t numoptim_isa(void);
 int32_t numoptim_set_isa(int32_t level);

@@ -29,19 +29,23 @@ const char *numoptim_strerror(int32_t status)
 /* The best of the kernels' instruction sets that this processor and its operating system run. */
 static int32_t best(void)
 {
-#if LEVELS > 1 && defined(__x86_64__)
+#if LEVELS > 1
     /* x86-64-v3: FMA, MOVBE, OSXSAVE, AVX, F16C; BMI1, AVX2, BMI2; LZCNT; and the system saves wide registers. */
     const unsigned first = 1u << 12 | 1u << 22 | 1u << 27 | 1u << 28 | 1u << 29;
     const unsigned seventh = 1u << 3 | 1u << 5 | 1u << 8, extended = 1u << 5;
-    unsigned a, b, c, d;
+    /* x86-64-v4: AVX512F, DQ, CD, BW, VL; and the system saves their registers. */
+    const unsigned wide = 1u << 16 | 1u << 17 | 1u << 28 | 1u << 30 | 1u << 31;
+    unsigned a, b, c, d, features;
     if (!__get_cpuid(1, &a, &b, &c, &d) || (c & first) != first)
         return 0;
-    if (!__get_cpuid_count(7, 0, &a, &b, &c, &d) || (b & seventh) != seventh)
+    if (!__get_cpuid_count(7, 0, &a, &features, &c, &d) || (features & seventh) != seventh)
         return 0;
     if (!__get_cpuid(0x80000001u, &a, &b, &c, &d) || (c & extended) != extended)
         return 0;
     __asm__ volatile("xgetbv" : "=a"(a), "=d"(d) : "c"(0));
-    return (a & 6u) == 6u;
+    if ((a & 0x06u) != 0x06u)
+        return 0;
+    return (features & wide) == wide && (a & 0xe6u) == 0xe6u ? 2 : 1;
 #else
     return 0;
 #endif
@@ -53,8 +57,8 @@ static int32_t in_use;
 static __attribute__((constructor)) void choose(void)
 {
     const char *wish = getenv("NUMOPTIM_ISA");
-    const int all = wish == NULL || wish[0] != '0' || wish[1] != '\0';
-    __atomic_store_n(&in_use, all ? best() : 0, __ATOMIC_RELAXED);
+    const int32_t most = best(), digit = wish != NULL && wish[0] != '\0' && wish[1] == '\0' ? wish[0] - '0' : most;
+    __atomic_store_n(&in_use, digit >= 0 && digit < most ? digit : most, __ATOMIC_RELAXED);
 }
 
 static inline int32_t level(void)

@@ -91,12 +91,12 @@ def ratio_of_norms(norms, s, first, last, hyper):
 
 
 def entry_norms(lo, n, k, offsets, which, groups, hyper, norms, {buffers}, t):
-    status = check_range(lo, n, k, offsets, which, groups, hyper, {buffers}, t)
-    if status != 0 or n == 0:
-        return status
+    touched = check_range(lo, n, k, offsets, which, groups, hyper, {buffers}, t)
+    if touched < 0 or n == 0:
+        return touched
     if is_null(norms):
         return NULL
-    for s in range(first_segment(k, offsets, lo), k):
+    for s in range(touched, k):
         first, last = offsets[s], offsets[s + 1]
         if first >= lo + n:
             break
@@ -121,9 +121,10 @@ def check_hyper(hyper):
 
 # The same, apart: calls on whole buffers are short and have them inline.
 
-def constants_of_group(t, hyper):
+def store_constants(table, row, t, hyper):
     shared()
-    return constants(t, hyper)
+    h = constants(t, hyper)
+    {store}
 
 
 def check_group(hyper):
@@ -132,7 +133,7 @@ def check_group(hyper):
 
 
 def check_range(lo, n, k, offsets, which, groups, hyper, {buffers}, t):
-    # Reads the table only where the range touches it.
+    # A status, or the first segment that the range touches. Reads the table only where the range touches it.
     if lo < 0 or n < 0 or k < 0 or groups < 0:
         return SIZE
     if t < 1:
@@ -148,12 +149,13 @@ def check_range(lo, n, k, offsets, which, groups, hyper, {buffers}, t):
         return NULL
     if k == 0 or offsets[0] != 0 or offsets[k] - n < lo:
         return TABLE
-    for s in range(first_segment(k, offsets, lo), k):
+    touched = first_segment(k, offsets, lo)
+    for s in range(touched, k):
         if offsets[s] >= lo + n:
             break
         if offsets[s + 1] < offsets[s] or which[s] < 0 or which[s] >= groups:
             return TABLE
-    return 0
+    return touched
 
 
 def first_segment(k, offsets, lo):
@@ -168,33 +170,27 @@ def first_segment(k, offsets, lo):
     return low
 
 
-def store(table, row, h):
-    {store}
-
-
 def load(table, row):
     return H({load})
 
 
 def entry_range(lo, n, k, offsets, which, groups, hyper, {norms}{buffers}, t):
-    status = check_range(lo, n, k, offsets, which, groups, hyper, {buffers}, t)
-    if status != 0 or n == 0:
-        return status
+    touched = check_range(lo, n, k, offsets, which, groups, hyper, {buffers}, t)
+    if touched < 0 or n == 0:
+        return touched
     if {null_norms}:
         return NULL
     # The constants of the first ROWS groups are prepared once, however the segments alternate.
-    table = stack_constants()
-    for group in range(min(groups, ROWS)):
-        store(table, group, constants_of_group(t, record_at(hyper, group)))
-    for s in range(first_segment(k, offsets, lo), k):
+    table, prepared = stack_constants(), 0
+    for s in range(touched, k):
         first, last = max(offsets[s], lo), min(offsets[s + 1], lo + n)
         if offsets[s] >= lo + n:
             break
-        group = which[s]
-        record = record_at(hyper, group)
-        if group >= ROWS:
-            store(table, ROWS, constants_of_group(t, record))
-        h = load(table, min(group, ROWS))
+        record, row = record_at(hyper, which[s]), min(which[s], ROWS)
+        if (prepared >> row) & 1 == 0:
+            store_constants(table, row, t, record)
+            prepared |= (1 << row) & (2**ROWS - 1)
+        h = load(table, row)
         if first < last and {thawed_record}:
             span(first - lo, last - lo, {buffers}, h{extra_range})
     return 0

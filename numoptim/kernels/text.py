@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from numoptim import gradient, random
-from numoptim.hyperparameters import NOISE, Interval
+from numoptim.hyperparameters import Interval
 from numoptim.rule import Rule
 
 from . import loops
@@ -61,11 +61,23 @@ def conditions(rule: Rule) -> str:
     return " and ".join(tests)
 
 
+def constants_of(rule: Rule) -> list[str]:
+    """Hyper-parameters and derived constants that the scalar functions of elements read."""
+    read: set[str] = set()
+    functions = [getattr(gradient, rule.gradient), rule.update, rule.measure, rule.init]
+    while functions:
+        function = functions.pop()
+        if isinstance(function, FunctionType):
+            read.update(function.__code__.co_names)
+            functions += [function.__globals__.get(name) for name in function.__code__.co_names]
+    return [name for name in (*rule.fields, *rule.derived) if name in read]
+
+
 def parts(rule: Rule) -> dict[str, str | list[str]]:
     """What the placeholders of loops.py stand for."""
     slots = [f"s_{s}" for s in rule.slots]
     buffers = ["w", "g", *slots]
-    cells = [*(f for f in rule.fields if f not in NOISE), *rule.derived]
+    cells = constants_of(rule)
     old = ", ".join(["w[i]", "gradient(w[i], g[i], h)", *(f"{s}[i]" for s in slots)])
     new = ["new_w", *(f"new_{s}" for s in rule.slots)]
     stores = [f"{s}[i] = flush(new_{name}, TINY)" for s, name in zip(slots, rule.slots, strict=True)]
@@ -154,7 +166,7 @@ def constants(rule: Rule, dtype: str) -> dict[str, Any]:
         "BLOCK": BLOCK, "LANES": LANES, "ROWS": ROWS, "TILE": random.TILE,
         "CHUNK": CHUNK // itemsize, "AHEAD": AHEAD // itemsize,
         "shared": intrinsics.shared, "unaliased": intrinsics.unaliased, "prefetch": intrinsics.prefetch,
-        "H": namedtuple("H", [*(f for f in rule.fields if f not in NOISE), *rule.derived]),
+        "H": namedtuple("H", constants_of(rule)),
         "is_null": intrinsics.is_null, "record_at": intrinsics.record_at,
         "data": intrinsics.data(number), "data_read": intrinsics.data(number, written=False),
         "data_offsets": intrinsics.data(numba.int64, written=False),

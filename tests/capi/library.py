@@ -9,7 +9,7 @@ from numoptim.aot import PACKAGE, header
 from numoptim.rules import RULES
 
 PATH = PACKAGE / "lib" / "libnumoptim.so"
-LEVELS = {"x86_64": (0, 1)}.get(platform.machine(), (0,))
+LEVELS = {"x86_64": (0, 1, 2)}.get(platform.machine(), (0,))
 if not PATH.exists():
     pytest.skip("numoptim was installed without a C compiler: no C library", allow_module_level=True)
 

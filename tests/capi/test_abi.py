@@ -127,7 +127,8 @@ def test_instruction_set_from_the_environment():
     best = isa(NUMOPTIM_ISA="")
     assert best in LEVELS
     assert isa(NUMOPTIM_ISA="0") == 0
-    for wish in ("1", "7", "-1", "00", "x86-64-v3"):
+    assert isa(NUMOPTIM_ISA="1") == min(best, 1)
+    for wish in ("7", "-1", "00", "x86-64-v3"):
         assert isa(NUMOPTIM_ISA=wish) == best
 
 
