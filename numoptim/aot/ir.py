@@ -18,7 +18,10 @@ from .header import entries, kernel_symbol
 
 # Processor and features of each level. In cache AVX-512 takes half of AVX2's time where its units are 512 bits wide;
 # level 0 is for processors of before 2013, whose memory binds even small scalar code.
-LEVELS = {"x86_64": (("x86-64", ""), ("x86-64-v3", ""), ("x86-64-v4", "-prefer-256-bit")), "aarch64": (("generic", ""),)}
+LEVELS = {
+    "x86_64": (("x86-64", ""), ("x86-64-v3", ""), ("x86-64-v4", "-prefer-256-bit")),
+    "aarch64": (("generic", ""),),
+}
 
 
 @contextlib.contextmanager
@@ -67,7 +70,7 @@ def module(rule: Rule, dtype: str) -> str:
     return str(whole)
 
 
-def emit(text: str, level: int, machine: str) -> bytes:
+def emit(text: str, level: int, machine: str, unroll: bool) -> bytes:
     """Object file of a module, optimised for one processor."""
     triple, best = f"{machine}-unknown-linux-gnu", len(LEVELS[machine]) - 1
     cpu, features = LEVELS[machine][level]
@@ -79,7 +82,7 @@ def emit(text: str, level: int, machine: str) -> bytes:
         text = re.sub(r"^(attributes #\d+ = \{)", r"\1 optsize", text, flags=re.M)
     parsed = llvm.parse_assembly(text.replace("@kernel0_", f"@kernel{level}_"))
     options = llvm.create_pipeline_tuning_options(speed_level=3)
-    options.loop_unrolling = False             # of a short loop it leaves scalar code, which is no longer vectorised
+    options.loop_unrolling = unroll            # of short loops it leaves scalar code, which is no longer vectorised
     options.loop_interleaving = level == best
     for function in parsed.functions:
         if level > 0 and function.name.endswith("_init"):      # runs once: level 0 has it for all
@@ -103,5 +106,5 @@ def objects(rule: Rule, machine: str, folder: Path) -> list[Path]:
                 raise ValueError(f"rule {rule.name!r} cannot be compiled: {error}") from error
             for level in range(len(LEVELS[machine])):
                 files.append(folder / f"{rule.name}_{dtype}_{level}.o")
-                files[-1].write_bytes(emit(text, level, machine))
+                files[-1].write_bytes(emit(text, level, machine, rule.noisy))
     return files

@@ -116,10 +116,11 @@ def constants(t, hyper):
 
 
 def check_hyper(hyper):
+    shared()
     return 0 if {conditions} else HYPER
 
 
-# The same, apart: calls on whole buffers are short and have them inline.
+# The same for the table of a range; calls on whole buffers are short and have it inline.
 
 def store_constants(table, row, t, hyper):
     shared()
@@ -127,12 +128,8 @@ def store_constants(table, row, t, hyper):
     {store}
 
 
-def check_group(hyper):
-    shared()
-    return check_hyper(hyper)
-
-
 def check_range(lo, n, k, offsets, which, groups, hyper, {buffers}, t):
+    {once}
     # A status, or the first segment that the range touches. Reads the table only where the range touches it.
     if lo < 0 or n < 0 or k < 0 or groups < 0:
         return SIZE
@@ -141,7 +138,7 @@ def check_range(lo, n, k, offsets, which, groups, hyper, {buffers}, t):
     if is_null(hyper):
         return NULL
     for group in range(groups):
-        if check_group(record_at(hyper, group)) != 0:
+        if check_hyper(record_at(hyper, group)) != 0:
             return HYPER
     if n == 0:
         return 0

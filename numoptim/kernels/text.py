@@ -28,7 +28,8 @@ STATUS = {
 NULL, SIZE, STEP, HYPER, TABLE, _ = STATUS
 BLOCK = 4096        # elements per partial sum of a norm; blocks never cross a segment
 LANES = 64
-CHUNK = 128         # bytes of each buffer between prefetches: two cache lines
+CHUNK = 32          # elements between prefetches; of fewer in float64 LLVM would make scalar code
+LINE = 64           # bytes of a cache line
 AHEAD = 1024        # bytes from what is updated to what is prefetched
 ROWS = 16           # sets of constants kept on the stack while segments alternate
 
@@ -73,7 +74,7 @@ def constants_of(rule: Rule) -> list[str]:
     return [name for name in (*rule.fields, *rule.derived) if name in read]
 
 
-def parts(rule: Rule) -> dict[str, str | list[str]]:
+def parts(rule: Rule, itemsize: int) -> dict[str, str | list[str]]:
     """What the placeholders of loops.py stand for."""
     slots = [f"s_{s}" for s in rule.slots]
     buffers = ["w", "g", *slots]
@@ -85,9 +86,11 @@ def parts(rule: Rule) -> dict[str, str | list[str]]:
     layers = ["offsets"] if rule.layerwise else []
     words = [f"buffer_at(words[{8 + k}])" for k in range(len(buffers))]
     extra = "extra, " if rule.noisy or rule.layerwise else ""
+    lines = [f"start + AHEAD + {at}" for at in range(0, CHUNK, LINE // itemsize)]
     return {
         "element": [f"{', '.join(new)} = update({old}, {extra}h)", "w[i] = new_w", *stores],
-        "prefetch": [f"prefetch({b}, start + {ahead})" for b in buffers for ahead in ("AHEAD", "AHEAD + CHUNK // 2")],
+        "prefetch": [f"prefetch({b}, {line})" for b in buffers for line in lines],
+        "once": ["shared()"] if rule.layerwise else [],          # two entries call it
         "ratio": ", extra" if rule.layerwise else "",
         "old": old,
         "new": ", ".join(new[1:]) + ",",
@@ -122,9 +125,9 @@ def parts(rule: Rule) -> dict[str, str | list[str]]:
     }
 
 
-def source(rule: Rule) -> str:
-    """Text of all kernels of a rule."""
-    known = parts(rule)
+def source(rule: Rule, itemsize: int) -> str:
+    """Text of all kernels of a rule for a type of so many bytes."""
+    known = parts(rule, itemsize)
     family = loops.NOISY if rule.noisy else loops.DENSE + (loops.NORMS if rule.layerwise else "")
     body = fill(loops.SPANS if rule.layerwise else loops.SPAN, **known).rstrip().split("\n")
     entries = [loops.RANGE, loops.WHOLE, loops.ARRAYS, *([loops.INIT] if rule.init else [])]
@@ -145,7 +148,7 @@ def functions(rule: Rule, dtype: str) -> dict[str, FunctionType]:
     """
     names = {**constants(rule, dtype), **mathematics(rule, dtype)}
     given = set(names)
-    define(f"{rule.name}_{dtype}", source(rule), names)
+    define(f"{rule.name}_{dtype}", source(rule, FLOAT[dtype].itemsize), names)
     generated = {name: value for name, value in names.items() if name not in given and isinstance(value, FunctionType)}
     names.update({name: callee(function) for name, function in generated.items()})
     return generated
@@ -164,7 +167,7 @@ def constants(rule: Rule, dtype: str) -> dict[str, Any]:
         "inf": math.inf, "MAX": sys.float_info.max,
         "NULL": NULL, "SIZE": SIZE, "STEP": STEP, "HYPER": HYPER, "TABLE": TABLE,
         "BLOCK": BLOCK, "LANES": LANES, "ROWS": ROWS, "TILE": random.TILE,
-        "CHUNK": CHUNK // itemsize, "AHEAD": AHEAD // itemsize,
+        "CHUNK": CHUNK, "AHEAD": AHEAD // itemsize,
         "shared": intrinsics.shared, "unaliased": intrinsics.unaliased, "prefetch": intrinsics.prefetch,
         "H": namedtuple("H", constants_of(rule)),
         "is_null": intrinsics.is_null, "record_at": intrinsics.record_at,
