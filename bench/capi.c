@@ -5,7 +5,8 @@
  *         -Ibuild/include build/lib/libnumoptim.a -lm -o build/capi && build/capi
  *
  * The two take turns; for each size: nanoseconds of a call of each (medians), and the median of the ratios hand-written /
- * library with its quartiles: above 1 the library is faster. Before anything is timed, both give the same bits.
+ * library with its quartiles: above 1 the library is faster; with --json one object a line. After the last round both must
+ * have left the same bits.
  */
 #include <math.h>
 #include <stdint.h>
@@ -97,7 +98,7 @@ static int ascending(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-static void compare(int64_t size)
+static void compare(int64_t size, int json)
 {
     float *ours = aligned_alloc(64, (size_t)(BUFFERS * size) * sizeof *ours / 64 * 64 + 64);
     float *theirs = aligned_alloc(64, (size_t)(BUFFERS * size) * sizeof *theirs / 64 * 64 + 64);
@@ -118,16 +119,22 @@ static void compare(int64_t size)
     qsort(own, ROUNDS, sizeof *own, ascending);
     qsort(hand, ROUNDS, sizeof *hand, ascending);
     qsort(ratio, ROUNDS, sizeof *ratio, ascending);
-    printf("%9lld %14.1f %14.1f %8.2f   %.2f - %.2f\n", (long long)size, 1e9 * own[ROUNDS / 2], 1e9 * hand[ROUNDS / 2],
+    const char *format = json
+        ? "{\"case\": \"C\", \"dtype\": \"float32\", \"n\": %lld, \"ns\": %.2f, \"against_ns\": %.2f, \"ratio\": %.4f, "
+          "\"low\": %.4f, \"high\": %.4f}\n"
+        : "%9lld %14.1f %14.1f %8.2f   %.2f - %.2f\n";
+    printf(format, (long long)size, 1e9 * own[ROUNDS / 2], 1e9 * hand[ROUNDS / 2],
            ratio[ROUNDS / 2], ratio[ROUNDS / 4], ratio[3 * ROUNDS / 4]);
     free(ours), free(theirs);
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
+    const int json = argc > 1 && strcmp(argv[1], "--json") == 0;
     static const int64_t sizes[] = { 0, 100, 1000, 10000, 100000, 10000000 };
-    printf("instruction set %d\n     size     library, ns     by hand, ns    ratio   quartiles\n", (int)numoptim_isa());
+    if (!json)
+        printf("instruction set %d\n     size     library, ns     by hand, ns    ratio   quartiles\n", (int)numoptim_isa());
     for (size_t k = 0; k < sizeof sizes / sizeof *sizes; k++)
-        compare(sizes[k]);
+        compare(sizes[k], json);
     return 0;
 }

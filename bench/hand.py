@@ -93,6 +93,18 @@ def step(library: Library, rule: Rule, arrays: list[np.ndarray], t: int) -> Time
     return calls(library, f"hand_{rule.name}_{dtype}", size, *arrays, constants)
 
 
+def by_hand(name: str, size: int) -> dict[str, Timed]:
+    """hand.c's step of a rule in float32 on arrays of its own; nothing where there is no compiler."""
+    compiler = next(filter(shutil.which, COMPILERS), None)
+    if compiler is None:
+        return {}
+    rule = next(rule for rule in RULES if rule.name == name)
+    with tempfile.TemporaryDirectory() as folder:
+        call = step(compiled(compiler, folder), rule, buffers(rule, size, np.float32), 1000)
+    call(1)
+    return {f"{compiler} by hand, 1 thread": call}
+
+
 def check(rule: Rule, dtype: type, library: Library, compiler: Library) -> None:
     """Three steps give the same bits: on 1,003 elements, with gradients of all magnitudes and both signs, and zeros."""
     rng, size = np.random.default_rng(0), 1003

@@ -122,16 +122,19 @@ def hand(rows: Sequence[Row]) -> Figure:
 
 def overhead(rows: Sequence[Row]) -> Figure:
     figure, (ax,) = panels(1, (11, 6))
-    bars(ax, rows, [f"{row['case']} (n={row['n']})" if "n" in row else row["case"] for row in rows], "ns")
+    calls = [row for row in rows if row["n"] in (100, 100_000)]
+    bars(ax, calls, [f"{row['case']} (n={row['n']:,})" for row in calls], "ns")
     ax.set(xscale="log", xlabel="nanoseconds per call")
     return figure
 
 
 def scaling(rows: Sequence[Row]) -> Figure:
     figure, (ax,) = panels(1, (9, 6))
-    for colour, ((case,), group) in zip(COLOURS, by(rows, "case"), strict=False):
+    for colour, ((case,), group) in zip(COLOURS, by([row for row in rows if "n" in row], "case"), strict=False):
         curve(ax, group, colour, case, "ns")
+    fits = "\n".join(f"{row['case']}: {row['text']}" for row in rows if "text" in row)
     ax.set(xscale="log", yscale="log", xlabel="elements, or parameters", ylabel="nanoseconds per step")
+    ax.annotate(fits, (0.02, 0.7), xycoords="axes fraction", va="top", fontsize=8)
     ax.legend(frameon=False)
     return figure
 

@@ -1,0 +1,220 @@
+"""One peer in a process of its own, which peers.py asks for steps: JSON, a line for each question and answer.
+
+    {"make": peer, "optimizer": name, "sizes": [...], "threads": k}    -> {} (steps on tensors of ones of these sizes)
+    {"weights": true}                                                  -> {"weights": [...]}
+    {"run": count}                                                     -> {"seconds": s}
+    {"kernels": optimizer, "n": n, "threads": k, "rounds": r}          -> {"spent": {name: [seconds, ...]}}
+
+An answer {"absent": reason} says that the peer cannot do this. Needs NumPy and the peer; ``kernels`` needs numoptim.
+"""
+import json
+import os
+import sys
+import time
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+RATES = {"adam": 1e-3, "sgd_momentum": 1e-2, "adagrad": 1e-2}
+SETTLE = 5e-3                                  # seconds after a turn, in which the peer's threads fall asleep
+Made = tuple[Callable[[], object], Callable[[], np.ndarray]]
+
+
+class Absent(Exception):
+    pass
+
+
+def start(size: int) -> tuple[np.ndarray, np.ndarray]:
+    """Weights and gradients that every step begins with."""
+    return np.linspace(-1, 1, size, dtype=np.float32), np.linspace(1e-3, 1, size, dtype=np.float32)
+
+
+def torch_step(optimizer: str, sizes: list[int], threads: int, **how: Any) -> Made:
+    import torch
+    torch.set_num_threads(threads)
+    parameters = []
+    for w, g in map(start, sizes):
+        parameters.append(torch.nn.Parameter(torch.from_numpy(w)))
+        parameters[-1].grad = torch.from_numpy(g)
+    kind = {"adam": torch.optim.Adam, "sgd_momentum": torch.optim.SGD, "adagrad": torch.optim.Adagrad}[optimizer]
+    extra = {"momentum": 0.9} if optimizer == "sgd_momentum" else {}
+    made = kind(parameters, lr=RATES[optimizer], **extra, **how)
+    return made.step, lambda: parameters[0].detach().numpy()
+
+
+def optax_step(optimizer: str, sizes: list[int], threads: int) -> Made:
+    import jax
+    import optax
+    rate = RATES[optimizer]
+    kind = {"adam": lambda: optax.adam(rate), "sgd_momentum": lambda: optax.sgd(rate, momentum=0.9),
+            "adagrad": lambda: optax.adagrad(rate, initial_accumulator_value=0.0)}[optimizer]()
+    params, grads = ([jax.numpy.asarray(x) for x in each] for each in zip(*map(start, sizes), strict=True))
+    held = [params, kind.init(params)]
+
+    def update(params: Any, state: Any, grads: Any) -> Any:
+        updates, state = kind.update(grads, state, params)
+        return optax.apply_updates(params, updates), state
+
+    jitted = jax.jit(update, donate_argnums=(0, 1))
+
+    def step() -> None:
+        held[:] = jax.block_until_ready(jitted(*held, grads))
+
+    return step, lambda: np.asarray(held[0][0])
+
+
+def mxnet_step(optimizer: str, sizes: list[int], threads: int) -> Made:
+    import mxnet
+    kind = {"adam": "adam", "sgd_momentum": "sgd", "adagrad": "adagrad"}[optimizer]
+    extra = {"momentum": 0.9} if optimizer == "sgd_momentum" else {}
+    made = mxnet.optimizer.create(kind, learning_rate=RATES[optimizer], **extra)
+    weights, grads = ([mxnet.nd.array(x) for x in each] for each in zip(*map(start, sizes), strict=True))
+    update = mxnet.optimizer.get_updater(made)
+
+    def step() -> None:
+        for k, (weight, grad) in enumerate(zip(weights, grads, strict=True)):
+            update(k, grad, weight)
+        mxnet.nd.waitall()
+
+    return step, lambda: weights[0].asnumpy()
+
+
+def deepspeed_step(optimizer: str, sizes: list[int], threads: int) -> Made:
+    os.environ["DS_ACCELERATOR"] = "cpu"
+    if optimizer == "sgd_momentum":
+        raise Absent("DeepSpeed has no SGD for the CPU")
+    import torch
+    from deepspeed.ops import adagrad, adam
+    torch.set_num_threads(threads)
+    parameters = []
+    for w, g in map(start, sizes):
+        parameters.append(torch.nn.Parameter(torch.from_numpy(w)))
+        parameters[-1].grad = torch.from_numpy(g)
+    made = (adam.DeepSpeedCPUAdam(parameters, lr=RATES[optimizer]) if optimizer == "adam"
+            else adagrad.DeepSpeedCPUAdagrad(parameters, lr=RATES[optimizer]))
+    return made.step, lambda: parameters[0].detach().numpy()
+
+
+def numpy_step(optimizer: str, sizes: list[int], threads: int) -> Made:
+    """NumPy as one writes it when speed matters: in place, without temporaries."""
+    rate, counts = np.float32(RATES[optimizer]), [0]
+    tensors = [(w, g, np.zeros_like(w), np.zeros_like(w), np.empty_like(w), np.empty_like(w))
+               for w, g in map(start, sizes)]
+
+    def adam(w: Any, g: Any, m: Any, v: Any, a: Any, b: Any) -> None:
+        t = counts[0]
+        np.multiply(m, np.float32(0.9), out=m)
+        np.multiply(g, np.float32(0.1), out=a)
+        np.add(m, a, out=m)
+        np.multiply(v, np.float32(0.999), out=v)
+        np.multiply(a, g, out=a)
+        np.multiply(a, np.float32(0.01), out=a)
+        np.add(v, a, out=v)
+        np.multiply(v, np.float32(1 / (1 - 0.999**t)), out=a)
+        np.sqrt(a, out=a)
+        np.add(a, np.float32(1e-8), out=a)
+        np.multiply(m, np.float32(rate / (1 - 0.9**t)), out=b)
+        np.divide(b, a, out=b)
+        np.subtract(w, b, out=w)
+
+    def sgd_momentum(w: Any, g: Any, m: Any, v: Any, a: Any, b: Any) -> None:
+        np.multiply(m, np.float32(0.9), out=m)
+        np.multiply(g, rate, out=a)
+        np.subtract(m, a, out=m)
+        np.add(w, m, out=w)
+
+    def adagrad(w: Any, g: Any, m: Any, v: Any, a: Any, b: Any) -> None:
+        np.multiply(g, g, out=a)
+        np.add(m, a, out=m)
+        np.sqrt(m, out=a)
+        np.multiply(g, rate, out=b)
+        np.divide(b, a, out=b)
+        np.subtract(w, b, out=w)
+
+    update = {"adam": adam, "sgd_momentum": sgd_momentum, "adagrad": adagrad}[optimizer]
+
+    def step() -> None:
+        counts[0] += 1
+        for tensor in tensors:
+            update(*tensor)
+
+    return step, lambda: tensors[0][0]
+
+
+PEERS: dict[str, tuple[str, Callable[..., Made]]] = {
+    "torch fused": ("torch", lambda *case: torch_step(*case, fused=True)),
+    "torch foreach": ("torch", lambda *case: torch_step(*case, foreach=True)),
+    "torch default": ("torch", torch_step),
+    "optax jit": ("jax", optax_step),
+    "MXNet": ("mxnet", mxnet_step),
+    "DeepSpeed": ("deepspeed", deepspeed_step),
+    "NumPy": ("numpy", numpy_step),
+}
+
+
+def kernels(optimizer: str, n: int, threads: int, rounds: int) -> dict[str, list[float]]:
+    """numoptim's kernel and torch's fused operator in turns on the same memory; equal results first."""
+    import torch
+    from common import measure, times
+    from roofline import plan
+
+    from numoptim.parameters import aligned_zeros
+    from numoptim.rules import RULES
+    torch.set_num_threads(threads)
+    rule = next(rule for rule in RULES if rule.name == optimizer)
+    arrays = [aligned_zeros(n, np.float32) for _ in range(2 + len(rule.slots))]
+    values = {"learning_rate": RATES[optimizer], **({"momentum": 0.9} if optimizer == "sgd_momentum" else {})}
+    own = plan(rule, arrays, threads, **values)
+    tensors = [[torch.from_numpy(array)] for array in arrays]
+    t = torch.tensor(1.0)
+    given = {"lr": RATES[optimizer], "weight_decay": 0.0, "maximize": False}
+    fused = {
+        "adam": lambda: torch._fused_adam_(*tensors, [], [t], beta1=0.9, beta2=0.999, eps=1e-8, amsgrad=False, **given),
+        "sgd_momentum": lambda: torch._fused_sgd_(*tensors, momentum=0.9, dampening=0.0, nesterov=False,
+                                                  is_first_step=False, **given),
+        "adagrad": lambda: torch._fused_adagrad_(*tensors, [t], lr_decay=0.0, eps=1e-10, **given),
+    }[optimizer]
+    found = []
+    for step in (lambda: own.run(1), fused):
+        for array, value in zip(arrays, (*start(n), *[0] * len(rule.slots)), strict=True):
+            array[:] = value
+        step()
+        found.append(arrays[0].copy())
+    np.testing.assert_allclose(*found, rtol=1e-4, atol=1e-6, err_msg=f"{optimizer}: numoptim and torch differ")
+    spent = measure({"numoptim": times(lambda: own.run(1000)), "torch": times(fused)}, rounds)
+    return {name: list(seconds) for name, seconds in spent.items()}
+
+
+def answer(question: dict[str, Any], held: dict[str, Any]) -> dict[str, Any]:
+    if "make" in question:
+        held.clear()
+        make = PEERS[question["make"]][1]
+        held["step"], held["weights"] = make(question["optimizer"], question["sizes"], question["threads"])
+        return {}
+    if "run" in question:
+        begin = time.perf_counter()
+        for _ in range(question["run"]):
+            held["step"]()
+        spent = time.perf_counter() - begin
+        time.sleep(SETTLE)
+        return {"seconds": spent}
+    if "weights" in question:
+        return {"weights": held["weights"]().tolist()}
+    return {"spent": kernels(question["kernels"], question["n"], question["threads"], question["rounds"])}
+
+
+def main() -> None:
+    out = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)                              # what libraries print is no answer
+    held: dict[str, Any] = {}
+    for line in sys.stdin:
+        try:
+            reply = answer(json.loads(line), held)
+        except (ImportError, Absent) as error:
+            reply = {"absent": str(error)}
+        print(json.dumps(reply), file=out, flush=True)
+
+
+if __name__ == "__main__":
+    main()

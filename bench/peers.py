@@ -1,0 +1,133 @@
+"""The same work in other libraries: a whole step as a user calls it, and kernel to kernel on the same memory.
+
+    python bench/peers.py [--quick] [--json]
+
+Every peer runs in a process of its own (peer_server.py), one at a time, and takes turns with numoptim, with the
+same weights and gradients, float32 and all processors. ``ratio`` = peer / numoptim: above 1 numoptim is faster.
+"adam kernel" and the like: numoptim's kernel and torch's fused operator within one process, on the same arrays.
+Before anything is timed, three steps of both give the same weights to a part in 10,000 of the step.
+
+A peer needs an environment of its own: NUMOPTIM_BENCH_TORCH, _JAX (with optax), _MXNET and _DEEPSPEED name its
+Python; otherwise it is looked for in this one. What cannot be imported is named as absent. For kernel to kernel
+torch's environment needs numba and cffi too.
+
+numoptim's time hardly changes with the number of tensors, since they lie in one buffer; small steps are what a call
+costs. Where the buffers do not fit in cache all good kernels wait for the same memory: a ratio near 1 is all there
+is.
+"""
+import itertools
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from common import Row, Timed, absent, compared, measure, run, times
+from hand import by_hand
+from peer_server import PEERS, RATES, start
+
+import numoptim
+from numoptim.threads import available
+
+SIZES = (100, 1_000, 10_000, 100_000, 1_000_000, 10_000_000)
+QUICK = (100, 10_000, 1_000_000)
+MANY = ((200, 1_000), (1_000, 100))            # tensors, elements of each
+NAMES = {"adam": "adam", "sgd_momentum": "sgd", "adagrad": "adagrad"}
+SERVER = Path(__file__).with_name("peer_server.py")
+
+
+class Peer:
+    """A process that makes a peer's steps."""
+
+    def __init__(self, environment: str) -> None:
+        python = os.environ.get(f"NUMOPTIM_BENCH_{environment.upper()}", sys.executable)
+        path = os.pathsep.join([str(SERVER.parents[1]), *filter(None, [os.environ.get("PYTHONPATH")])])
+        bin = str(Path(python).parent)         # DeepSpeed looks for ninja there
+        self.process = subprocess.Popen(
+            [python, str(SERVER)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
+            env={**os.environ, "PYTHONPATH": path, "PATH": f"{bin}{os.pathsep}{os.environ.get('PATH', '')}"})
+
+    def __enter__(self) -> "Peer":
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.process.kill()
+        self.process.wait()
+
+    def ask(self, **question: Any) -> dict[str, Any]:
+        assert self.process.stdin is not None and self.process.stdout is not None
+        print(json.dumps(question), file=self.process.stdin, flush=True)
+        reply = self.process.stdout.readline()
+        return json.loads(reply) if reply else {"absent": f"its process ended with status {self.process.wait()}"}
+
+    def timed(self, count: int) -> float:
+        return float(self.ask(run=count)["seconds"])
+
+
+def trainer(optimizer: str, sizes: list[int]) -> numoptim.Trainer:
+    params = numoptim.Parameters({f"p{k}": start(size)[0] for k, size in enumerate(sizes)})
+    for name, size in zip(params, sizes, strict=True):
+        params.grad[name] = start(size)[1]
+    extra = {"momentum": 0.9} if optimizer == "sgd_momentum" else {}
+    return numoptim.Trainer(params, NAMES[optimizer], {"learning_rate": RATES[optimizer], **extra})
+
+
+def check(peer: Peer, name: str, optimizer: str) -> str:
+    """Why this peer cannot be compared, "" if it can: three steps on 1,003 elements give numoptim's weights."""
+    made = peer.ask(make=name, optimizer=optimizer, sizes=[1003], threads=available())
+    if "absent" in made or "absent" in (made := peer.ask(run=3)):
+        return str(made["absent"])
+    own, (begin, _) = trainer(optimizer, [1003]), start(1003)
+    for _ in range(3):
+        own.step(1)
+    moved, wanted = np.array(peer.ask(weights=True)["weights"]) - begin, own.params.flat - begin
+    np.testing.assert_allclose(moved, wanted, rtol=1e-3, atol=1e-4 * abs(wanted).max(), err_msg=f"{name} {optimizer}")
+    return ""
+
+
+def against(other: dict[str, Timed], optimizer: str, sizes: list[int], rounds: int) -> Iterator[Row]:
+    """Whole steps on tensors of these sizes."""
+    own = trainer(optimizer, sizes)
+    case = f"{optimizer} step" if len(sizes) == 1 else f"{optimizer} {len(sizes)} x {sizes[0]}"
+    yield from compared(measure({"numoptim": times(lambda: own.step(1)), **other}, rounds),
+                        case=case, dtype="float32", n=sum(sizes), threads=available())
+
+
+def whole(name: str, peer: Peer, optimizer: str, cases: list[list[int]], rounds: int) -> Iterator[Row]:
+    reason = check(peer, name, optimizer)
+    if reason:
+        yield {"case": f"{optimizer} step", **absent(name, reason)}
+        return
+    for sizes in cases:
+        peer.ask(make=name, optimizer=optimizer, sizes=sizes, threads=available())
+        yield from against({name: peer.timed}, optimizer, sizes, rounds)
+
+
+def kernel(optimizer: str, n: int, threads: int, peer: Peer, rounds: int) -> Iterator[Row]:
+    case: Row = {"case": f"{optimizer} kernel", "dtype": "float32", "n": n, "threads": threads}
+    reply = peer.ask(kernels=optimizer, n=n, threads=threads, rounds=rounds)
+    if "absent" in reply:
+        yield {**case, **absent("torch", reply["absent"])}
+    else:
+        yield from compared({name: np.array(spent) for name, spent in reply["spent"].items()}, **case)
+
+
+def rows(quick: bool) -> Iterator[Row]:
+    sizes, rounds, optimizers = (QUICK, 5, ["adam"]) if quick else (SIZES, 15, list(RATES))
+    many = [[n] * count for count, n in MANY]
+    for name, (environment, _) in PEERS.items():
+        with Peer(environment) as peer:
+            for optimizer in optimizers:
+                yield from whole(name, peer, optimizer, [[n] for n in sizes] + many, rounds)
+    with Peer("torch") as peer:
+        for optimizer, n, threads in itertools.product(optimizers, sizes, sorted({1, available()})):
+            yield from kernel(optimizer, n, threads, peer, rounds)
+    for optimizer, n in itertools.product(optimizers, sizes):
+        yield from against(by_hand(optimizer, n), optimizer, [n], rounds)
+
+
+if __name__ == "__main__":
+    run(rows, __doc__)
