@@ -109,7 +109,7 @@ def entry_norms(lo, n, k, offsets, which, groups, hyper, norms, {buffers}, t):
     return 0
 """
 
-RANGE = """
+CONSTANTS = """
 def constants(t, hyper):
     {prepare}
     return H({values})
@@ -117,7 +117,9 @@ def constants(t, hyper):
 
 def check_hyper(hyper):
     return 0 if {conditions} else HYPER
+"""
 
+RANGE = """
 
 # The same, apart: calls on whole buffers are short and have them inline.
 
@@ -154,7 +156,9 @@ def check_range(lo, n, k, offsets, which, groups, hyper, {buffers}, t):
         if offsets[s + 1] < offsets[s] or which[s] < 0 or which[s] >= groups:
             return TABLE
     return 0
+"""
 
+TABLE = """
 
 def first_segment(k, offsets, lo):
     # The last segment that begins at or before lo.
@@ -174,7 +178,9 @@ def store(table, row, h):
 
 def load(table, row):
     return H({load})
+"""
 
+ENTRY_RANGE = """
 
 def entry_range(lo, n, k, offsets, which, groups, hyper, {norms}{buffers}, t):
     status = check_range(lo, n, k, offsets, which, groups, hyper, {buffers}, t)
