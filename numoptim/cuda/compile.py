@@ -9,10 +9,10 @@ from numoptim.kernels.ir import linked, retargeted, unoptimised
 from numoptim.rule import Rule
 
 from .intrinsics import placed
-from .text import functions, phases, signature
+from .text import THREADS, functions, signature, suffixes
 
 TRIPLE = "nvptx64-nvidia-cuda"
-THREADS = 256                # of a block, at most
+
 # What is one correctly rounded instruction, or none at all; whatever else is in a rule has other bits than the CPU's.
 EXACT = {"sqrt": "llvm.sqrt.f64", "sqrtf": "llvm.sqrt.f32", "copysign": "llvm.copysign.f64",
          "copysignf": "llvm.copysign.f32"}
@@ -25,9 +25,9 @@ def symbol(rule: Rule, dtype: str, phase: str) -> str:
 
 def module(rule: Rule, dtype: str) -> str:
     """Unoptimised LLVM IR of all kernels of a rule for "f32" or "f64". ValueError where Numba cannot."""
-    names = [symbol(rule, dtype, phase) for phase in phases(rule)]
+    names = [symbol(rule, dtype, phase) for phase in suffixes(rule)]
     bodies = {f"body_{name}": (functions(rule, dtype)[f"kernel{phase}"], signature(rule, dtype))
-              for name, phase in zip(names, phases(rule), strict=True)}
+              for name, phase in zip(names, suffixes(rule), strict=True)}
     with unoptimised():
         try:
             whole = linked(bodies)
@@ -45,7 +45,7 @@ def kernel(text: str, name: str) -> str:
     assert match is not None
     result, parameters = match.groups()
     declared = parameters.replace("ptr ", "ptr noalias ")
-    return (f'\ndefine ptx_kernel void @{name}({declared}) "nvvm.maxntid"="{THREADS}" {{\n'
+    return (f'\ndefine ptx_kernel void @{name}({declared}) "nvvm.maxntid"="{THREADS}" "nvvm.minctasm"="4" {{\n'
             f"  %1 = call {result} @body_{name}({parameters})\n  ret void\n}}\n")
 
 

@@ -93,8 +93,9 @@ def lower(scalar):
 
 
 @intrinsic
-def as_integers(typing, pointer):
-    """The same address, of int64."""
+def integer_at(typing, words, index):
+    """The int64 among float64 that stands at ``words[index]``."""
     def generate(context, builder, signature, args):
-        return args[0]
-    return types.CPointer(types.int64)(pointer), generate
+        kind = ir.IntType(64)
+        return builder.load(builder.gep(args[0], [args[1]], source_etype=kind), typ=kind)
+    return types.int64(words, types.int64), generate

@@ -7,70 +7,112 @@ from typing import Any
 import numba
 import numpy as np
 
-from numoptim import random
+
 from numoptim.hyperparameters import NOISE
-from numoptim.kernels import loops as shared_loops
+from numoptim.kernels import loops as processor
 from numoptim.kernels import text
 from numoptim.kernels.compile import FLOAT, inline, specialise
+from numoptim.kernels.intrinsics import stack
+from numoptim.kernels.text import BLOCK, LANES
 from numoptim.rule import Rule
 
-from . import intrinsics, loops
+from . import intrinsics, loops, noise
 
+THREADS = 256       # of a block, at most
 ROWS = 64           # groups whose constants are in shared memory at a time
+PIECE = 512         # partial sums in shared memory at a time
 
 
 def phases(rule: Rule) -> tuple[str, ...]:
-    """Suffixes of a rule's GPU kernels, in the order in which a step launches them; ``_init`` is not of a step."""
-    return ("",)
+    """Suffixes of the kernels of a step, in the order in which they run."""
+    return ("_norms", "_trust", "") if rule.layerwise else ("",)
+
+
+def suffixes(rule: Rule) -> tuple[str, ...]:
+    """Suffixes of all kernels of a rule: those of a step, and ``_init`` where slots do not begin at 0."""
+    return (*phases(rule), *(["_init"] if rule.init else []))
 
 
 def parts(rule: Rule) -> dict[str, Any]:
-    """What the placeholders stand for: those of the CPU's loops, and the GPU's own."""
+    """What the placeholders stand for: those of the processor's loops, and the GPU's own."""
     known = text.parts(rule)
     buffers = known["buffers"].split(", ")
     lifted = [f"own_{b}" for b in buffers]
     fields = [f"f_{key}" for key in rule.fields]
-    words = [f"{'as_integers(hyper)' if isinstance(default, int) else 'hyper'}[group * {len(fields)} + {k}]"
-             for k, (default, _) in enumerate(rule.fields.values())]
+    words = [(f"integer_at(hyper, group * {len(fields)} + {k})" if isinstance(default, int) else
+              f"hyper[group * {len(fields)} + {k}]") for k, (default, _) in enumerate(rule.fields.values())]
+    measure = [f"x, y = measure({known['old']}, h)", "a += np.float64(x) * np.float64(x)",
+               "b += np.float64(y) * np.float64(y)", "i += LANES"]
     return {
         **known,
         "fields": ", ".join(fields),
         "words": ", ".join(words),
         "one_segment": "False" if rule.layerwise else "is_null(hyper)",
-        "four": [line for k in range(4) for line in (f"i = {k}", *known["element"])],
         "lifted": ", ".join(lifted),
         "lift": ", ".join(f"lift({b}, at)" for b in buffers),
-        "lower": [f"lower(own_{b}, {b}, at)" for b in buffers if b != "g"],
-        "segment_ratio": [],
+        "measure_one": measure,
+        "measure_four": measure * 4,
     }
+
+
+def update(rule: Rule, known: dict[str, Any]) -> str:
+    """Text of the kernel that updates weights and slots."""
+    lines = ["extra = T(noise[first + i])"] * rule.noisy + known["element"]
+    body = loops.QUAD + (loops.NOISY if rule.noisy else loops.DENSE) + loops.KERNEL
+    return text.fill(
+        body, phase="", one_step="t",
+        four=[line for i in range(4) for line in (f"i = {i}", *lines)],
+        given=", noise, first" if rule.noisy else known["ratio"],
+        lower=[f"lower(own_{b}, {b}, at)" for b in known["buffers"].split(", ") if b != "g"],
+        segment_ratio=["extra = T(norms[2 * ((offsets[s] >> BLOCK_BITS) + s)])"] if rule.layerwise else [])
+
+
+def start(known: dict[str, Any]) -> str:
+    """Text of the kernel that fills the slots before the first step."""
+    lines = [f"{known['new']} = init(w[i], h)", *known["stores"]]
+    return text.fill(
+        loops.QUAD + loops.DENSE + loops.KERNEL, phase="_init", one_step="1", given="", segment_ratio=[],
+        element=lines, four=[line for i in range(4) for line in (f"i = {i}", *lines)],
+        lower=[f"lower(own_{b}, {b}, at)" for b in known["slots"].split(", ")])
 
 
 def source(rule: Rule) -> str:
     """Text of all kernels of a rule."""
     known = parts(rule)
-    body = loops.DENSE + loops.KERNEL
-    return text.fill(shared_loops.CONSTANTS + shared_loops.TABLE + loops.GROUPS + text.fill(body, sweep=[loops.SWEEP]),
-                     phase="", t="t", **known)
+    pieces = [processor.CONSTANTS, processor.TABLE, loops.GROUPS, update(rule, known)]
+    if rule.layerwise:
+        pieces += [loops.NORMS, text.fill(loops.KERNEL, phase="_norms", one_step="t"), loops.TRUST]
+    if rule.init:
+        pieces.append(start(known))
+    return text.fill("".join(pieces), **known)
 
 
 @functools.cache
 def functions(rule: Rule, dtype: str) -> dict[str, FunctionType]:
     """A rule's GPU kernels for "f32" or "f64" as plain functions: kernel, kernel_norms ..."""
-    return text.defined(f"{rule.name}_{dtype}_cuda", source(rule), {**names(rule, dtype), **text.mathematics(rule, dtype)})
+    return text.defined(f"{rule.name}_{dtype}_cuda", source(rule),
+                        {**names(rule, dtype), **text.mathematics(rule, dtype)})
 
 
 def names(rule: Rule, dtype: str) -> dict[str, Any]:
     """The types, numbers and intrinsics that the loops name."""
     number = numba.from_dtype(FLOAT[dtype])
     cells = len([f for f in rule.fields if f not in NOISE]) + len(rule.derived)
+    registers = {name: getattr(intrinsics, name) for name in ("thread", "threads", "block", "blocks")}
+    sums = max(PIECE, THREADS)
     return {
-        **text.constants(rule, dtype),
-        "ROWS": ROWS, "V": namedtuple("V", rule.fields),
-        **{name: getattr(intrinsics, name) for name in ("thread", "threads", "block", "blocks", "barrier",
-                                                        "as_integers")},
+        **text.constants(rule, dtype), **registers,
+        "V": namedtuple("V", rule.fields),
+        "ROWS": ROWS, "PIECE": PIECE, "BLOCK_BITS": BLOCK.bit_length() - 1, "UNITS": LANES // 4,
+        "barrier": intrinsics.barrier, "integer_at": intrinsics.integer_at,
         "lift": intrinsics.lift(number), "lower": intrinsics.lower(number),
         "shared_table": intrinsics.shared_array(number, ROWS * cells, "table"),
         "shared_flags": intrinsics.shared_array(numba.int32, ROWS, "ready"),
+        "shared_a": intrinsics.shared_array(numba.float64, sums, "sums_a"),
+        "shared_b": intrinsics.shared_array(numba.float64, sums, "sums_b"),
+        "stack_noise": stack(numba.float32, 16),
+        "normals": specialise(noise.normals, np.float32, inline),
+        "normal": specialise(noise.normal, np.float32, inline),
     }
 
 
