@@ -49,6 +49,22 @@ def barrier(typing):
     return types.void(), generate
 
 
+def _on_words(operation):
+    @intrinsic
+    def apply(typing, a, b):
+        def generate(context, builder, signature, args):
+            return operation(builder, *args)
+        return types.uint32(types.uint32, types.uint32), generate
+    return apply
+
+
+# On uint32, and of 32 bits throughout: Numba would compute them in 64, which takes a GPU several instructions.
+xor = _on_words(lambda builder, a, b: builder.xor(a, b))
+total = _on_words(lambda builder, a, b: builder.add(a, b))
+product = _on_words(lambda builder, a, b: builder.mul(a, b))
+high_product = _on_words(lambda builder, a, b: _call(builder, "mulhi.ui", ir.IntType(32), a, b))
+
+
 def shared_array(scalar, size, name):
     """A function that returns a pointer to ``size`` uninitialised scalars that the threads of a block share."""
     @intrinsic
@@ -64,29 +80,29 @@ def shared_array(scalar, size, name):
     return array
 
 
-def lift(scalar):
-    """A function that returns a pointer to a thread's own copy of four scalars, read 128 bits at a time."""
+def lift(scalar, width):
+    """A function that returns a pointer to a thread's own copy of ``width`` scalars, read at once."""
     @intrinsic
     def copy(typing, pointer, first):
         def generate(context, builder, signature, args):
-            quad = ir.VectorType(context.get_value_type(scalar), 4)
+            vector = ir.VectorType(context.get_value_type(scalar), width)
             with builder.goto_entry_block():
-                own = builder.alloca(quad)
-            there = builder.bitcast(builder.gep(args[0], [args[1]]), quad.as_pointer())
+                own = builder.alloca(vector)
+            there = builder.bitcast(builder.gep(args[0], [args[1]]), vector.as_pointer())
             builder.store(builder.load(there, align=16), own)
             return builder.bitcast(own, args[0].type)
         return pointer(pointer, types.int64), generate
     return copy
 
 
-def lower(scalar):
-    """A function that writes four scalars of a thread's own to where ``lift`` reads."""
+def lower(scalar, width):
+    """A function that writes ``width`` scalars of a thread's own at once, to where ``lift`` reads."""
     @intrinsic
     def write(typing, own, pointer, first):
         def generate(context, builder, signature, args):
-            quad = ir.VectorType(context.get_value_type(scalar), 4)
-            there = builder.bitcast(builder.gep(args[1], [args[2]]), quad.as_pointer())
-            builder.store(builder.load(builder.bitcast(args[0], quad.as_pointer())), there, align=16)
+            vector = ir.VectorType(context.get_value_type(scalar), width)
+            there = builder.bitcast(builder.gep(args[1], [args[2]]), vector.as_pointer())
+            builder.store(builder.load(builder.bitcast(args[0], vector.as_pointer())), there, align=16)
             return context.get_dummy_value()
         return types.void(pointer, pointer, types.int64), generate
     return write

@@ -67,18 +67,18 @@ def kernel{phase}(size, segments, offsets, which, groups, hyper, {fields}, step,
         barrier()
 """
 
-# Four elements, a quad, at a time; one by one where a quad crosses a border of segments or of the buffers, or
-# buffers are not aligned to 16 bytes.
+# A vector of WIDTH elements, 128 bits, at a time; one by one where a vector crosses a border of segments or of the
+# buffers, or buffers are not aligned to 16 bytes.
 
-QUAD = """
+VECTOR = """
 
-def four{phase}({buffers}, h{given}):
-    {four}
+def elements{phase}({buffers}, h{given}):
+    {elements}
 
 
-def quad{phase}(at, {buffers}, h{given}):
+def vector{phase}(at, {buffers}, h{given}):
     {lifted} = {lift}
-    four{phase}({lifted}, h{given})
+    elements{phase}({lifted}, h{given})
     {lower}
 """
 
@@ -94,7 +94,7 @@ def beyond{phase}(i, last, width, stride):
 
 def sweep{phase}(page, size, segments, offsets, which, groups, hyper, {fields}, t, {norms}{buffers}, table, ready,
                  vectors):
-    width = 4 if vectors != 0 else 1
+    width = WIDTH if vectors != 0 else 1
     stride = width * threads() * blocks()
     i = width * (threads() * block() + thread())
     while i < size:
@@ -105,44 +105,42 @@ def sweep{phase}(page, size, segments, offsets, which, groups, hyper, {fields}, 
             continue
         h = load(table, group - page)
         {segment_ratio}
-        if width == 4 and i & 3 == 0:
-            while i + 4 <= last:
-                quad{phase}(i, {buffers}, h{given})
+        if width == WIDTH and i & (WIDTH - 1) == 0:
+            while i + WIDTH <= last:
+                vector{phase}(i, {buffers}, h{given})
                 i += stride
         while i < last:
             {element}
             i += 1
             if i & (width - 1) == 0:
                 i += stride - width
-                if width == 4:
+                if width == WIDTH:
                     break
 """
 
-# A thread takes four lanes of a tile, 16 elements in four quads 64 apart: four counters give their numbers and no
-# others. Tiles lie as the first group's offset has them; elements of a group that has them elsewhere, or that quads
+# A thread takes four lanes of a tile, 16 elements in four runs 64 apart: four counters give their numbers and no
+# others. Tiles lie as the first group's offset has them; elements of a group that has them elsewhere, or that vectors
 # cannot take, each draw their own.
 
 NOISY = """
 
 def start_of(unit, shift):
-    return unit // UNITS * TILE - shift + 4 * (unit & (UNITS - 1))
+    return unit // UNITS * TILE - shift + RUN * (unit & (UNITS - 1))
 
 
-def draw(own, lane, counter, seed, t):
-    own[lane], own[4 + lane], own[8 + lane], own[12 + lane] = normals(counter + lane, seed, t)
+def draw(noise, counter, seed, t):
+    # Number k of a thread stands at noise[THREADS * k], where no two threads' numbers meet in one bank.
+    for lane in range(RUN):
+        k = thread() + THREADS * lane
+        noise[k], noise[k + NEXT], noise[k + 2 * NEXT], noise[k + 3 * NEXT] = normals(counter + lane, seed, t)
 
 
-def sixteen(start, {buffers}, h, seed, t, offset):
-    noise, place = stack_noise(), offset + start
-    counter = place // TILE * LANES + (place & (LANES - 1))
-    draw(noise, 0, counter, seed, t)
-    draw(noise, 1, counter, seed, t)
-    draw(noise, 2, counter, seed, t)
-    draw(noise, 3, counter, seed, t)
-    quad(start, {buffers}, h, noise, 0)
-    quad(start + LANES, {buffers}, h, noise, 4)
-    quad(start + 2 * LANES, {buffers}, h, noise, 8)
-    quad(start + 3 * LANES, {buffers}, h, noise, 12)
+def runs(start, {buffers}, h, seed, t, offset):
+    noise, place = shared_noise(), offset + start
+    draw(noise, place // TILE * LANES + (place & (LANES - 1)), seed, t)
+    for word in range(4):
+        for k in range(0, RUN, WIDTH):
+            vector(start + LANES * word + k, {buffers}, h, noise, thread() + NEXT * word + THREADS * k)
 
 
 def single(i, page, size, segments, offsets, which, groups, hyper, {fields}, t, {buffers}, table, ready):
@@ -164,18 +162,18 @@ def sweep{phase}(page, size, segments, offsets, which, groups, hyper, {fields}, 
         group = group_of(s, which, hyper)
         if has_row(group, page, groups, ready):
             h, own = load(table, group - page), values_of(group, hyper, {fields})
-            if vectors != 0 and shift & 3 == 0 and (own.offset - shift) & (TILE - 1) == 0:
-                while start >= 0 and start + 3 * LANES + 4 <= last:
-                    sixteen(start, {buffers}, h, own.seed, t, own.offset)
+            if vectors != 0 and shift & (RUN - 1) == 0 and (own.offset - shift) & (TILE - 1) == 0:
+                while start >= 0 and start + 3 * LANES + RUN <= last:
+                    runs(start, {buffers}, h, own.seed, t, own.offset)
                     unit += stride
                     start = start_of(unit, shift)
         else:
-            while start >= 0 and start + 3 * LANES + 4 <= last:
+            while start >= 0 and start + 3 * LANES + RUN <= last:
                 unit += stride
                 start = start_of(unit, shift)
         if start < last:
-            for e in range(16):
-                i = start + (e >> 2) * LANES + (e & 3)
+            for e in range(4 * RUN):
+                i = start + e // RUN * LANES + (e & (RUN - 1))
                 if i >= 0 and i < size:
                     single(i, page, size, segments, offsets, which, groups, hyper, {fields}, t, {buffers}, table, ready)
             unit += stride

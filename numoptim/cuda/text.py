@@ -12,7 +12,6 @@ from numoptim.hyperparameters import NOISE
 from numoptim.kernels import loops as processor
 from numoptim.kernels import text
 from numoptim.kernels.compile import FLOAT, inline, specialise
-from numoptim.kernels.intrinsics import stack
 from numoptim.kernels.text import BLOCK, LANES
 from numoptim.rule import Rule
 
@@ -21,6 +20,8 @@ from . import intrinsics, loops, noise
 THREADS = 256       # of a block, at most
 ROWS = 64           # groups whose constants are in shared memory at a time
 PIECE = 512         # partial sums in shared memory at a time
+VECTOR = 16         # bytes of the widest access
+RUN = 4             # neighbours among the elements that a thread draws noise for
 
 
 def phases(rule: Rule) -> tuple[str, ...]:
@@ -55,62 +56,63 @@ def parts(rule: Rule) -> dict[str, Any]:
     }
 
 
-def update(rule: Rule, known: dict[str, Any]) -> str:
+def update(rule: Rule, width: int, known: dict[str, Any]) -> str:
     """Text of the kernel that updates weights and slots."""
-    lines = ["extra = T(noise[first + i])"] * rule.noisy + known["element"]
-    body = loops.QUAD + (loops.NOISY if rule.noisy else loops.DENSE) + loops.KERNEL
+    lines = ["extra = T(noise[first + THREADS * i])"] * rule.noisy + known["element"]
+    body = loops.VECTOR + (loops.NOISY if rule.noisy else loops.DENSE) + loops.KERNEL
     return text.fill(
         body, phase="", one_step="t",
-        four=[line for i in range(4) for line in (f"i = {i}", *lines)],
+        elements=[line for i in range(width) for line in (f"i = {i}", *lines)],
         given=", noise, first" if rule.noisy else known["ratio"],
         lower=[f"lower(own_{b}, {b}, at)" for b in known["buffers"].split(", ") if b != "g"],
         segment_ratio=["extra = T(norms[2 * ((offsets[s] >> BLOCK_BITS) + s)])"] if rule.layerwise else [])
 
 
-def start(known: dict[str, Any]) -> str:
+def start(width: int, known: dict[str, Any]) -> str:
     """Text of the kernel that fills the slots before the first step."""
     lines = [f"{known['new']} = init(w[i], h)", *known["stores"]]
     return text.fill(
-        loops.QUAD + loops.DENSE + loops.KERNEL, phase="_init", one_step="1", given="", segment_ratio=[],
-        element=lines, four=[line for i in range(4) for line in (f"i = {i}", *lines)],
+        loops.VECTOR + loops.DENSE + loops.KERNEL, phase="_init", one_step="1", given="", segment_ratio=[],
+        element=lines, elements=[line for i in range(width) for line in (f"i = {i}", *lines)],
         lower=[f"lower(own_{b}, {b}, at)" for b in known["slots"].split(", ")])
 
 
-def source(rule: Rule) -> str:
-    """Text of all kernels of a rule."""
+def source(rule: Rule, width: int) -> str:
+    """Text of all kernels of a rule, for vectors of so many elements."""
     known = parts(rule)
-    pieces = [processor.CONSTANTS, processor.TABLE, loops.GROUPS, update(rule, known)]
+    pieces = [processor.CONSTANTS, processor.TABLE, loops.GROUPS, update(rule, width, known)]
     if rule.layerwise:
         pieces += [loops.NORMS, text.fill(loops.KERNEL, phase="_norms", one_step="t"), loops.TRUST]
     if rule.init:
-        pieces.append(start(known))
+        pieces.append(start(width, known))
     return text.fill("".join(pieces), **known)
 
 
 @functools.cache
 def functions(rule: Rule, dtype: str) -> dict[str, FunctionType]:
     """A rule's GPU kernels for "f32" or "f64" as plain functions: kernel, kernel_norms ..."""
-    return text.defined(f"{rule.name}_{dtype}_cuda", source(rule),
+    return text.defined(f"{rule.name}_{dtype}_cuda", source(rule, VECTOR // FLOAT[dtype].itemsize),
                         {**names(rule, dtype), **text.mathematics(rule, dtype)})
 
 
 def names(rule: Rule, dtype: str) -> dict[str, Any]:
     """The types, numbers and intrinsics that the loops name."""
-    number = numba.from_dtype(FLOAT[dtype])
+    number, width = numba.from_dtype(FLOAT[dtype]), VECTOR // FLOAT[dtype].itemsize
     cells = len([f for f in rule.fields if f not in NOISE]) + len(rule.derived)
     registers = {name: getattr(intrinsics, name) for name in ("thread", "threads", "block", "blocks")}
     sums = max(PIECE, THREADS)
     return {
         **text.constants(rule, dtype), **registers,
         "V": namedtuple("V", rule.fields),
-        "ROWS": ROWS, "PIECE": PIECE, "BLOCK_BITS": BLOCK.bit_length() - 1, "UNITS": LANES // 4,
+        "ROWS": ROWS, "PIECE": PIECE, "BLOCK_BITS": BLOCK.bit_length() - 1, "RUN": RUN, "UNITS": LANES // RUN,
+        "WIDTH": width, "THREADS": THREADS, "NEXT": THREADS * RUN,
         "barrier": intrinsics.barrier, "integer_at": intrinsics.integer_at,
-        "lift": intrinsics.lift(number), "lower": intrinsics.lower(number),
+        "lift": intrinsics.lift(number, width), "lower": intrinsics.lower(number, width),
         "shared_table": intrinsics.shared_array(number, ROWS * cells, "table"),
         "shared_flags": intrinsics.shared_array(numba.int32, ROWS, "ready"),
         "shared_a": intrinsics.shared_array(numba.float64, sums, "sums_a"),
         "shared_b": intrinsics.shared_array(numba.float64, sums, "sums_b"),
-        "stack_noise": stack(numba.float32, 16),
+        "shared_noise": intrinsics.shared_array(numba.float32, 4 * RUN * THREADS, "noise"),
         "normals": specialise(noise.normals, np.float32, inline),
         "normal": specialise(noise.normal, np.float32, inline),
     }
