@@ -41,11 +41,11 @@ def has_row(group, page, groups, ready):
 
 
 def segment_of(i, size, segments, offsets, hyper):
-    # The segment of element i, and where it ends.
+    # The segment of element i, and where it ends: beyond i, so that no table can keep a thread for ever.
     if {one_segment}:
         return 0, size
     s = first_segment(segments, offsets, i)
-    return s, min(offsets[s + 1], size)
+    return s, max(min(offsets[s + 1], size), i + 1)
 """
 
 # ``sweep`` is what a kernel does under one page of constants; one_step the number of the step, or 1 where it is to
@@ -171,7 +171,7 @@ def sweep{phase}(page, size, segments, offsets, which, groups, hyper, {fields}, 
             while start >= 0 and start + 3 * LANES + RUN <= last:
                 unit += stride
                 start = start_of(unit, shift)
-        if start < last:
+        if start < last or start >= size:
             for e in range(4 * RUN):
                 i = start + e // RUN * LANES + (e & (RUN - 1))
                 if i >= 0 and i < size:
