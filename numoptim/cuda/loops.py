@@ -206,12 +206,13 @@ def sum_lane(i, last, {buffers}, h):
 
 
 def add_lanes(a, b, lane):
+    barrier()
     half = LANES // 2
     while half > 0:
-        barrier()
         if lane < half:
             a[thread()] += a[thread() + half]
             b[thread()] += b[thread() + half]
+        barrier()
         half //= 2
 
 
