@@ -25,7 +25,7 @@ def assembled(text: str, sm: int) -> Assembled:
     try:
         from cuda.bindings import nvjitlink
     except ImportError as error:
-        raise ImportError("numoptim assembles GPU kernels by NVIDIA's packages: pip install 'numoptim[cuda]'") from error
+        raise ImportError("GPU kernels are assembled by NVIDIA's packages: pip install 'numoptim[cuda]'") from error
     options = [f"-arch=sm_{sm}", "-verbose"]
     handle = nvjitlink.create(len(options), options)
 
@@ -53,9 +53,8 @@ def usage(log: str) -> dict[str, Usage]:
     for part in log.split("Compiling entry function '")[1:]:
         registers, = re.findall(r"Used (\d+) registers", part)
         stack, stores, loads = re.findall(r"(\d+) bytes (?:stack frame|spill stores|spill loads)", part)
-        shared = re.findall(r"Used .* (\d+) bytes smem", part)
-        found[part.partition("'")[0]] = Usage(int(registers), int(stack) + int(stores) + int(loads),
-                                              int(shared[0]) if shared else 0)
+        shared, = re.findall(r"Used .* (\d+) bytes smem", part)
+        found[part.partition("'")[0]] = Usage(int(registers), int(stack) + int(stores) + int(loads), int(shared))
     return found
 
 

@@ -59,7 +59,7 @@ def kernel{phase}(size, segments, offsets, which, groups, hyper, {fields}, step,
         t = step[0]
     if is_null(hyper):
         groups = 1
-    table, ready = shared_table(), shared_flags()
+    table, ready = shared_table{phase}(), shared_flags{phase}()
     for page in range(0, groups, ROWS):
         prepare_rows(page, groups, hyper, {fields}, {one_step}, table, ready)
         sweep{phase}(page, size, segments, offsets, which, groups, hyper, {fields}, t, {norms}{buffers}, table, ready,
@@ -218,7 +218,7 @@ def add_lanes(a, b, lane):
 
 def sweep_norms(page, size, segments, offsets, which, groups, hyper, {fields}, t, norms, {buffers}, table, ready,
                 vectors):
-    a, b = shared_a(), shared_b()
+    a, b = shared_a_norms(), shared_b_norms()
     teams, team, lane = threads() // LANES, thread() // LANES, thread() & (LANES - 1)
     sums = (size >> BLOCK_BITS) + segments
     base = block() * teams
@@ -268,7 +268,7 @@ def kernel_trust(size, segments, offsets, which, groups, hyper, {fields}, step, 
     while s < segments:
         first = 2 * ((offsets[s] >> BLOCK_BITS) + s)
         count = (offsets[s + 1] - offsets[s] + BLOCK - 1) >> BLOCK_BITS
-        x, y = sum_blocks(count, first, norms, shared_a(), shared_b())
+        x, y = sum_blocks(count, first, norms, shared_a_trust(), shared_b_trust())
         group = group_of(s, which, hyper)
         if thread() == 0 and count > 0 and group >= 0 and group < groups:
             values = values_of(group, hyper, {fields})

@@ -7,7 +7,6 @@ from typing import Any
 import numba
 import numpy as np
 
-
 from numoptim.hyperparameters import NOISE
 from numoptim.kernels import loops as processor
 from numoptim.kernels import text
@@ -37,7 +36,7 @@ def suffixes(rule: Rule) -> tuple[str, ...]:
 def parts(rule: Rule) -> dict[str, Any]:
     """What the placeholders stand for: those of the processor's loops, and the GPU's own."""
     known = text.parts(rule)
-    buffers = known["buffers"].split(", ")
+    buffers = str(known["buffers"]).split(", ")
     lifted = [f"own_{b}" for b in buffers]
     fields = [f"f_{key}" for key in rule.fields]
     words = [(f"integer_at(hyper, group * {len(fields)} + {k})" if isinstance(default, int) else
@@ -100,7 +99,6 @@ def names(rule: Rule, dtype: str) -> dict[str, Any]:
     number, width = numba.from_dtype(FLOAT[dtype]), VECTOR // FLOAT[dtype].itemsize
     cells = len([f for f in rule.fields if f not in NOISE]) + len(rule.derived)
     registers = {name: getattr(intrinsics, name) for name in ("thread", "threads", "block", "blocks")}
-    sums = max(PIECE, THREADS)
     return {
         **text.constants(rule, dtype), **registers,
         "V": namedtuple("V", rule.fields),
@@ -108,14 +106,21 @@ def names(rule: Rule, dtype: str) -> dict[str, Any]:
         "WIDTH": width, "THREADS": THREADS, "NEXT": THREADS * RUN,
         "barrier": intrinsics.barrier, "integer_at": intrinsics.integer_at,
         "lift": intrinsics.lift(number, width), "lower": intrinsics.lower(number, width),
-        "shared_table": intrinsics.shared_array(number, ROWS * cells, "table"),
-        "shared_flags": intrinsics.shared_array(numba.int32, ROWS, "ready"),
-        "shared_a": intrinsics.shared_array(numba.float64, sums, "sums_a"),
-        "shared_b": intrinsics.shared_array(numba.float64, sums, "sums_b"),
-        "shared_noise": intrinsics.shared_array(numba.float32, 4 * RUN * THREADS, "noise"),
+        **shared_memory({
+            **{f"table{suffix}": (number, ROWS * cells) for suffix in suffixes(rule)},
+            **{f"flags{suffix}": (numba.int32, ROWS) for suffix in suffixes(rule)},
+            **{f"{name}_norms": (numba.float64, THREADS) for name in ("a", "b")},
+            **{f"{name}_trust": (numba.float64, PIECE) for name in ("a", "b")},
+            "noise": (numba.float32, 4 * RUN * THREADS)}),
         "normals": specialise(noise.normals, np.float32, inline),
         "normal": specialise(noise.normal, np.float32, inline),
     }
+
+
+def shared_memory(arrays: dict[str, tuple[Any, int]]) -> dict[str, Any]:
+    """``shared_<name>()`` for each array; kernels have their own, or each would occupy what all of a rule take."""
+    return {f"shared_{name}": intrinsics.shared_array(scalar, size, f"shared_{name}")
+            for name, (scalar, size) in arrays.items()}
 
 
 def signature(rule: Rule, dtype: str) -> Any:

@@ -142,7 +142,8 @@ def test_what_is_out_of_range_in_memory_is_not_written(rule, dtype):
     wrong = [("rescale_grad", np.nan), ("wd", -1.0), ("clip_gradient", 0.0)]
     wrong += [("learning_rate", np.inf)] * ("learning_rate" in rule.fields) + [("offset", -1)] * rule.noisy
     for key, value in wrong:
-        problem, device = Problem(rule, dtype, size, [0, 2001, 3003, size], [0, 1, 0], multiplied(rule, 2)), copied(begin)
+        problem = Problem(rule, dtype, size, [0, 2001, 3003, size], [0, 1, 0], multiplied(rule, 2))
+        device = copied(begin)
         problem.hyper[key][1] = value
         problem.device(device, 1)
         for new, old in zip(device, begin, strict=True):
