@@ -6,12 +6,14 @@ import sys
 
 import numpy as np
 import pytest
-from reference import FLOAT, each_dtype, each_rule
+from reference import BY_NAME, FLOAT, each_dtype, each_rule
 
 from numoptim import Rule, cuda
+from numoptim.aot import PACKAGE
 from numoptim.cuda.compile import blocks
 from numoptim.cuda.text import THREADS, suffixes
 from numoptim.rule import clip
+from numoptim.rules import RULES
 
 EXACT = re.compile(r"""(add|sub|mul|div|sqrt|rcp)\.rn\.f(32|64) | (abs|neg|copysign)\.f(32|64)
     | (setp\.\w+|selp)\.f(32|64) | cvt\.rn\.f(32|64)\.[su](32|64) | cvt\.rn\.f32\.f64 | cvt\.f64\.f32
@@ -49,7 +51,7 @@ def test_every_kernel_is_there(rule, dtype):
 @each_dtype
 @each_rule
 def test_arithmetic_is_exact(rule, dtype):
-    """IEEE operations rounded to nearest, nothing fused, approximate or flushed; no calls, no memory of threads' own."""
+    """IEEE operations rounded to nearest, nothing fused, approximate or flushed; no calls, no local memory."""
     for lines in kernels(rule, dtype).values():
         floats = [line for line in lines if re.search(r"\.f(16|32|64)\b", line)]
         assert floats
@@ -174,3 +176,21 @@ def test_a_rule_of_ones_own():
     assert ".visible .entry own_f32(" in cuda.ptx(rule_of(bounded))
 
 
+
+
+# --- the figures in the README
+
+@pytest.mark.parametrize("name", ["adam", "lars", "sgld"])
+def test_the_table_in_the_readme_is_what_is_counted(name):
+    pytest.importorskip("cuda.bindings.nvjitlink")
+    from numoptim.cuda.figures import table
+    written = (PACKAGE / "cuda" / "README.md").read_text().splitlines()
+    head, rule, *counted = table([BY_NAME[name]]).splitlines()
+    assert len(counted) >= 2 and {head, rule, *counted} <= set(written)
+
+
+def test_every_kernel_is_in_the_table():
+    written = (PACKAGE / "cuda" / "README.md").read_text()
+    for known in RULES:
+        for dtype in FLOAT:
+            assert all(f"| {known.name}_{dtype}{suffix} |" in written for suffix in suffixes(known))
