@@ -1,5 +1,6 @@
 """Kernels by address, ahead of time or compiled in process, and the plan that calls one on flat buffers."""
 import functools
+import math
 import warnings
 from collections.abc import Mapping, Sequence
 from types import SimpleNamespace
@@ -106,9 +107,12 @@ class Plan:
         self.hyper = np.zeros(len(multipliers), kernels.hyper_dtype(rule))
         for key in rule.fields:
             self.hyper[key] = values.get(key, 0.0)
-        self._lr_mult, wd_mult = np.array(multipliers, np.float64).reshape(-1, 2).T
+        self._lr_mult, wd_mult = np.array(multipliers, np.float64).reshape(-1, 2).T.copy()
+        self._most = float(self._lr_mult.max(initial=0.0))
         with np.errstate(over="ignore"):           # ``set`` refuses what overflows
             self.hyper["wd"] *= wd_mult
+        self._wd = float(self.hyper["wd"].max(initial=0.0))
+        self._rates = self.hyper["learning_rate"] if "learning_rate" in rule.fields else np.zeros_like(self._lr_mult)
         self._rate, self._rescale = np.nan, np.nan
         self._helpers = threads - 1
         self._bind(buffers, np.ascontiguousarray(offsets), np.ascontiguousarray(group))
@@ -142,14 +146,11 @@ class Plan:
         """
         if rate == self._rate and rescale == self._rescale:
             return
-        self._rate = self._rescale = np.nan
-        if "learning_rate" in self.rule.fields:
-            with np.errstate(over="ignore"):
-                self.hyper["learning_rate"] = self._lr_mult * rate
+        for key, most in (("learning_rate", rate * self._most), ("wd", self._wd), ("rescale_grad", rescale)):
+            if not math.isfinite(most):
+                raise ValueError(f"{self.rule.name}: {key} out of range after its multipliers: {most}")
+        np.multiply(self._lr_mult, rate, out=self._rates)
         self.hyper["rescale_grad"] = rescale
-        for key in self.rule.fields.keys() & {"learning_rate", "wd", "rescale_grad"}:
-            if not np.isfinite(self.hyper[key]).all():
-                raise ValueError(f"{self.rule.name}: {key} out of range after its multipliers: {self.hyper[key]}")
         self._rate, self._rescale = rate, rescale
 
     def run(self, t: int) -> None:

@@ -1,16 +1,12 @@
 """Rules through raw LLVM IR to one object file for each instruction set."""
-import contextlib
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
 import llvmlite.binding as llvm
-from numba import cfunc
-from numba.core import config
 from numba.core.errors import NumbaError
 
 from numoptim.kernels import signature
-from numoptim.kernels.compile import OPTIONS
+from numoptim.kernels.ir import linked, retargeted, unoptimised
 from numoptim.kernels.text import functions
 from numoptim.rule import Rule
 
@@ -24,49 +20,14 @@ LEVELS = {
 }
 
 
-@contextlib.contextmanager
-def unoptimised() -> Iterator[None]:
-    """Numba's own passes would bake in the vector width of the machine that builds."""
-    saved = config.OPT, config.LOOP_VECTORIZE, config.SLP_VECTORIZE
-    config.OPT, config.LOOP_VECTORIZE, config.SLP_VECTORIZE = config._OptLevel(0), 0, 0
-    try:
-        yield
-    finally:
-        config.OPT, config.LOOP_VECTORIZE, config.SLP_VECTORIZE = saved
-
-
-def raw(rule: Rule, dtype: str, suffix: str) -> tuple[str, str]:
-    """Unoptimised LLVM IR of one kernel, and the name of its function."""
-    entry = f"entry{suffix}"
-    compiled = cfunc(signature(rule, dtype, entry), **OPTIONS)(functions(rule, dtype)[entry])
-    module = llvm.parse_assembly(compiled._library.get_llvm_str())
-    for value in [*module.functions, *module.global_variables]:
-        if not value.is_declaration and not value.name.startswith("llvm."):
-            value.linkage = "external" if value.name == compiled.native_name else "linkonce_odr"
-    # Numba keeps the C function and what it wraps apart; functions meant to stay apart are also nounwind.
-    return re.sub(r"(attributes #\d+ = \{) noinline \}", r"\1 nounwind }", str(module)), compiled.native_name
-
-
 def module(rule: Rule, dtype: str) -> str:
     """Unoptimised LLVM IR of all kernels of a rule for one type, with symbols of level 0."""
-    whole: llvm.ModuleRef | None = None
-    kept = set()
-    for suffix in entries(rule):
-        text, name = raw(rule, dtype, suffix)
-        symbol = kernel_symbol(rule, dtype, suffix, 0)
-        kept.add(symbol)
-        part = llvm.parse_assembly(text.replace(f'@"{name}"', f"@{symbol}").replace(f"@{name}(", f"@{symbol}("))
-        if whole is None:
-            whole = part
-        else:
-            whole.link_in(part)
-    assert whole is not None
-    for value in [*whole.functions, *whole.global_variables]:
-        if not value.is_declaration and not value.name.startswith("llvm."):
-            if value.name in kept:
-                value.visibility = "hidden"
-            else:
-                value.linkage = "internal"
+    kernels = {kernel_symbol(rule, dtype, suffix, 0):
+               (functions(rule, dtype)[f"entry{suffix}"], signature(rule, dtype, f"entry{suffix}"))
+               for suffix in entries(rule)}
+    whole = linked(kernels)
+    for symbol in kernels:
+        whole.get_function(symbol).visibility = "hidden"
     return str(whole)
 
 
@@ -76,11 +37,10 @@ def emit(text: str, level: int, machine: str, unroll: bool) -> bytes:
     cpu, features = LEVELS[machine][level]
     target = llvm.Target.from_triple(triple).create_target_machine(
         cpu=cpu, features=features, opt=3, reloc="pic", codemodel="small")
-    text = re.sub(r"^target datalayout = .*$", f'target datalayout = "{target.target_data}"', text, flags=re.M)
-    text = re.sub(r"^target triple = .*$", f'target triple = "{triple}"', text, flags=re.M)
+    text = retargeted(text, triple, target).replace("@kernel0_", f"@kernel{level}_")
     if level < best - 1:
         text = re.sub(r"^(attributes #\d+ = \{)", r"\1 optsize", text, flags=re.M)
-    parsed = llvm.parse_assembly(text.replace("@kernel0_", f"@kernel{level}_"))
+    parsed = llvm.parse_assembly(text)
     options = llvm.create_pipeline_tuning_options(speed_level=3)
     options.loop_unrolling = unroll            # of short loops it leaves scalar code, which is no longer vectorised
     options.loop_interleaving = level == best

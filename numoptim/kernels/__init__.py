@@ -16,7 +16,7 @@ from . import text
 from .compile import FLOAT, OPTIONS
 from .text import BLOCK, STATUS, hyper_dtype, phases
 
-__all__ = ["BLOCK", "STATUS", "hyper", "hyper_dtype", "kernel", "over_arrays", "over_pointers", "phases"]
+__all__ = ["BLOCK", "STATUS", "hyper", "hyper_dtype", "kernel", "named", "over_arrays", "over_pointers", "phases"]
 
 
 @functools.cache
@@ -78,7 +78,7 @@ def kernel(rule: Rule | str, dtype: npt.DTypeLike = np.float32) -> Any:
     scalar = np.dtype(dtype)
     if scalar not in (np.float32, np.float64):
         raise TypeError(f"dtype {scalar}: kernels exist for float32 and float64")
-    return over_arrays(_rule(rule), f"f{8 * scalar.itemsize}")
+    return over_arrays(named(rule), f"f{8 * scalar.itemsize}")
 
 
 def hyper(rule: Rule | str, **values: float | None) -> Any:
@@ -86,7 +86,7 @@ def hyper(rule: Rule | str, **values: float | None) -> Any:
 
     Raises TypeError for an unknown keyword, ValueError for a value out of range.
     """
-    rule = _rule(rule)
+    rule = named(rule)
     record = np.zeros(1, hyper_dtype(rule))
     for key in values:
         if key not in rule.fields:
@@ -96,7 +96,8 @@ def hyper(rule: Rule | str, **values: float | None) -> Any:
     return record[0]
 
 
-def _rule(rule: Rule | str) -> Rule:
+def named(rule: Rule | str) -> Rule:
+    """A Rule, or the built-in one of that name; ValueError for a name that none has."""
     if isinstance(rule, Rule):
         return rule
     known = {r.name: r for r in RULES}

@@ -109,23 +109,28 @@ def entry_norms(lo, n, k, offsets, which, groups, hyper, norms, {buffers}, t):
     return 0
 """
 
-RANGE = """
+CONSTANTS = """
 def constants(t, hyper):
     {prepare}
     return H({values})
 
 
 def check_hyper(hyper):
-    shared()
     return 0 if {conditions} else HYPER
+"""
 
+RANGE = """
 
-# The same for the table of a range; calls on whole buffers are short and have it inline.
+# The same as functions of their own: less code.
+
+def check_group(hyper):
+    shared()
+    return check_hyper(hyper)
+
 
 def store_constants(table, row, t, hyper):
     shared()
-    h = constants(t, hyper)
-    {store}
+    store(table, row, constants(t, hyper))
 
 
 def check_range(lo, n, k, offsets, which, groups, hyper, {buffers}, t):
@@ -138,7 +143,7 @@ def check_range(lo, n, k, offsets, which, groups, hyper, {buffers}, t):
     if is_null(hyper):
         return NULL
     for group in range(groups):
-        if check_hyper(record_at(hyper, group)) != 0:
+        if check_group(record_at(hyper, group)) != 0:
             return HYPER
     if n == 0:
         return 0
@@ -153,7 +158,9 @@ def check_range(lo, n, k, offsets, which, groups, hyper, {buffers}, t):
         if offsets[s + 1] < offsets[s] or which[s] < 0 or which[s] >= groups:
             return TABLE
     return touched
+"""
 
+TABLE = """
 
 def first_segment(k, offsets, lo):
     # The last segment that begins at or before lo.
@@ -167,9 +174,15 @@ def first_segment(k, offsets, lo):
     return low
 
 
+def store(table, row, h):
+    {store}
+
+
 def load(table, row):
     return H({load})
+"""
 
+ENTRY_RANGE = """
 
 def entry_range(lo, n, k, offsets, which, groups, hyper, {norms}{buffers}, t):
     touched = check_range(lo, n, k, offsets, which, groups, hyper, {buffers}, t)
@@ -211,7 +224,7 @@ def entry({count}, {offsets}{buffers}, hyper, t):
         return STEP
     if is_null(hyper):
         return NULL
-    if check_hyper(hyper) != 0:
+    if check_group(hyper) != 0:
         return HYPER
     if {count} == 0:
         return 0
@@ -258,7 +271,7 @@ def entry_init(size, w, {slots}, hyper):
         return SIZE
     if is_null(hyper):
         return NULL
-    if check_hyper(hyper) != 0 or not ({thawed}):
+    if check_group(hyper) != 0 or not ({thawed}):
         return HYPER
     if size == 0:
         return 0

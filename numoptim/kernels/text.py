@@ -130,7 +130,8 @@ def source(rule: Rule, itemsize: int) -> str:
     known = parts(rule, itemsize)
     family = loops.NOISY if rule.noisy else loops.DENSE + (loops.NORMS if rule.layerwise else "")
     body = fill(loops.SPANS if rule.layerwise else loops.SPAN, **known).rstrip().split("\n")
-    entries = [loops.RANGE, loops.WHOLE, loops.ARRAYS, *([loops.INIT] if rule.init else [])]
+    entries = [loops.CONSTANTS, loops.RANGE, loops.TABLE, loops.ENTRY_RANGE, loops.WHOLE, loops.ARRAYS,
+               *([loops.INIT] if rule.init else [])]
     packed = [loops.PACKED.replace("{phase}", phase) for phase in phases(rule)]
     return fill(family + "".join(entries + packed), body=body, **known)
 
@@ -147,8 +148,13 @@ def functions(rule: Rule, dtype: str) -> dict[str, FunctionType]:
     What they call of each other is compiled inline, but for functions that say ``shared()``.
     """
     names = {**constants(rule, dtype), **mathematics(rule, dtype)}
+    return defined(f"{rule.name}_{dtype}", source(rule, FLOAT[dtype].itemsize), names)
+
+
+def defined(name: str, text: str, names: dict[str, Any]) -> dict[str, FunctionType]:
+    """The functions that ``text`` defines, by name; in ``names`` they are wrapped for each other's calls."""
     given = set(names)
-    define(f"{rule.name}_{dtype}", source(rule, FLOAT[dtype].itemsize), names)
+    define(name, text, names)
     generated = {name: value for name, value in names.items() if name not in given and isinstance(value, FunctionType)}
     names.update({name: callee(function) for name, function in generated.items()})
     return generated
