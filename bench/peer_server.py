@@ -27,7 +27,7 @@ class Absent(Exception):
 
 def start(size: int) -> tuple[np.ndarray, np.ndarray]:
     """Weights and gradients that every step begins with."""
-    return np.linspace(-1, 1, size, dtype=np.float32), np.linspace(1e-3, 1, size, dtype=np.float32)
+    return np.linspace(-1, 1, size, dtype=np.float32), np.linspace(0.1, 1, size, dtype=np.float32)
 
 
 def torch_step(optimizer: str, sizes: list[int], threads: int, **how: Any) -> Made:

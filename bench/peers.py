@@ -76,7 +76,7 @@ def trainer(optimizer: str, sizes: list[int]) -> numoptim.Trainer:
 
 
 def check(peer: Peer, name: str, optimizer: str) -> str:
-    """Why this peer cannot be compared, "" if it can: three steps on 1,003 elements give numoptim's weights."""
+    """Why this peer cannot be compared; "" if it can: three steps on 1,003 elements give numoptim's weights."""
     made = peer.ask(make=name, optimizer=optimizer, sizes=[1003], threads=available())
     if "absent" in made or "absent" in (made := peer.ask(run=3)):
         return str(made["absent"])
@@ -84,8 +84,8 @@ def check(peer: Peer, name: str, optimizer: str) -> str:
     for _ in range(3):
         own.step(1)
     moved, wanted = np.array(peer.ask(weights=True)["weights"]) - begin, own.params.flat - begin
-    np.testing.assert_allclose(moved, wanted, rtol=1e-3, atol=1e-4 * abs(wanted).max(), err_msg=f"{name} {optimizer}")
-    return ""
+    wrong = np.flatnonzero(~np.isclose(moved, wanted, rtol=1e-3, atol=1e-4 * abs(wanted).max()))
+    return f"three steps give other weights than numoptim's, elements {wrong} of 1003" if wrong.size else ""
 
 
 def against(other: dict[str, Timed], optimizer: str, sizes: list[int], rounds: int) -> Iterator[Row]:
