@@ -13,16 +13,19 @@ PREFIX ?= /usr/local
 SOURCES := pyproject.toml setup.py $(wildcard numoptim/aot/*.* numoptim/kernels/*.py numoptim/rules/*.py) \
 	$(addprefix numoptim/,gradient.py hyperparameters.py random.py rule.py)
 
-.PHONY: demo test test-capi test-aarch64 lint capi install bench clean
+.PHONY: demo test test-capi test-cuda test-aarch64 lint capi install bench clean
 
 demo: $(VENV)/demo.stamp
 	$(BIN)/numoptim demo
 
 test: $(VENV)/test.stamp lint
-	$(BIN)/pytest -n 2 --dist loadfile -m "not long"
+	$(BIN)/pytest -n 2 --dist loadfile -m "not long" --ignore tests/cuda
 
 test-capi: $(VENV)/test.stamp
 	$(BIN)/pytest -n 2 --dist loadfile tests/capi
+
+test-cuda: $(VENV)/cuda.stamp
+	$(BIN)/pytest -n 2 --dist loadfile tests/cuda
 
 test-aarch64: $(VENV)/test.stamp
 	$(BIN)/pytest -rs tests/capi/test_aarch64.py
@@ -57,6 +60,10 @@ $(VENV)/demo.stamp: $(SOURCES) | $(BIN)/python
 $(VENV)/test.stamp: $(SOURCES) | $(BIN)/python
 	$(PIP) install --editable '.[test]'
 	touch $@ $(VENV)/demo.stamp
+
+$(VENV)/cuda.stamp: $(VENV)/test.stamp
+	$(PIP) install --editable '.[test,cuda]'
+	touch $@
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info numoptim/_native.* numoptim/lib numoptim/include

@@ -191,7 +191,7 @@ def float_cases():
             yield f"{name}.NaN.{t}", [t] * 3, extremum(better, True)
         for test in ("finite", "infinite", "number", "notanumber", "normal", "subnormal"):
             yield f"testp.{test}.{t}", ["pred", t], classified(test)
-        for test in ("eq ne lt le gt ge equ neu ltu leu gtu geu num nan").split():
+        for test in ["eq", "ne", "lt", "le", "gt", "ge", "equ", "neu", "ltu", "leu", "gtu", "geu", "num", "nan"]:
             yield f"setp.{test}.{t}", ["pred", t, t], compared(test)
 
 

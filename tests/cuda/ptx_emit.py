@@ -36,7 +36,7 @@ class Place:
 
 
 class Emitter:
-    """One function's C. ``functions``: all of the module's, by name; ``places``: its variables'; ``table``: instructions."""
+    """One function's C. ``functions``: the module's, by name; ``places``: its variables'; ``table``: instructions."""
 
     def __init__(self, function, functions, places, table, shared=0):
         self.function, self.functions, self.table = function, functions, table
@@ -50,7 +50,7 @@ class Emitter:
         raise PtxError(self.line, what)
 
     def text(self):
-        """The C of the whole function; afterwards ``shared``, ``local``, ``waits``, ``calls`` and ``narrow`` are known."""
+        """The C of the whole function; after it ``shared``, ``local``, ``waits``, ``calls`` and ``narrow`` are known."""
         for parameter in self.function.results + self.function.parameters:
             self.names[parameter.name] = Place("param", f"p_{mangle(parameter.name)}", parameter.size)
         body = [self.statement(statement) for statement in self.function.body[1:-1]]
@@ -162,7 +162,8 @@ class Emitter:
 
     def address_of(self, name, place, kind):
         small = place.space in ("shared", "local")
-        if kind not in ("u64", "b64", "s64") and not (small and kind in ("u32", "b32", "s32")) or place.space == "param":
+        wide = kind in ("u64", "b64", "s64") or (small and kind in ("u32", "b32", "s32"))
+        if not wide or place.space == "param":
             self.fail(f"address of {name} read as .{kind}")
         return f"(({kind}){place.address})"
 
@@ -203,7 +204,7 @@ class Emitter:
         return f"r_{mangle(operand)} = (u{bits(declared)}){value};"
 
     def address(self, operand, space):
-        """A C expression for an address operand, ``[register+offset]`` or ``[variable+offset]``, in a space ("": generic)."""
+        """A C expression for an address, ``[register+offset]`` or ``[variable+offset]``, in a space ("": generic)."""
         found = ADDRESS.match(operand)
         if not found:
             self.fail(f"address {operand!r} not understood")

@@ -288,7 +288,7 @@ def test_dynamic_shared_memory():
                    "ld.shared.b32 %r8, [%r7]; st.global.b32 [%d2], %r8;",
                    ".extern .shared .align 16 .b8 more[];", ".shared .align 4 .b8 tile[20];")
     np.testing.assert_array_equal(result(text, shared=128), LANES)
-    with pytest.raises(ptx.Fault, match="out-of-bounds .* shared address 0x9c "):
+    with pytest.raises(ptx.Fault, match=r"out-of-bounds .* shared address 0x9c "):
         result(text, shared=124)
 
 
