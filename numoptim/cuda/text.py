@@ -7,9 +7,10 @@ from typing import Any
 import numba
 import numpy as np
 
+from numoptim.kernels import compile as numba_compile
 from numoptim.kernels import loops as processor
 from numoptim.kernels import text
-from numoptim.kernels.compile import FLOAT, inline, specialise
+from numoptim.kernels.compile import FLOAT, specialise
 from numoptim.kernels.text import BLOCK, LANES
 from numoptim.rule import Rule
 
@@ -20,6 +21,11 @@ ROWS = 64           # groups whose constants are in shared memory at a time
 PIECE = 512         # partial sums in shared memory at a time
 VECTOR = 16         # bytes of the widest access
 RUN = 4             # neighbours among the elements that a thread draws noise for
+
+
+def inline(function: FunctionType) -> Any:
+    """A scalar function for use inside loops, and not the one that Numba may have optimised for the processor."""
+    return numba_compile.inline(function)
 
 
 def phases(rule: Rule) -> tuple[str, ...]:
@@ -90,7 +96,7 @@ def source(rule: Rule, width: int) -> str:
 def functions(rule: Rule, dtype: str) -> dict[str, FunctionType]:
     """A rule's GPU kernels for "f32" or "f64" as plain functions: kernel, kernel_norms ..."""
     return text.defined(f"{rule.name}_{dtype}_cuda", source(rule, VECTOR // FLOAT[dtype].itemsize),
-                        {**names(rule, dtype), **text.mathematics(rule, dtype)})
+                        {**names(rule, dtype), **text.mathematics(rule, dtype, inline)})
 
 
 def names(rule: Rule, dtype: str) -> dict[str, Any]:

@@ -4,6 +4,7 @@ import math
 import sys
 import textwrap
 from collections import namedtuple
+from collections.abc import Callable
 from types import FunctionType
 from typing import Any
 
@@ -190,19 +191,19 @@ def constants(rule: Rule, dtype: str) -> dict[str, Any]:
     }
 
 
-def mathematics(rule: Rule, dtype: str) -> dict[str, Any]:
+def mathematics(rule: Rule, dtype: str, wrap: Callable[..., Any] = inline) -> dict[str, Any]:
     """The scalar functions that the loops call: in the element type, but prepare and trust in float64."""
     scalar: Any = FLOAT[dtype].type
     single: Any = np.float32
     names = {
-        "gradient": specialise(getattr(gradient, rule.gradient), scalar, inline),
-        "flush": specialise(gradient.flush, scalar, inline),
-        "fill": specialise(random.fill, single, inline),
+        "gradient": specialise(getattr(gradient, rule.gradient), scalar, wrap),
+        "flush": specialise(gradient.flush, scalar, wrap),
+        "fill": specialise(random.fill, single, wrap),
     }
     for name in ("update", "measure", "init", "prepare", "trust"):
         if getattr(rule, name) is not None:
             double = name in ("prepare", "trust")
-            names[name] = specialise(getattr(rule, name), None if double else scalar, inline)
+            names[name] = specialise(getattr(rule, name), None if double else scalar, wrap)
     return names
 
 
