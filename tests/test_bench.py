@@ -49,3 +49,20 @@ def test_a_wrong_rule_is_not_timed(rule, monkeypatch):
     monkeypatch.setattr(roofline, "plan", lambda *arguments: SimpleNamespace(run=lambda t: None))
     with pytest.raises(AssertionError, match=rule.name):
         roofline.check(rule, np.float32)
+
+
+def test_fit_of_a_straight_line():
+    import scaling
+    constant, slope, off = scaling.fitted([(n, 500 + 0.25 * n) for n in (1, 10, 1000, 10**6)])
+    assert (constant, slope) == pytest.approx((500, 0.25)) and off < 1e-9
+    assert scaling.fitted([(1, 100.0), (10, 100.0), (100, 400.0)])[2] > 0.1
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "sgd_momentum", "adagrad"])
+def test_a_peer_that_computes_something_else_is_not_timed(optimizer, monkeypatch):
+    import peers
+    with peers.Peer("numpy") as peer:
+        assert peers.check(peer, "NumPy", optimizer) == ""
+        assert 0 < peer.timed(1) < 10
+        monkeypatch.setitem(peers.RATES, optimizer, 2 * peers.RATES[optimizer])
+        assert "other weights" in peers.check(peer, "NumPy", optimizer)
