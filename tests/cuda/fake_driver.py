@@ -1,9 +1,10 @@
 """A libcuda.so.1 for machines without a GPU, on which translated PTX runs: what fake_driver.c says, and its settings.
 
-``driver = FakeDriver(folder)`` builds it; ``driver.register(text)`` translates PTX that programs will load, as text or inside
-a fat binary that keeps it uncompressed (nvfatbin: ``-compress=false``); with ``image`` any fat binary or cubin stands for
-the text. A program started with ``driver.environment()`` then finds the library by its name. Afterwards ``launches``,
-``problems`` and ``leaks`` tell what it did. A module's variables live as long as the program: loaded again, it has them as left.
+``driver = FakeDriver(folder)`` builds it; ``driver.register(text)`` translates PTX that programs will load, as text or
+inside a fat binary that keeps it uncompressed (nvfatbin: ``-compress=false``); with ``image`` any fat binary or cubin
+stands for the text. A program started with ``driver.environment()`` then finds the library by its name. Afterwards
+``launches``, ``problems`` and ``leaks`` tell what it did. A module's variables live as long as the program: loaded
+again, it has them as it left them.
 """
 import contextlib
 import os
@@ -16,13 +17,16 @@ from dataclasses import dataclass
 import ptx
 
 HERE = pathlib.Path(__file__).parent
-FLAGS = ("-std=gnu11", "-O1", "-fPIC", "-shared", "-fvisibility=hidden")     # no soname: loading it must not satisfy other searches
-KINDS = ("memory", "module", "library", "function", "stream", "event", "graph", "executable", "context", "launch", "problem")
+# No soname: a copy that a process loaded by its path must not be taken for the driver there.
+FLAGS = ("-std=gnu11", "-O1", "-fPIC", "-shared", "-fvisibility=hidden")
+# What fake_cuda_report counts.
+KINDS = ("memory", "module", "library", "function", "stream", "event", "graph", "executable", "context", "launch",
+         "problem")
 
 
 @dataclass(frozen=True)
 class Launch:
-    """One run of a kernel; ``stream`` is the handle, None for the legacy stream; ``graph``: replayed by cuGraphLaunch."""
+    """One run of a kernel; ``stream``: its handle, None for the legacy stream; ``graph``: replayed by cuGraphLaunch."""
     name: str
     grid: int
     block: int
@@ -35,10 +39,11 @@ class FakeDriver:
 
     def __init__(self, folder):
         self.folder = pathlib.Path(folder)
-        self.modules, self.log, self.library = self.folder / "modules", self.folder / "log", self.folder / "libcuda.so.1"
+        self.modules, self.log = self.folder / "modules", self.folder / "log"
+        self.library = self.folder / "libcuda.so.1"
         self.modules.mkdir(parents=True)
-        command = ["gcc", *FLAGS, f"-I{HERE}", str(HERE / "fake_driver.c"), "-o", str(self.library), "-ldl", "-lpthread"]
-        subprocess.run(command, check=True)
+        source, libraries = str(HERE / "fake_driver.c"), ["-ldl", "-lpthread"]
+        subprocess.run(["gcc", *FLAGS, source, "-o", str(self.library), *libraries], check=True)
 
     def register(self, text, image=None):
         """Translate PTX (str or bytes); it will be found as text, as part of a fat binary, and as ``image``."""
@@ -53,13 +58,14 @@ class FakeDriver:
             link.symlink_to(library)
 
     def settings(self, devices=1, fail=None, memory=None, race=False, foreign=False):
-        """Environment variables. fail: codes by function, ``{"cuMemAlloc_v2": 2}``, or ``{"cuLaunchKernel@3": 719}`` for its
-        third call alone; memory: bytes on the device; race: look for races; foreign: pointers of another context."""
+        """Environment variables. devices: how many; fail: codes by function, ``{"cuMemAlloc_v2": 2}``, or
+        ``{"cuLaunchKernel@3": 719}`` for its third call alone; memory: bytes on the device; race: look for races;
+        foreign: pointers belong to another context than the current one."""
         failures = [(*name.split("@"), code) for name, code in (fail or {}).items()]
         listed = ",".join(f"{name}={code}" + "".join(f"@{n}" for n in nth) for name, *nth, code in failures)
-        return {"FAKE_CUDA_FOLDER": str(self.modules), "FAKE_CUDA_LOG": str(self.log), "FAKE_CUDA_DEVICES": str(devices),
-                "FAKE_CUDA_FAIL": listed, "FAKE_CUDA_MEMORY": str(memory or ""), "FAKE_CUDA_RACE": str(int(race)),
-                "FAKE_CUDA_FOREIGN": str(int(foreign))}
+        return {"FAKE_CUDA_FOLDER": str(self.modules), "FAKE_CUDA_LOG": str(self.log),
+                "FAKE_CUDA_DEVICES": str(devices), "FAKE_CUDA_FAIL": listed, "FAKE_CUDA_MEMORY": str(memory or ""),
+                "FAKE_CUDA_RACE": str(int(race)), "FAKE_CUDA_FOREIGN": str(int(foreign))}
 
     def environment(self, **settings):
         """The environment for a subprocess that loads libcuda.so.1."""
@@ -90,7 +96,7 @@ class FakeDriver:
                 for name, grid, block, stream, by in found]
 
     def problems(self):
-        """What programs did wrong: bad handles, accesses outside device memory, races, calls not allowed in a capture."""
+        """What programs did wrong: handles of nothing, accesses outside device memory, races, waiting in a capture."""
         return self.entries("problem")
 
     def leaks(self):

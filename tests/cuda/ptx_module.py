@@ -16,7 +16,7 @@ def translate(text):
     defined = sorted((function for function in functions if function.body is not None), key=lambda f: f.entry)
     by_name = {function.name: function for function in functions} | {function.name: function for function in defined}
     emitters, bodies = {}, []
-    for function in defined:                                    # what kernels call comes first: its shared memory is theirs too
+    for function in defined:                                    # first what kernels call: its shared memory is theirs
         emitter = emitters[function.name] = Emitter(function, by_name, places, ptx_opcodes, shared)
         bodies.append(emitter.text())
         shared = shared if function.entry else emitter.shared
@@ -100,12 +100,13 @@ def kernel(emitter, emitters):
     sizes = [at + p.size for p, at in zip(function.parameters, offsets(function.parameters), strict=True)]
     limit = function.limits.get("reqntid") or function.limits.get("maxntid") or [THREADS]
     waits = any(emitters[name].waits for name in reached)
-    return (f'{{"{function.name}", parameters_{mangle(function.name)}, {len(sizes)}, {max(sizes, default=0)}, {shared}, '
-            f'{min(limit[0], THREADS)}, {int("reqntid" in function.limits)}, {int(waits)}}},')
+    parameters = f"parameters_{mangle(function.name)}, {len(sizes)}, {max(sizes, default=0)}"
+    limits = f"{min(limit[0], THREADS)}, {int('reqntid' in function.limits)}"
+    return f'{{"{function.name}", {parameters}, {shared}, {limits}, {int(waits)}}},'
 
 
 def in_module(variables):
     """C of the function that says whether an access lies within one of the module's variables."""
-    inside = " || ".join(f"(address - (u64)v_{mangle(v.name)} < {v.size} && {v.size} - (address - (u64)v_{mangle(v.name)}) >= size)"
+    inside = " || ".join(f"(address - (u64)v_{mangle(v.name)} <= {v.size}u - size && size <= {v.size}u)"
                          for v in variables if v.space != "shared")
     return f"#ifdef CHECKED\nstatic int in_module(u64 address, u32 size) {{ return {inside or '0'}; }}\n#endif\n"

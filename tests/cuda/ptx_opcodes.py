@@ -1,9 +1,10 @@
 """What is known of PTX's instructions: a table of rows, each a pattern of the opcode and what writes the C for it.
 
-In a pattern ``.`` is a dot, ``<t:float>`` one of the types of that class, known as ``t`` in the row; the rest is a regular
-expression. Most rows are an expression with a signature: the type of the destination, then those of the operands, which
-the expression calls a, b, c, d. Not listed means not modelled, and raises; in particular every approximate instruction, every
-``.ftz``, and float arithmetic without ``.rn``, which an assembler may fuse into multiply-adds.
+In a pattern ``.`` is a dot, ``<t:float>`` one of the types of that class, known as ``t`` in the row; the rest is a
+regular expression. Most rows are an expression with a signature: the type of the destination, then those of the
+operands, which the expression calls a, b, c, d (``>``: registers may be wider than the types). Not listed means not
+modelled, and raises; in particular every approximate instruction, every ``.ftz``, and float arithmetic without ``.rn``,
+which an assembler may fuse into multiply-adds.
 """
 import re
 
@@ -63,7 +64,7 @@ def move(emitter, instruction, kinds):
         return emitter.write(to, kind, emitter.read(source, kind))
     parts = [part.strip() for part in (to if "{" in to else source).strip("{} ").split(",")]
     width = int(kind[1:]) // len(parts)
-    if kinds["t"][0] != "b" or width not in (16, 32) or "{" in to and "{" in source:
+    if kinds["t"][0] != "b" or width not in (16, 32) or ("{" in to and "{" in source):
         emitter.fail(f"mov of {to}, {source} not modelled")
     if "{" in to:
         value = emitter.read(source, kind)
@@ -102,7 +103,8 @@ def saturated(emitter, instruction, kinds):
 def select(emitter, instruction, kinds):
     kind = "b" + kinds["t"][1:]
     first, a, b, which = expect(emitter, instruction, 4)
-    return emitter.write(first, kind, f"{emitter.read(which, 'pred')} ? {emitter.read(a, kind)} : {emitter.read(b, kind)}")
+    yes, no = emitter.read(a, kind), emitter.read(b, kind)
+    return emitter.write(first, kind, f"{emitter.read(which, 'pred')} ? {yes} : {no}")
 
 
 ARITHMETIC = [

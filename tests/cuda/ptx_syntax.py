@@ -6,8 +6,10 @@ from dataclasses import dataclass, field
 SIZES = {f"{kind}{bits}": bits // 8 for kind in "bsu" for bits in (8, 16, 32, 64)} | {"f32": 4, "f64": 8}
 NAME = r"[A-Za-z_$%][\w$]*"
 
-HEADER = re.compile(rf"((?:\.(?:visible|weak|extern)\s+)*)\.(entry|func)\s*(?:\(([^)]*)\)\s*)?({NAME})\s*(?:\(([^)]*)\))?")
-VARIABLE = re.compile(rf"((?:\.(?:visible|weak|extern)\s+)*)\.(global|const|shared|local|param)\s+(?:\.align\s+(\d+)\s+)?"
+LINKAGE = r"((?:\.(?:visible|weak|extern)\s+)*)"
+
+HEADER = re.compile(rf"{LINKAGE}\.(entry|func)\s*(?:\(([^)]*)\)\s*)?({NAME})\s*(?:\(([^)]*)\))?")
+VARIABLE = re.compile(rf"{LINKAGE}\.(global|const|shared|local|param)\s+(?:\.align\s+(\d+)\s+)?"
                       rf"\.(\w+)\s+({NAME})((?:\[\d*\])*)\s*(?:=\s*(.*?))?\s*;", re.DOTALL)
 PARAMETER = re.compile(rf"\.param\s+(?:\.align\s+(\d+)\s+)?\.(\w+)\s+(?:\.ptr\s+(?:\.(?:global|const|shared|local)\s+)?"
                        rf"(?:\.align\s+\d+\s+)?)?({NAME})(?:\[(\d+)\])?")

@@ -1,13 +1,15 @@
 """The fake driver, through ctypes, against what the documentation of the CUDA driver API says."""
 import ctypes
+import pathlib
 import re
+import struct
 import subprocess
 import sys
+from ctypes import byref, c_float, c_int, c_size_t, c_uint, c_uint64, c_void_p
 
 import fake_driver
 import numpy as np
 import pytest
-from ctypes import byref, c_float, c_int, c_size_t, c_uint, c_uint64, c_void_p
 from fake_driver import FakeDriver, Launch
 
 PTX = """//
@@ -35,9 +37,9 @@ PTX = """//
     ld.param.b64 %d1, [x]; mov.u32 %r1, %tid.x; st.global.b32 [%d1], %r1; ret;
 }
 """
-INVALID_VALUE, NO_MEMORY, NOT_INITIALIZED, NO_DEVICE, INVALID_DEVICE, INVALID_IMAGE, INVALID_CONTEXT = 1, 2, 3, 100, 101, 200, 201
-NO_BINARY, INVALID_HANDLE, NOT_FOUND, ILLEGAL_ADDRESS, DESTROYED, MISALIGNED, LAUNCH_FAILED, NOT_SUPPORTED = (
-    209, 400, 500, 700, 709, 716, 719, 801)
+INVALID_VALUE, NO_MEMORY, NOT_INITIALIZED, NO_DEVICE, INVALID_DEVICE, INVALID_IMAGE = 1, 2, 3, 100, 101, 200
+INVALID_CONTEXT, NO_BINARY, INVALID_HANDLE, NOT_FOUND, ILLEGAL_ADDRESS, DESTROYED = 201, 209, 400, 500, 700, 709
+MISALIGNED, LAUNCH_FAILED, NOT_SUPPORTED = 716, 719, 801
 UNSUPPORTED, INVALIDATED, UNMATCHED, UNJOINED, IMPLICIT, CAPTURED = 900, 901, 903, 904, 906, 907
 
 
@@ -131,8 +133,8 @@ if "leave" not in sys.argv:
 
 def test_a_program_finds_the_library_by_its_name(driver):
     def run(*arguments, **settings):
-        return subprocess.run([sys.executable, "-c", PROGRAM, str(fake_driver.HERE), *arguments], capture_output=True, text=True,
-                              env=driver.environment(**settings))
+        return subprocess.run([sys.executable, "-c", PROGRAM, str(fake_driver.HERE), *arguments],
+                              capture_output=True, text=True, env=driver.environment(**settings))
 
     done = run()
     assert done.returncode == 0, done.stderr
@@ -201,7 +203,8 @@ def test_contexts(driver):
     assert cuda.status("cuCtxPushCurrent_v2", c_void_p(64)) == INVALID_CONTEXT
 
 
-@pytest.mark.parametrize("code, name", [(0, b"CUDA_SUCCESS"), (700, b"CUDA_ERROR_ILLEGAL_ADDRESS"), (100, b"CUDA_ERROR_NO_DEVICE")])
+@pytest.mark.parametrize("code, name", [
+    (0, b"CUDA_SUCCESS"), (700, b"CUDA_ERROR_ILLEGAL_ADDRESS"), (100, b"CUDA_ERROR_NO_DEVICE")])
 def test_error_names(driver, code, name):
     cuda, text = Cuda(driver.library), ctypes.c_char_p()
     cuda.cuGetErrorName(code, byref(text))
@@ -227,7 +230,8 @@ def test_memory_that_is_misused(driver, cuda):
 
 
 @pytest.mark.parametrize("offset, count, error, message", [
-    (0, 101, ILLEGAL_ADDRESS, "out-of-bounds access of 4 bytes at global"), (2, 1, MISALIGNED, "misaligned access of 4 bytes"),
+    (0, 101, ILLEGAL_ADDRESS, "out-of-bounds access of 4 bytes at global"),
+    (2, 1, MISALIGNED, "misaligned access of 4 bytes"),
     (-(1 << 40), 1, ILLEGAL_ADDRESS, "out-of-bounds")])
 def test_a_kernel_that_goes_wrong_fails_every_later_call(driver, cuda, offset, count, error, message):
     address = cuda.upload(np.zeros(100, np.float32))
@@ -348,7 +352,8 @@ def test_a_graph_replays_its_launches(driver, cuda):
 
 @pytest.mark.parametrize("name, arguments", [
     ("cuCtxSynchronize", []), ("cuMemAlloc_v2", [byref(c_uint64()), c_size_t(4)]), ("cuEventSynchronize", [None]),
-    ("cuMemcpyHtoD_v2", [c_uint64(0), None, c_size_t(0)]), ("cuStreamSynchronize", [None]), ("cuMemsetD8_v2", [c_uint64(0), 0, c_size_t(0)])])
+    ("cuMemcpyHtoD_v2", [c_uint64(0), None, c_size_t(0)]), ("cuStreamSynchronize", [None]),
+    ("cuMemsetD8_v2", [c_uint64(0), 0, c_size_t(0)])])
 def test_what_waits_is_refused_during_a_capture(driver, cuda, name, arguments):
     stream, graph = cuda.get(c_void_p, "cuStreamCreate", 0), c_void_p(1)
     cuda.cuStreamBeginCapture_v2(stream, 0)
@@ -360,7 +365,8 @@ def test_what_waits_is_refused_during_a_capture(driver, cuda, name, arguments):
 
 def test_rules_of_captures(driver, cuda):
     stream, other = cuda.get(c_void_p, "cuStreamCreate", 0), cuda.get(c_void_p, "cuStreamCreate", 1)
-    event, graph, state, address = cuda.get(c_void_p, "cuEventCreate", 0), c_void_p(), c_int(), cuda.upload(np.zeros(4, np.float32))
+    event, address = cuda.get(c_void_p, "cuEventCreate", 0), cuda.upload(np.zeros(4, np.float32))
+    graph, state = c_void_p(), c_int()
     assert cuda.status("cuStreamBeginCapture_v2", None, 0) == UNSUPPORTED
     cuda.cuStreamBeginCapture_v2(stream, 2)                     # relaxed: other calls are allowed, but for this stream
     cuda.cuCtxSynchronize()
@@ -385,11 +391,12 @@ def nvfatbin(*items, options=()):
     """A fat binary of PTX and cubins, made by NVIDIA's library."""
     pytest.importorskip("nvidia.cu13")
     import nvidia.cu13
-    found = [path for root in nvidia.cu13.__path__ for path in fake_driver.pathlib.Path(root).glob("lib/libnvfatbin.so*")]
+    found = [path for root in nvidia.cu13.__path__ for path in pathlib.Path(root).glob("lib/libnvfatbin.so*")]
     if not found:
         pytest.skip("nvidia-nvfatbin is not installed")
     library, handle, size = ctypes.CDLL(str(found[0])), c_void_p(), c_size_t()
-    assert library.nvFatbinCreate(byref(handle), (ctypes.c_char_p * len(options))(*options), c_size_t(len(options))) == 0
+    listed = (ctypes.c_char_p * len(options))(*options)
+    assert library.nvFatbinCreate(byref(handle), listed, c_size_t(len(options))) == 0
     for text in items:
         assert library.nvFatbinAddPTX(handle, text + b"\0", c_size_t(len(text) + 1), b"80", b"kernels", b"") == 0
     assert library.nvFatbinSize(handle, byref(size)) == 0
@@ -437,9 +444,10 @@ def test_a_cubin_stands_for_its_ptx(driver, cuda):
 
 
 def fat_entry(kind, data):
-    return fake_driver.struct.pack("<HHIQIIHHIIIQQQ", kind, 0x101, 72, len(data), 0, 0, 0, 7, 80, 0, 0, 0x11, 0, 0) + bytes(8) + data
+    header = struct.pack("<HHIQIIHHIIIQQQ", kind, 0x101, 72, len(data), 0, 0, 0, 7, 80, 0, 0, 0x11, 0, 0)
+    return header + bytes(8) + data
 
 
 def fat(entries):
     data = b"".join(entries)
-    return fake_driver.struct.pack("<IHHQ", 0xBA55ED50, 1, 16, len(data)) + data
+    return struct.pack("<IHHQ", 0xBA55ED50, 1, 16, len(data)) + data
