@@ -1,10 +1,10 @@
 /* A libcuda.so.1 without a device, for tests: memory is the host's, kernels are PTX translated by ptx.py.
 
-   Operations run when they are submitted, whatever their stream. What the caller did wrong is refused as the driver does, and
-   noted in the file FAKE_CUDA_LOG, with every launch, and at exit what is still alive. Settings, all from the environment:
-   FAKE_CUDA_FOLDER (see fake_images.h), FAKE_CUDA_LOG, FAKE_CUDA_DEVICES (1), FAKE_CUDA_MEMORY (bytes on a device),
-   FAKE_CUDA_FAIL (see fake_objects.h), FAKE_CUDA_RACE (1: look for races), FAKE_CUDA_FOREIGN (1: pointers belong to a context
-   other than the current one). */
+   Operations run when they are submitted, whatever their stream; all devices share their memory and objects. What the
+   caller did wrong is refused as the driver does, and noted in the file FAKE_CUDA_LOG, with every launch, and at exit
+   what is still alive. Settings, all from the environment: FAKE_CUDA_FOLDER (see fake_images.h), FAKE_CUDA_LOG,
+   FAKE_CUDA_DEVICES (1), FAKE_CUDA_MEMORY (bytes on a device), FAKE_CUDA_FAIL (see fake_objects.h), FAKE_CUDA_RACE
+   (1: look for races), FAKE_CUDA_FOREIGN (1: pointers belong to a context other than the current one). */
 #include "fake_objects.h"
 #include "fake_images.h"
 #include "fake_graphs.h"
@@ -86,9 +86,9 @@ API cuDeviceGetName(char *name, int length, CUdevice device) {
 
 API cuDeviceGetAttribute(int *value, int attribute, CUdevice device) {
     static const int known[][2] = {                         /* CU_DEVICE_ATTRIBUTE_...: */
-        {1, 1024}, {2, 1024}, {5, 0x7fffffff}, {8, 48 << 10}, {10, 32}, {16, 4},   /* threads and width of a block, width of a
-                                                   grid, shared memory of a block, threads of a warp, multiprocessors */
-        {39, 2048}, {41, 1}, {75, 8}, {76, 0}};             /* threads of a multiprocessor, one address space, compute capability */
+        {1, 1024}, {2, 1024}, {8, 48 << 10},                /* threads, width and shared memory of a block */
+        {5, 0x7fffffff}, {10, 32}, {16, 4}, {39, 2048},     /* width of a grid, warps, multiprocessors, their threads */
+        {41, 1}, {75, 8}, {76, 0}};                         /* one address space with the host, compute capability */
     ENTER(INITIALISED);
     NEED(value);
     if (device < 0 || device >= devices()) return CUDA_ERROR_INVALID_DEVICE;
@@ -142,7 +142,13 @@ API cuCtxSetCurrent(Context *context) {
     return CUDA_SUCCESS;
 }
 
-API cuCtxGetDevice(CUdevice *device) { ENTER(IN_CONTEXT); NEED(device); *device = current()->device; return CUDA_SUCCESS; }
+API cuCtxGetDevice(CUdevice *device) {
+    ENTER(IN_CONTEXT);
+    NEED(device);
+    *device = current()->device;
+    return CUDA_SUCCESS;
+}
+
 API cuCtxSynchronize(void) { ENTER(NOT_CAPTURING); return CUDA_SUCCESS; }
 
 API cuModuleLoadData(void **module, const void *image) {
@@ -161,7 +167,12 @@ API cuModuleGetFunction(void **function, void *module, const char *name) {
     return get_function(found, name, function);
 }
 
-API cuModuleUnload(void *module) { ENTER(NOT_CAPTURING); FIND(found, module, MODULE); unload(found); return CUDA_SUCCESS; }
+API cuModuleUnload(void *module) {
+    ENTER(NOT_CAPTURING);
+    FIND(found, module, MODULE);
+    unload(found);
+    return CUDA_SUCCESS;
+}
 
 API cuLibraryLoadData(void **library, const void *code, int *options, void **values, unsigned count_of_options,
                       int *library_options, void **library_values, unsigned count_of_library_options) {
@@ -181,7 +192,12 @@ API cuLibraryGetKernel(void **kernel, void *library, const char *name) {
     return get_function(found, name, kernel);
 }
 
-API cuLibraryUnload(void *library) { ENTER(INITIALISED); FIND(found, library, LIBRARY); unload(found); return CUDA_SUCCESS; }
+API cuLibraryUnload(void *library) {
+    ENTER(INITIALISED);
+    FIND(found, library, LIBRARY);
+    unload(found);
+    return CUDA_SUCCESS;
+}
 
 API cuKernelGetFunction(void **function, void *kernel) {
     ENTER(IN_CONTEXT);
@@ -191,8 +207,9 @@ API cuKernelGetFunction(void **function, void *kernel) {
     return CUDA_SUCCESS;
 }
 
-API cuLaunchKernel(void *function, unsigned grid_x, unsigned grid_y, unsigned grid_z, unsigned block_x, unsigned block_y,
-                   unsigned block_z, unsigned shared, void *stream, void **parameters, void **extra) {
+API cuLaunchKernel(void *function, unsigned grid_x, unsigned grid_y, unsigned grid_z,
+                   unsigned block_x, unsigned block_y, unsigned block_z,
+                   unsigned shared, void *stream, void **parameters, void **extra) {
     ENTER(IN_CONTEXT);
     FIND(found, function, FUNCTION);
     const ptx_kernel *kernel = found->kernel;
@@ -200,8 +217,9 @@ API cuLaunchKernel(void *function, unsigned grid_x, unsigned grid_y, unsigned gr
         note("problem", "%s: more than one dimension, or parameters in `extra`, is not modelled", kernel->name);
         return CUDA_ERROR_NOT_SUPPORTED;
     }
-    NEED(grid_x && block_x && block_x <= kernel->threads && (parameters || !kernel->count));
     unsigned char bytes[4096];
+    NEED(grid_x && block_x && block_x <= kernel->threads && (parameters || !kernel->count));
+    NEED(kernel->bytes <= sizeof bytes);
     for (uint32_t i = 0; i < kernel->count; i++)
         memcpy(bytes + kernel->parameters[i].offset, parameters[i], kernel->parameters[i].size);
     Operation operation = {.function = found, .grid = grid_x, .block = block_x, .shared = shared, .parameters = bytes,

@@ -20,6 +20,7 @@ struct Capture {
 };
 
 enum { RELAXED = 2, THREAD_LOCAL = 1, NON_BLOCKING = 1 };
+#define ENDED ((Capture *)1)                                /* of an event recorded in a capture that is over */
 
 static void forget(Operation *operation) {
     for (Operation *next; operation; operation = next) {
@@ -79,8 +80,9 @@ static CUresult run_kernel(const Operation *operation, const void *stream, const
     for (char *end = message; *end; end++) if (*end == '\n') *end = end[1] ? ';' : ' ';
     note("problem", "kernel %s: %s", function->kernel->name, message);
     if (status == PTX_REFUSED) return CUDA_ERROR_INVALID_VALUE;
-    sticky = strstr(message, "misaligned") ? CUDA_ERROR_MISALIGNED_ADDRESS
-        : strstr(message, "out-of-bounds") || strstr(message, "read-only") ? CUDA_ERROR_ILLEGAL_ADDRESS : CUDA_ERROR_LAUNCH_FAILED;
+    sticky = CUDA_ERROR_LAUNCH_FAILED;
+    if (strstr(message, "misaligned")) sticky = CUDA_ERROR_MISALIGNED_ADDRESS;
+    if (strstr(message, "out-of-bounds")) sticky = CUDA_ERROR_ILLEGAL_ADDRESS;
     return CUDA_SUCCESS;
 }
 
@@ -148,7 +150,7 @@ static CUresult finish(Object *stream, Operation **operations) {
         if (object->kind == STREAM) object->capture = 0, object->unjoined = 0;
     }
     for (Object *object = objects; object; object = object->next)
-        if (object->kind == EVENT && object->capture == capture) object->capture = (Capture *)1;   /* of no use any more */
+        if (object->kind == EVENT && object->capture == capture) object->capture = ENDED;
     *operations = capture->first;
     free(capture);
     if (status) forget(*operations), *operations = 0;

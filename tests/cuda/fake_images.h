@@ -1,7 +1,7 @@
 /* Finds the translated PTX of an image: PTX text, or a fat binary or cubin. Part of fake_driver.c.
 
-   A fat binary: a header (magic, version, its own size, the size of what follows), then entries, each a header (kind: 1 PTX,
-   2 cubin; at 4 its own size, at 8 the size of its data, at 40 flags: compressed by LZ4 or Zstandard) and its data.
+   A fat binary: a header (magic, version, its own size, the size of what follows), then entries, each a header (kind: 1
+   PTX, 2 cubin; at 4 its own size, at 8 the size of its data, at 40 flags, some for compression) and its data.
    The folder FAKE_CUDA_FOLDER has the translated modules, named by the digest of their text, without white space and
    comments, or by that of a whole image which the test has said to come from it. */
 enum { FAT_MAGIC = 0xba55ed50u, FAT_HEADER = 16, FAT_PTX = 1, FAT_COMPRESSED = 0xf000, ELF_MAGIC = 0x464c457fu };

@@ -5,7 +5,8 @@ API cuMemAlloc_v2(CUdeviceptr *address, size_t size) {
     NEED(address && size);
     const char *limit = getenv("FAKE_CUDA_MEMORY");
     uint64_t used = size;
-    for (const Object *object = objects; object; object = object->next) used += object->kind == MEMORY ? object->size : 0;
+    for (const Object *object = objects; object; object = object->next)
+        if (object->kind == MEMORY) used += object->size;
     if (limit && *limit && used > strtoull(limit, 0, 10)) return CUDA_ERROR_OUT_OF_MEMORY;
     void *memory = aligned_alloc(256, (size + 255) / 256 * 256);
     if (!memory) return CUDA_ERROR_OUT_OF_MEMORY;
@@ -28,7 +29,8 @@ API cuMemFree_v2(CUdeviceptr address) {
 }
 
 /* A copy or fill; a device address must lie in device memory with all its bytes. */
-static CUresult transfer(CUdeviceptr to, int to_device, CUdeviceptr from, int from_device, size_t size, int value, void *stream) {
+static CUresult transfer(CUdeviceptr to, int to_device, CUdeviceptr from, int from_device, size_t size, int value,
+                         void *stream) {
     if ((to_device && size && !allocation(to, size)) || (from_device && size && !allocation(from, size))) {
         note("problem", "copy or fill of %zu bytes outside device memory", size);
         return CUDA_ERROR_INVALID_VALUE;

@@ -1,4 +1,4 @@
-/* What the fake driver keeps: contexts, memory, handles, the log; and what it fails on request. Part of fake_driver.c. */
+/* What the fake driver keeps: contexts, memory, handles, the log; what fails on request. Part of fake_driver.c. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <pthread.h>
@@ -32,15 +32,18 @@ typedef unsigned long long CUdeviceptr;
     X(CUDA_ERROR_NOT_SUPPORTED, 801, "operation not supported")                                       \
     X(CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED, 900, "operation not permitted when stream is capturing") \
     X(CUDA_ERROR_STREAM_CAPTURE_INVALIDATED, 901, "operation failed due to a previous error during capture") \
+    X(CUDA_ERROR_STREAM_CAPTURE_MERGE, 902, "operation would merge two captures")                     \
     X(CUDA_ERROR_STREAM_CAPTURE_UNMATCHED, 903, "the capture was not begun on this stream")           \
     X(CUDA_ERROR_STREAM_CAPTURE_UNJOINED, 904, "capturing stream has unjoined work")                  \
-    X(CUDA_ERROR_STREAM_CAPTURE_IMPLICIT, 906, "operation would make the legacy stream depend on a capturing blocking stream") \
+    X(CUDA_ERROR_STREAM_CAPTURE_ISOLATION, 905, "dependency on work outside the capture")              \
+    X(CUDA_ERROR_STREAM_CAPTURE_IMPLICIT, 906, "the legacy stream would wait for a capturing stream") \
     X(CUDA_ERROR_CAPTURED_EVENT, 907, "operation not permitted on an event last recorded in a capturing stream")
 #define CODE(name, code, text) name = code,
 enum { ERRORS(CODE) };
 
 typedef enum { MEMORY, MODULE, LIBRARY, FUNCTION, STREAM, EVENT, GRAPH, EXECUTABLE, KINDS } Kind;
-static const char *const kind_names[KINDS] = {"memory", "module", "library", "function", "stream", "event", "graph", "executable"};
+static const char *const kind_names[KINDS] = {
+    "memory", "module", "library", "function", "stream", "event", "graph", "executable"};
 
 typedef struct Operation Operation;
 typedef struct Capture Capture;
@@ -70,7 +73,7 @@ static Context contexts[DEVICES] = {{0, 0}, {1, 0}, {2, 0}, {3, 0}, {4, 0}, {5, 
 static __thread Context *stack[DEPTH];
 static __thread int depth;
 static Object *objects;
-static int initialised, sticky;                             /* sticky: a kernel's error, which every later call returns */
+static int initialised, sticky;                             /* sticky: a kernel's error, which later calls return */
 static int64_t launches, problems;
 static pthread_mutex_t lock = PTHREAD_RECURSIVE_MUTEX_INITIALIZER_NP;
 
@@ -133,7 +136,7 @@ static Object *allocation(CUdeviceptr address, size_t size) {
     return 0;
 }
 
-/* What FAKE_CUDA_FAIL says of a function: "name=code", or "name=code@n" for its n-th call alone, separated by commas. */
+/* What FAKE_CUDA_FAIL says of a function: a list with commas of "name=code", or "name=code@n" for its n-th call. */
 static int injected(const char *name) {
     static struct { char name[64]; int calls; } counts[64];
     const char *list = getenv("FAKE_CUDA_FAIL");

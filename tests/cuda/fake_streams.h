@@ -36,8 +36,17 @@ API cuStreamWaitEvent(void *stream, void *event, unsigned flags) {
     FIND(waited, event, EVENT);
     Object *found;
     CUresult status = get_stream(stream, &found);
-    if (status || !waited->capture) return status;
-    if (waited->capture == (Capture *)1 || !found) return CUDA_ERROR_CAPTURED_EVENT;
+    if (status) return status;
+    if (!waited->capture && found && found->capture && waited->time >= 0) {
+        found->capture->invalid = 1;
+        return CUDA_ERROR_STREAM_CAPTURE_ISOLATION;
+    }
+    if (!waited->capture) return CUDA_SUCCESS;
+    if (waited->capture == ENDED || !found) return CUDA_ERROR_CAPTURED_EVENT;
+    if (found->capture && found->capture != waited->capture) {
+        found->capture->invalid = waited->capture->invalid = 1;
+        return CUDA_ERROR_STREAM_CAPTURE_MERGE;
+    }
     if (!found->capture) found->capture = waited->capture, found->unjoined = 1;
     if (waited->recorded != found) waited->recorded->unjoined = 0;
     return CUDA_SUCCESS;
@@ -51,7 +60,12 @@ API cuEventCreate(void **event, unsigned flags) {
     return CUDA_SUCCESS;
 }
 
-API cuEventDestroy_v2(void *event) { ENTER(IN_CONTEXT); FIND(found, event, EVENT); destroy(found); return CUDA_SUCCESS; }
+API cuEventDestroy_v2(void *event) {
+    ENTER(IN_CONTEXT);
+    FIND(found, event, EVENT);
+    destroy(found);
+    return CUDA_SUCCESS;
+}
 
 API cuEventRecord(void *event, void *stream) {
     ENTER(IN_CONTEXT);
@@ -79,7 +93,8 @@ API cuEventElapsedTime(float *milliseconds, void *start, void *end) {
     FIND(first, start, EVENT);
     FIND(last, end, EVENT);
     if (first->capture || last->capture) return CUDA_ERROR_CAPTURED_EVENT;
-    if (first->time < 0 || last->time < 0 || (first->flags | last->flags) & DISABLE_TIMING) return CUDA_ERROR_INVALID_HANDLE;
+    if (first->time < 0 || last->time < 0) return CUDA_ERROR_INVALID_HANDLE;
+    if ((first->flags | last->flags) & DISABLE_TIMING) return CUDA_ERROR_INVALID_HANDLE;
     *milliseconds = (float)(last->time - first->time);
     return CUDA_SUCCESS;
 }
@@ -146,5 +161,14 @@ static CUresult discard(Object *object) {
     return CUDA_SUCCESS;
 }
 
-API cuGraphDestroy(void *graph) { ENTER(IN_CONTEXT); FIND(found, graph, GRAPH); return discard(found); }
-API cuGraphExecDestroy(void *executable) { ENTER(IN_CONTEXT); FIND(found, executable, EXECUTABLE); return discard(found); }
+API cuGraphDestroy(void *graph) {
+    ENTER(IN_CONTEXT);
+    FIND(found, graph, GRAPH);
+    return discard(found);
+}
+
+API cuGraphExecDestroy(void *executable) {
+    ENTER(IN_CONTEXT);
+    FIND(found, executable, EXECUTABLE);
+    return discard(found);
+}

@@ -28,7 +28,6 @@ def translate(text):
         *(f"{emitter.header()};" for emitter in emitters.values()), *bodies,
         *(kernel_parameters(function) for function in entries),
         "const ptx_kernel ptx_kernels[] = {", *(kernel(emitters[f.name], emitters) for f in entries), "{0}};",
-        f"const uint32_t ptx_kernel_count = {len(entries)};",
         "void (*const ptx_functions[])(Thread *) = {", *(f"f_{mangle(function.name)}," for function in entries), "0};",
         in_module(variables),
     ]), entries
