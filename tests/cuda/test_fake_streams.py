@@ -99,6 +99,13 @@ def test_rules_of_captures(driver, cuda):
             cuda.cuEventRecord(event, other)
             cuda.cuStreamWaitEvent(stream, event, 0)
         assert cuda.status("cuStreamEndCapture", stream, byref(graph)) == (0 if joined else UNJOINED)
+    cuda.cuStreamBeginCapture_v2(stream, 2)
+    cuda.cuEventRecord(event, stream)
+    cuda.cuStreamWaitEvent(other, event, 0)
+    cuda.cuEventRecord(event, other)
+    cuda.cuStreamWaitEvent(stream, event, 0)
+    cuda.cuMemsetD8Async(address, 0, c_size_t(4), other)        # joined, and then more work
+    assert cuda.status("cuStreamEndCapture", stream, byref(graph)) == UNJOINED
 
 
 def test_captures_stay_apart(cuda):

@@ -122,7 +122,7 @@ def test_program(name):
     ("down", 4, 31, lambda i: i + 4 if i < 28 else i), ("down", 4, 0x181F, lambda i: i + 4 if i % 8 < 4 else i),
     ("up", 2, 0x1800, lambda i: i - 2 if i % 8 >= 2 else i), ("bfly", 16, 31, lambda i: i ^ 16), ("bfly", 1, 0x1C1F,
         lambda i: i ^ 1),
-    ("idx", 40, 31, lambda i: 8)])
+    ("idx", 40, 31, lambda i: 8), ("up", 3, 31, lambda i: i)])
 def test_shuffle(mode, by, clamp, source):
     text = program(f"add.s32 %r6, %r5, 100; shfl.sync.{mode}.b32 %r7|%p1, %r6, {by}, {clamp}, {ALL}; "
                    "st.global.b32 [%d2], %r7;")
@@ -138,6 +138,20 @@ def test_shuffle_says_whether_its_source_was_in_range():
 def test_shuffle_from_a_lane_that_does_not_take_part_gives_ones():
     text = program(f"shfl.sync.down.b32 %r6, %r5, 1, 31, {ALL}; st.global.b32 [%d2], %r6;")
     np.testing.assert_array_equal(result(text, LANES[:8].copy(), block=8), [1, 2, 3, 4, 5, 6, 7, 0xFFFFFFFF])
+
+
+def test_local_memory_begins_as_ones():
+    text = program("ld.local.b32 %r6, [depot+4]; st.local.b32 [depot+4], %r5; st.global.b32 [%d2], %r6;",
+                   declarations=".local .align 4 .b8 depot[8];")
+    np.testing.assert_array_equal(result(text), np.full(32, 0xFFFFFFFF))
+
+
+def test_a_function_has_shared_memory_of_its_own():
+    function = """.func put(.param .b32 x) { .reg .b32 %r<2>; .shared .align 4 .b8 own[8];
+                  ld.param.b32 %r1, [x]; st.shared.b32 [own], %r1; ret; }"""
+    text = program("st.shared.b32 [tile], %r5; { .param .b32 a; st.param.b32 [a], 1000; call put, (a); } "
+                   "ld.shared.b32 %r6, [tile]; st.global.b32 [%d2], %r6;", function, ".shared .align 4 .b8 tile[4];")
+    np.testing.assert_array_equal(result(text, LANES[5:6].copy(), block=1), [5])
 
 
 def test_every_instruction_in_the_table_is_run_by_a_test():

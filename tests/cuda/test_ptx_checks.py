@@ -102,6 +102,35 @@ def test_races_in_global_memory(body, who):
         result(program(body), np.arange(64, dtype=np.uint32), grid=2)
 
 
+READERS = """ld.param.b64 %d2, [y]; mov.b32 %r7, {readers}; shl.b32 %r8, 1, %r1; and.b32 %r7, %r7, %r8;
+    setp.ne.u32 %p1, %r7, 0; @%p1 ld.global.b32 %r6, [%d2]; {between} setp.ne.u32 %p2, %r4, {writer}; @%p2 ret;
+    st.global.b32 [%d2], %r4;"""
+
+
+@pytest.mark.parametrize("readers, writer, grid, block", [
+    (0b1, 1, 1, 2), (0b11, 1, 1, 2), (0b111, 2, 1, 3), (0b1, 32, 1, 33), (0b1, 1, 2, 1)])
+def test_a_write_after_reads_by_others(readers, writer, grid, block):
+    """Whoever read last, and how often: the writer, or others of its warp or block, hide none of the other readers."""
+    for between in ("", "@%p1 ld.global.b32 %r6, [%d2];"):
+        text = program(READERS.format(readers=readers, writer=writer, between=between))
+        with pytest.raises(ptx.Race, match=rf"read by thread .*is written .*by thread {writer % block} of "):
+            result(text, np.zeros(64, np.uint32), grid, block)
+
+
+def test_a_write_by_a_reader_of_another_warp():
+    """Thread 0 reads, then 32 and 33 of the next warp; 33 writes."""
+    text = program("""ld.param.b64 %d2, [y]; setp.eq.u32 %p1, %r1, 0; setp.ge.or.u32 %p1, %r1, 32, %p1;
+        @%p1 ld.global.b32 %r6, [%d2]; bar.warp.sync -1; setp.ne.u32 %p2, %r1, 33; @%p2 ret;
+        st.global.b32 [%d2], %r4;""")
+    with pytest.raises(ptx.Race, match=r"is written .* by thread 33 of block 0"):
+        result(text, np.zeros(64, np.uint32), block=64)
+
+
+def test_readers_in_a_barrier_interval_of_its_own_do_not_race():
+    for readers, writer in ((0b1, 1), (0b11, 1), (0b111, 2)):
+        result(program(READERS.format(readers=readers, writer=writer, between="bar.sync 0;")), LANES)
+
+
 @pytest.mark.parametrize("body", [
     "ld.param.b64 %d2, [y]; red.global.add.u32 [%d2], 1;",
     "ld.param.b64 %d1, [x]; ld.global.b32 %r6, [%d1]; st.global.b32 [%d2], %r6;",
