@@ -1,20 +1,19 @@
 """Runs PTX on the CPU: a test tool for machines without a GPU.
 
-``load`` translates every kernel of a PTX text to C, compiles it with gcc and returns a ``Module``;
-``Module.launch`` runs a kernel over the memory of this process. Anything not known (an instruction, a modifier, a
-state space) raises ``PtxError`` with its line; a misaligned access, one outside shared or local memory, a division
-by zero, a barrier that not all threads reach raise ``Fault`` when they run. On request accesses are checked against
-the buffers that a kernel may touch, and for races.
+``load`` translates every kernel of a PTX text to C and returns a ``Module``, which gcc compiles; ``Module.launch`` runs
+a kernel over the memory of this process. Anything not known (an instruction, a modifier, a state space) raises
+``PtxError`` with its line; a misaligned access, one outside shared or local memory, an integer division by zero and a
+barrier that not all threads reach raise ``Fault`` when they run. On request accesses are checked against the buffers
+that a kernel may touch, and for races.
 
-Modelled: the arithmetic to the bit (IEEE 754; of min and max, of conversions out of range and of shifts as in the
-PTX ISA), addressing, threads and blocks in one dimension, barriers, shuffles and votes in warps of 32, integer
-atomics. Not modelled: bits of a NaN (other than those of min and max), timing, caches, the order of memory
-operations between threads (they run in turn: what depends on the order is what the race check looks for), floats
-atomically added, approximate arithmetic, flushing of subnormals. It proves what the PTX says, not what an assembler
-or a device makes of it.
+Modelled: arithmetic to the bit (IEEE 754; min and max, conversions out of range and shifts as in the PTX ISA 9.0),
+addressing, threads and blocks in one dimension, barriers, shuffles and votes in warps of 32, integer atomics.
+Not modelled: the bits of a NaN (other than those of min and max), timing, caches, the order of memory operations
+between threads (they run in turn; what depends on the order is what the race check looks for), atomic operations on
+floats, approximate arithmetic, flushing of subnormals. Shared and local memory begin as NaNs, not as what was there.
+It proves what the PTX says, not what an assembler or a device makes of it.
 """
 import ctypes
-import functools
 import hashlib
 import os
 import pathlib
@@ -32,8 +31,7 @@ __all__ = ["Fault", "Module", "PtxError", "Race", "build", "load", "translate"]
 HERE = pathlib.Path(__file__).parent
 FLAGS = ("-O2", "-std=gnu11", "-ffp-contract=off", "-fwrapv", "-fno-strict-aliasing", "-fno-math-errno",
          "-U_FORTIFY_SOURCE", "-w", "-shared", "-fPIC", "-Wl,-Bsymbolic")
-RACE, BOUNDS = 1, 2
-FAULT, RACED, REFUSED = 1, 2, 3
+RACE, BOUNDS, RACED = 1, 2, 2                                   # flags of a job, and a status, of ptx_abi.h
 
 
 class Fault(RuntimeError):
@@ -65,24 +63,26 @@ def load(text):
 
 
 class Module:
-    """Translated PTX; ``kernels``: the names of its kernels. Compiled when a launch needs it, or found in the cache."""
+    """Translated PTX; ``kernels``: by name. Compiled when a launch first needs it, if the cache does not have it."""
 
     def __init__(self, text):
         self.lines = text.split("\n")
         self.source, entries = translate(text)
         self.kernels = {function.name: (number, function) for number, function in enumerate(entries)}
+        self.libraries = {}
 
-    @functools.cache                                            # noqa: B019 (modules live as long as the tests)
     def library(self, checked):
-        return ctypes.CDLL(str(build(self.source, checked)))
+        """The compiled module, with checks or without."""
+        if checked not in self.libraries:
+            self.libraries[checked] = ctypes.CDLL(str(build(self.source, checked)))
+        return self.libraries[checked]
 
     def launch(self, name, grid, block, *arguments, race=False, memory=None, shared=0):
         """Run ``grid`` blocks of ``block`` threads; arguments are numbers and arrays, as the kernel's parameters say.
 
         race: raise Race where threads race. memory: the buffers that may be accessed (arrays, or pairs of an address
-        and a size; a read-only array may only be read), or True for the arrays among the arguments; anything else
-        raises Fault.
-        shared: bytes of dynamic shared memory.
+        and a size; a read-only array may only be read), or True for the arrays among the arguments; an access to
+        anything else raises Fault. shared: bytes of dynamic shared memory.
         """
         number, function = self.kernels[name]
         packed = pack(function, arguments)
@@ -158,9 +158,8 @@ def build(source, checked):
     if not library.exists():
         with tempfile.TemporaryDirectory(dir=folder) as scratch:
             new = pathlib.Path(scratch) / "module.so"
-            command = ["gcc", *FLAGS, f"-I{HERE}", *["-DCHECKED"] * checked, "-x", "c", "-", "-o", str(new), "-lm",
-                       "-lpthread"]
-            done = subprocess.run(command, input=source, capture_output=True, text=True)
+            command = ["gcc", *FLAGS, f"-I{HERE}", *["-DCHECKED"] * checked, "-x", "c", "-", "-o", str(new)]
+            done = subprocess.run([*command, "-lm", "-lpthread"], input=source, capture_output=True, text=True)
             if done.returncode:
                 raise RuntimeError(f"gcc refused the translated PTX:\n{done.stderr}")
             os.replace(new, library)                            # whole or not at all: other processes may look

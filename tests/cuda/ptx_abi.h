@@ -30,5 +30,6 @@ typedef struct {
 } ptx_job;
 
 /* A module exports:
-     const uint32_t ptx_kernel_count;  const ptx_kernel ptx_kernels[];  int ptx_run(uint32_t kernel, const ptx_job *job); */
+     const ptx_kernel ptx_kernels[];                        the last has no name
+     int ptx_run(uint32_t kernel, const ptx_job *job);      the kernel's index in the table */
 #endif

@@ -6,7 +6,8 @@
 
 typedef int8_t s8; typedef int16_t s16; typedef int32_t s32; typedef int64_t s64; typedef __int128 s128;
 typedef uint8_t u8; typedef uint16_t u16; typedef uint32_t u32; typedef uint64_t u64; typedef unsigned __int128 u128;
-typedef u8 b8; typedef u16 b16; typedef u32 b32; typedef u64 b64; typedef float f32; typedef double f64; typedef u8 pred;
+typedef u8 b8; typedef u16 b16; typedef u32 b32; typedef u64 b64;
+typedef u8 pred; typedef float f32; typedef double f64;
 
 static inline f32 to_f32(u32 bits) { f32 x; memcpy(&x, &bits, 4); return x; }
 static inline f64 to_f64(u64 bits) { f64 x; memcpy(&x, &bits, 8); return x; }
@@ -31,7 +32,7 @@ EXTREMUM(min, f64, <, to_f64(0x7fffffffffffffffull))
 EXTREMUM(max, f32, >, to_f32(0x7fffffffu))
 EXTREMUM(max, f64, >, to_f64(0x7fffffffffffffffull))
 
-/* Shift amounts beyond the width shift everything out; lop3 looks its result up, a bit of each operand at a time. */
+/* Shift amounts beyond the width shift everything out. */
 #define SHIFTS(n)                                                                                                  \
     static inline u##n shl_##n(u##n a, u32 by) { return by < n ? (u##n)(a << by) : 0; }                            \
     static inline u##n shr_u##n(u##n a, u32 by) { return by < n ? (u##n)(a >> by) : 0; }                           \
@@ -42,6 +43,7 @@ static inline u32 shf_l(u32 a, u32 b, u32 by) { return (u32)((((u64)b << 32 | a)
 static inline u32 shf_r(u32 a, u32 b, u32 by) { return (u32)(by < 64 ? ((u64)b << 32 | a) >> by : 0); }
 static inline u32 at_most_32(u32 by) { return by < 32 ? by : 32; }
 
+/* Any function of three bits, as a table of its eight results. */
 static inline u32 lop3(u32 a, u32 b, u32 c, u32 table) {
     u32 result = 0;
     for (u32 bit = 0; bit < 32; bit++)
@@ -143,7 +145,8 @@ static inline f64 rpi_f64(f64 x) { return ceil(x); }
         return result;                                                                             \
     }
 #define ROUNDED_INTEGERS(d) \
-    ROUNDED(d, s8) ROUNDED(d, u8) ROUNDED(d, s16) ROUNDED(d, u16) ROUNDED(d, s32) ROUNDED(d, u32) ROUNDED(d, s64) ROUNDED(d, u64)
+    ROUNDED(d, s8) ROUNDED(d, u8) ROUNDED(d, s16) ROUNDED(d, u16)                                  \
+    ROUNDED(d, s32) ROUNDED(d, u32) ROUNDED(d, s64) ROUNDED(d, u64)
 ROUNDED(f32, f64) ROUNDED_INTEGERS(f32) ROUNDED_INTEGERS(f64)
 
 #define testp_finite(x) isfinite(x)

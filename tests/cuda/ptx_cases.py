@@ -1,7 +1,7 @@
 """What single PTX instructions must compute, from Python's integers and fractions and NumPy's floats.
 
-A case is an opcode, the types of its destination and operands, and a function of the operands' values; integers are Python's,
-floats NumPy scalars, predicates booleans. Operands are taken from POOLS, all against all.
+A case is an opcode, the types of its destination and operands, and a function of the operands' values; integers are
+Python's, floats NumPy scalars, predicates booleans. Operands are taken from POOLS, all against all.
 """
 import itertools
 import math
@@ -9,26 +9,27 @@ from fractions import Fraction
 
 import numpy as np
 
-DTYPES = {f"{kind}{n}": np.dtype(f"{'i' if kind == 's' else 'u'}{n // 8}") for kind in "sub" for n in (8, 16, 32, 64)} | {
-    "f32": np.dtype("f4"), "f64": np.dtype("f8"), "pred": np.dtype("u4")}
-PRECISION = {"f32": (24, -149), "f64": (53, -1074)}             # bits of a significand, exponent of the last subnormal one
+DTYPES = {"f32": np.dtype("f4"), "f64": np.dtype("f8"), "pred": np.dtype("u4"),
+          **{f"{kind}{n}": np.dtype(f"{image}{n // 8}") for kind, image in ("si", "uu", "bu") for n in (8, 16, 32, 64)}}
+PRECISION = {"f32": (24, -149), "f64": (53, -1074)}             # bits of a significand, exponent of the least number
 
 
 def floats(kind):
     info, dtype = np.finfo(DTYPES[kind]), DTYPES[kind].type
     tiny, one = dtype(info.tiny), dtype(1)
-    found = [dtype(x) for x in (0.0, 1.0, 1.5, 2.0, 2.5, 3.0, 0.1, 1 / 3, math.pi, 127.5, 255.5, 2.0**31, 2.0**32, 2.0**53, 2.0**63,
-                                2.0**64, 1e30, np.inf, np.nan)]
-    found += [tiny, info.smallest_subnormal, tiny / 2, info.max, np.nextafter(one, dtype(2)), np.nextafter(one, dtype(0)),
-              np.nextafter(dtype(2.0**31), dtype(0)), np.nextafter(dtype(2.0**63), dtype(0))]
+    found = [dtype(x) for x in (0.0, 1.0, 1.5, 2.0, 2.5, 3.0, 0.1, 1 / 3, math.pi, 127.5, 255.5, 2.0**31, 2.0**32,
+                                2.0**53, 2.0**63, 2.0**64, 1e30, np.inf, np.nan)]
+    found += [tiny, info.smallest_subnormal, tiny / 2, info.max, np.nextafter(one, dtype(2)),
+              *(np.nextafter(dtype(x), dtype(0)) for x in (1.0, 2.0**31, 2.0**63))]
     return found + [-x for x in found]
 
 
 def integers(kind):
     n, signed = int(kind[1:]), kind[0] == "s"
     low, high = (-(1 << n - 1), (1 << n - 1) - 1) if signed else (0, (1 << n) - 1)
-    found = {low, low + 1, high, high - 1, 0, 1, 2, 3, 7, 8, 31, 32, 33, 63, 64, 100, 0x1234567890ABCDEF & high, 0xA5 << n // 4 & high,
-             (1 << 24) + 1 & high, (1 << 53) + 1 & high, (1 << 63) + 1025 & high, *((-1, -2, -7, -100) if signed else ())}
+    found = {low, low + 1, high, high - 1, 0, 1, 2, 3, 7, 8, 31, 32, 33, 63, 64, 100, 0x1234567890ABCDEF & high,
+             0xA5 << n // 4 & high, (1 << 24) + 1 & high, (1 << 53) + 1 & high, (1 << 63) + 1025 & high,
+             *((-1, -2, -7, -100) if signed else ())}
     return sorted(found)
 
 
@@ -147,7 +148,8 @@ def permute(a, b, c):
 
 
 def look_up(a, b, c, d):
-    return number(d >> (4 * x + 2 * y + z) & 1 for x, y, z in zip(unpack(a, 32), unpack(b, 32), unpack(c, 32), strict=True))
+    digits = zip(unpack(a, 32), unpack(b, 32), unpack(c, 32), strict=True)
+    return number(d >> (4 * x + 2 * y + z) & 1 for x, y, z in digits)
 
 
 def compared(test, logic=None):
@@ -167,8 +169,9 @@ def compared(test, logic=None):
 def classified(test):
     def value(a):
         tiny = np.finfo(a).tiny
-        return bool({"finite": np.isfinite(a), "infinite": np.isinf(a), "number": not np.isnan(a), "notanumber": np.isnan(a),
-                     "normal": np.isfinite(a) and abs(a) >= tiny, "subnormal": 0 < abs(a) < tiny}[test])
+        return bool({"finite": np.isfinite(a), "infinite": np.isinf(a), "number": not np.isnan(a),
+                     "notanumber": np.isnan(a), "normal": np.isfinite(a) and abs(a) >= tiny,
+                     "subnormal": 0 < abs(a) < tiny}[test])
     return value
 
 

@@ -1,10 +1,10 @@
 /* Bounds and races, with CHECKED; otherwise nothing. Part of ptx_runtime.h.
 
    Two accesses to the same bytes race if one writes, not both are atomic, and nothing orders them: by threads of
-   different blocks of a launch (global memory), or by two threads of a block between the same two barriers (a bar.warp.sync
-   orders those of its warp). Threads run in turn here, so what is looked for is not an unlucky order but the missing
-   barrier: of each location the last write and the reads since are kept, whoever made them. Not understood: order made
-   by atomics and fences, as in "the last block to arrive sums up". */
+   different blocks of a launch (global memory), or by two threads of a block between the same two barriers (a
+   bar.warp.sync orders those of its warp). Threads run in turn here, so what is looked for is not an unlucky order but
+   the missing barrier: of each location the last write and the reads are kept, whoever made them. Not understood: order
+   made by atomics and fences, as in "the last block to arrive sums up". */
 #ifndef CHECKED
 #define check_global(...) ((void)0)
 #define check_shared(...) ((void)0)
@@ -57,10 +57,10 @@ static void race(const Access *earlier, int wrote, const Access *later, int kind
     if (now.races == REPORTS) return;
     reported[now.races][0] = earlier->line, reported[now.races][1] = later->line;
     now.races++;
-    report("line %u: race: %s address 0x%llx, %s by thread %u of block %u%s, is %s at line %u by thread %u of block %u\n",
-           earlier->line, space, (unsigned long long)address, verb[wrote], earlier->thread, earlier->block - 1,
-           earlier->thread == later->thread && earlier->block == later->block ? " and others" : "", verb[kind],
-           later->line, later->thread, later->block - 1);
+    int own = earlier->thread == later->thread && earlier->block == later->block;     /* the other reader is not known */
+    report("line %u: race: %s address 0x%llx, %s by thread %u of block %u%s, ", earlier->line, space,
+           (unsigned long long)address, verb[wrote], earlier->thread, earlier->block - 1, own ? " and others" : "");
+    report("is %s at line %u by thread %u of block %u\n", verb[kind], later->line, later->thread, later->block - 1);
 }
 
 /* Add a reader to those since the last write. */
@@ -113,7 +113,7 @@ static const ptx_range *range_of(u64 address) {
     return &ranges[last = low - 1];
 }
 
-static int in_module(u64 address, u32 size);                    /* generated: within one of the module's own variables */
+static int in_module(u64 address, u32 size);                    /* generated: within one of the module's variables */
 
 static void check_global(Thread *t, u64 address, u32 size, int kind, int line) {
     if (now.job->flags & PTX_BOUNDS && !in_module(address, size)) {

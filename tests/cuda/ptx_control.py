@@ -18,15 +18,13 @@ def branch_indexed(emitter, instruction, kinds):
 def call(emitter, instruction, kinds):
     """call of a function of this module, by name; parameters are variables in .param space."""
     operands = list(instruction.operands)
-    lists = [[name.strip() for name in part.strip("() ").split(",") if name.strip()]
-             for part in operands if "(" in part]
     names = [part for part in operands if "(" not in part]
+    given = [name.strip() for part in operands if "(" in part for name in part.strip("() ").split(",") if name.strip()]
     if len(names) != 1 or names[0] not in emitter.functions:
         emitter.fail(f"call of {', '.join(names)} not modelled")
     function = emitter.functions[names[0]]
     if function.body is None or function.entry:
         emitter.fail(f"{function.name} is no function with a body")
-    given = [name for part in lists for name in part]
     expected = function.results + function.parameters
     places = [emitter.place(name, "param") for name in given]
     if [place.size for place in places] != [parameter.size for parameter in expected]:
@@ -80,8 +78,7 @@ def shuffle(emitter, instruction, kinds):
     to, _, predicate = to.partition("|")
     operands = ", ".join([emitter.read(value, "b32"), *(emitter.read(each, "u32") for each in (source, clamp, mask))])
     done = emitter.write(to, "b32", "t->result")
-    if predicate:
-        done += emitter.write(predicate, "pred", "t->predicate")
+    done += emitter.write(predicate, "pred", "t->predicate") if predicate else ""
     return f"meet(t, {kinds['mode'].upper()}, {operands}, {emitter.line}); {done}"
 
 

@@ -36,7 +36,8 @@ class Place:
 
 
 class Emitter:
-    """One function's C. ``functions``: the module's, by name; ``places``: its variables'; ``table``: instructions."""
+    """One function's C. functions: the module's, by name; places: those of its variables; table: the instructions';
+    shared: bytes of static shared memory that are taken already."""
 
     def __init__(self, function, functions, places, table, shared=0):
         self.function, self.functions, self.table = function, functions, table
@@ -50,7 +51,8 @@ class Emitter:
         raise PtxError(self.line, what)
 
     def text(self):
-        """The C of the whole function; after it ``shared``, ``local``, ``waits``, ``calls`` and ``narrow`` are known."""
+        """The C of the whole function. Afterwards ``shared`` and ``local`` are the bytes it needs, ``waits`` is whether
+        its threads wait for one another, ``calls`` names what it calls, ``narrow``: it accesses 8 or 16 bits."""
         for parameter in self.function.results + self.function.parameters:
             self.names[parameter.name] = Place("param", f"p_{mangle(parameter.name)}", parameter.size)
         body = [self.statement(statement) for statement in self.function.body[1:-1]]
@@ -161,9 +163,8 @@ class Emitter:
             self.fail(f".{declared} register {name} used as .{kind}")
 
     def address_of(self, name, place, kind):
-        small = place.space in ("shared", "local")
-        wide = kind in ("u64", "b64", "s64") or (small and kind in ("u32", "b32", "s32"))
-        if not wide or place.space == "param":
+        small = place.space in ("shared", "local") and kind in ("u32", "b32", "s32")
+        if place.space == "param" or not (small or kind in ("u64", "b64", "s64")):
             self.fail(f"address of {name} read as .{kind}")
         return f"(({kind}){place.address})"
 
@@ -204,7 +205,7 @@ class Emitter:
         return f"r_{mangle(operand)} = (u{bits(declared)}){value};"
 
     def address(self, operand, space):
-        """A C expression for an address, ``[register+offset]`` or ``[variable+offset]``, in a space ("": generic)."""
+        """C for an address operand, ``[register+offset]`` or ``[variable+offset]``, in a space ("": generic)."""
         found = ADDRESS.match(operand)
         if not found:
             self.fail(f"address {operand!r} not understood")

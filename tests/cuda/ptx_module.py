@@ -16,7 +16,7 @@ def translate(text):
     defined = sorted((function for function in functions if function.body is not None), key=lambda f: f.entry)
     by_name = {function.name: function for function in functions} | {function.name: function for function in defined}
     emitters, bodies = {}, []
-    for function in defined:                                    # callees first: their shared memory is the kernels', too
+    for function in defined:                                    # first what kernels call: its shared memory is theirs
         emitter = emitters[function.name] = Emitter(function, by_name, places, ptx_opcodes, shared)
         bodies.append(emitter.text())
         shared = shared if function.entry else emitter.shared
@@ -28,7 +28,6 @@ def translate(text):
         *(f"{emitter.header()};" for emitter in emitters.values()), *bodies,
         *(kernel_parameters(function) for function in entries),
         "const ptx_kernel ptx_kernels[] = {", *(kernel(emitters[f.name], emitters) for f in entries), "{0}};",
-        f"const uint32_t ptx_kernel_count = {len(entries)};",
         "void (*const ptx_functions[])(Thread *) = {", *(f"f_{mangle(function.name)}," for function in entries), "0};",
         in_module(variables),
     ]), entries
@@ -100,15 +99,13 @@ def kernel(emitter, emitters):
     sizes = [at + p.size for p, at in zip(function.parameters, offsets(function.parameters), strict=True)]
     limit = function.limits.get("reqntid") or function.limits.get("maxntid") or [THREADS]
     waits = any(emitters[name].waits for name in reached)
-    widest, name = max(sizes, default=0), mangle(function.name)
-    return (f'{{"{function.name}", parameters_{name}, {len(sizes)}, {widest}, {shared}, '
-            f'{min(limit[0], THREADS)}, {int("reqntid" in function.limits)}, {int(waits)}}},')
+    parameters = f"parameters_{mangle(function.name)}, {len(sizes)}, {max(sizes, default=0)}"
+    limits = f"{min(limit[0], THREADS)}, {int('reqntid' in function.limits)}"
+    return f'{{"{function.name}", {parameters}, {shared}, {limits}, {int(waits)}}},'
 
 
 def in_module(variables):
     """C of the function that says whether an access lies within one of the module's variables."""
-    begin = "(address - (u64)v_{0})"
-    inside = " || ".join(f"({begin.format(mangle(v.name))} < {v.size} && "
-                         f"{v.size} - {begin.format(mangle(v.name))} >= size)"
+    inside = " || ".join(f"(address - (u64)v_{mangle(v.name)} <= {v.size}u - size && size <= {v.size}u)"
                          for v in variables if v.space != "shared")
     return f"#ifdef CHECKED\nstatic int in_module(u64 address, u32 size) {{ return {inside or '0'}; }}\n#endif\n"

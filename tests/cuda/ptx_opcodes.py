@@ -2,9 +2,9 @@
 
 In a pattern ``.`` is a dot, ``<t:float>`` one of the types of that class, known as ``t`` in the row; the rest is a
 regular expression. Most rows are an expression with a signature: the type of the destination, then those of the
-operands, which the expression calls a, b, c, d. Not listed means not modelled, and raises; in particular every
-approximate instruction, every ``.ftz``, and float arithmetic without ``.rn``, which an assembler may fuse into
-multiply-adds.
+operands, which the expression calls a, b, c, d (``>``: registers may be wider than the types). Not listed means not
+modelled, and raises; in particular every approximate instruction, every ``.ftz``, and float arithmetic without ``.rn``,
+which an assembler may fuse into multiply-adds.
 """
 import re
 
@@ -103,8 +103,8 @@ def saturated(emitter, instruction, kinds):
 def select(emitter, instruction, kinds):
     kind = "b" + kinds["t"][1:]
     first, a, b, which = expect(emitter, instruction, 4)
-    either = f"{emitter.read(a, kind)} : {emitter.read(b, kind)}"
-    return emitter.write(first, kind, f"{emitter.read(which, 'pred')} ? {either}")
+    yes, no = emitter.read(a, kind), emitter.read(b, kind)
+    return emitter.write(first, kind, f"{emitter.read(which, 'pred')} ? {yes} : {no}")
 
 
 ARITHMETIC = [

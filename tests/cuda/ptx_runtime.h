@@ -1,9 +1,9 @@
 /* What every translated module includes: threads of a block, memory accesses and their checks, launching.
 
    Blocks run one after the other. Threads of a kernel with barriers are coroutines, switched by _setjmp and _longjmp;
-   those of a kernel without are calls. Shared and local memory have addresses of their own, from 0, as on a GPU; generic
-   addresses, global and constant ones are the host's. Compiled with CHECKED, accesses to global and shared memory are
-   looked up in the job's ranges and recorded for races. */
+   those of a kernel without are calls. Shared and local memory have addresses of their own, from 0, as on a GPU;
+   generic addresses, global and constant ones are the host's. Compiled with CHECKED, accesses to global and shared
+   memory are looked up in the job's ranges and recorded for races. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -17,7 +17,7 @@
 enum { WARP = 32, MAX_THREADS = 1024, STACK = 128 << 10, LOCAL = 16 << 10 };
 enum { READ, WRITE, ATOMIC };                                   /* kinds of access */
 enum { READY, AT_BARRIER, AT_WARP, RETURNED };                  /* states of a thread */
-enum { SYNC, ALL, ANY, UNIFORM, BALLOT, UP, DOWN, BFLY, IDX, BAR, BAR_AND, BAR_OR, BAR_POPC };   /* what is waited for */
+enum { SYNC, ALL, ANY, UNIFORM, BALLOT, UP, DOWN, BFLY, IDX, BAR, BAR_AND, BAR_OR, BAR_POPC };   /* waited for */
 
 typedef struct {
     u32 id, state, line;
@@ -64,16 +64,18 @@ __attribute__((noreturn, noinline)) static void fault(const Thread *t, int line,
     stop();
 }
 
-__attribute__((noreturn, noinline)) static void bad_access(const Thread *t, const char *space, u64 address, u32 size, int line) {
+__attribute__((noreturn, noinline))
+static void bad_access(const Thread *t, const char *space, u64 address, u32 size, int line) {
+    const char *how = address & (size - 1) ? "misaligned" : "out-of-bounds";
     now.written = 0;
-    report("line %d: %s access of %u bytes at %s address 0x%llx (thread %u of block %u)", line,
-           address & (size - 1) ? "misaligned" : "out-of-bounds", size, space, (unsigned long long)address, t->id, now.block);
+    report("line %d: %s access of %u bytes at %s address 0x%llx (thread %u of block %u)", line, how, size, space,
+           (unsigned long long)address, t->id, now.block);
     stop();
 }
 
 #include "ptx_checks.h"
 
-/* Addresses: each returns where the host finds `size` bytes, a power of two, of which the address must be a multiple. */
+/* Each returns where the host finds `size` bytes, a power of two of which the address must be a multiple. */
 #define unlikely(x) __builtin_expect(!!(x), 0)
 
 static inline u8 *at_global(Thread *t, u64 address, u32 size, int kind, int line) {
@@ -97,8 +99,9 @@ static inline u8 *at_local(Thread *t, u64 address, u32 size, int kind, int line)
 }
 
 static inline u8 *at_generic(Thread *t, u64 address, u32 size, int kind, int line) {
-    if (address - (u64)shared_memory < sizeof shared_memory) return at_shared(t, address - (u64)shared_memory, size, kind, line);
-    if (address - (u64)t->local < LOCAL) return at_local(t, address - (u64)t->local, size, kind, line);
+    u64 in_shared = address - (u64)shared_memory, in_local = address - (u64)t->local;
+    if (in_shared < sizeof shared_memory) return at_shared(t, in_shared, size, kind, line);
+    if (in_local < LOCAL) return at_local(t, in_local, size, kind, line);
     return at_global(t, address, size, kind, line);
 }
 

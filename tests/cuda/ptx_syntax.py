@@ -7,6 +7,7 @@ SIZES = {f"{kind}{bits}": bits // 8 for kind in "bsu" for bits in (8, 16, 32, 64
 NAME = r"[A-Za-z_$%][\w$]*"
 
 LINKAGE = r"((?:\.(?:visible|weak|extern)\s+)*)"
+
 HEADER = re.compile(rf"{LINKAGE}\.(entry|func)\s*(?:\(([^)]*)\)\s*)?({NAME})\s*(?:\(([^)]*)\))?")
 VARIABLE = re.compile(rf"{LINKAGE}\.(global|const|shared|local|param)\s+(?:\.align\s+(\d+)\s+)?"
                       rf"\.(\w+)\s+({NAME})((?:\[\d*\])*)\s*(?:=\s*(.*?))?\s*;", re.DOTALL)

@@ -1,10 +1,16 @@
 /* The threads of a block: running them, barriers, and exchanges within a warp. Part of ptx_runtime.h. */
 
+/* Memory of every thread, of which the system gives what is touched. */
+static u8 *reserve(u64 size) {
+    u8 *memory = mmap(0, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (memory == MAP_FAILED) abort();
+    return memory;
+}
+
 static void prepare(void) {
     if (local_memory) return;
-    local_memory = mmap(0, (u64)MAX_THREADS * LOCAL, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    stacks = mmap(0, (u64)MAX_THREADS * STACK, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    if (local_memory == MAP_FAILED || stacks == MAP_FAILED) abort();
+    local_memory = reserve((u64)MAX_THREADS * LOCAL);
+    stacks = reserve((u64)MAX_THREADS * STACK);
     for (u32 i = 0; i < MAX_THREADS; i++) threads[i].id = i, threads[i].local = local_memory + (u64)i * LOCAL;
 }
 
@@ -93,8 +99,8 @@ static int exchange(Thread *t) {
 /* Wait at a bar.warp.sync, a vote or a shuffle for the lanes of the mask. */
 static void meet(Thread *t, u32 operation, u32 value, u32 source, u32 clamp, u32 mask, int line) {
     if (!(mask >> t->id % WARP & 1)) fault(t, line, "the thread is not in its own member mask");
-    t->operation = operation, t->value = value, t->source = source, t->clamp = clamp, t->mask = mask, t->line = (u32)line;
-    t->state = AT_WARP;
+    t->operation = operation, t->value = value, t->source = source, t->clamp = clamp, t->mask = mask;
+    t->line = (u32)line, t->state = AT_WARP;
     yield(t);
 }
 
@@ -111,7 +117,7 @@ __attribute__((noreturn)) static void stuck(void) {
     const Thread *waits = 0, *other = 0;
     for (u32 i = 0; i < now.job->block; i++) if (threads[i].state != RETURNED && !waits) waits = &threads[i];
     for (u32 i = 0; i < now.job->block && !other; i++)
-        if (threads[i].state != waits->state || threads[i].line != waits->line || threads[i].name != waits->name) other = &threads[i];
+        if (threads[i].state != waits->state || threads[i].line != waits->line) other = &threads[i];
     now.written = 0;
     report("line %u: thread %u of block %u waits for ever", waits->line, waits->id, now.block);
     if (other && other->state == RETURNED) report(": thread %u has returned", other->id);
@@ -145,7 +151,8 @@ static void run_coroutines(void) {
             returned += threads[i].state == RETURNED;
         }
         if (returned == now.job->block) return;
-        for (u32 i = 0; i < now.job->block; i++) if (threads[i].state == AT_WARP) released |= (u32)exchange(&threads[i]);
+        for (u32 i = 0; i < now.job->block; i++)
+            if (threads[i].state == AT_WARP) released |= (u32)exchange(&threads[i]);
         if (!released && !pass_barrier()) stuck();
     }
 }
