@@ -56,7 +56,7 @@ def bars(ax: Axes, rows: Sequence[Row], labels: Sequence[str], y: str = "ratio")
         if y == "ratio":
             ax.plot([row["low"], row["high"]], [place, place], color="black", linewidth=1)
             end = max(end, row["high"])
-        ax.annotate(f" {row[y]:,.3g}", (end, place), va="center", fontsize=8)
+        ax.annotate(f" {row[y]:,.0f}" if row[y] >= 100 else f" {row[y]:.3g}", (end, place), va="center", fontsize=8)
     ax.set_yticks(places, labels, fontsize=9)
     ax.invert_yaxis()
     ax.margins(x=0.12)
