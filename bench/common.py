@@ -80,11 +80,11 @@ def machine() -> Row:
     import numba
 
     import numoptim
-    from numoptim import native, threads
+    from numoptim import native
     commit = subprocess.run(["git", "describe", "--always", "--dirty"], cwd=Path(__file__).parent, capture_output=True,
                             text=True).stdout.strip()
     return {
-        "date": str(date.today()), "processor": processor(), "processors": threads.available(),
+        "date": str(date.today()), "processor": processor(), "processors": native.processors(),
         "system": f"{platform.system()} {platform.machine()}", "python": platform.python_version(),
         "numoptim": numoptim.__version__, "commit": commit, "kernels": native.source(),
         "numpy": np.__version__, "numba": numba.__version__,

@@ -30,7 +30,7 @@ from hand import by_hand
 from peer_server import PEERS, RATES, start
 
 import numoptim
-from numoptim.threads import available
+from numoptim.native import processors
 
 SIZES = (100, 1_000, 10_000, 100_000, 1_000_000, 10_000_000)
 QUICK = (100, 10_000, 1_000_000)
@@ -77,7 +77,7 @@ def trainer(optimizer: str, sizes: list[int]) -> numoptim.Trainer:
 
 def check(peer: Peer, name: str, optimizer: str) -> str:
     """Why this peer cannot be compared; "" if it can: three steps on 1,003 elements give numoptim's weights."""
-    made = peer.ask(make=name, optimizer=optimizer, sizes=[1003], threads=available())
+    made = peer.ask(make=name, optimizer=optimizer, sizes=[1003], threads=processors())
     if "absent" in made or "absent" in (made := peer.ask(run=3)):
         return str(made["absent"])
     own, (begin, _) = trainer(optimizer, [1003]), start(1003)
@@ -93,7 +93,7 @@ def against(other: dict[str, Timed], optimizer: str, sizes: list[int], rounds: i
     own = trainer(optimizer, sizes)
     case = f"{optimizer} step" if len(sizes) == 1 else f"{optimizer} {len(sizes)} x {sizes[0]}"
     yield from compared(measure({"numoptim": times(lambda: own.step(1)), **other}, rounds),
-                        case=case, dtype="float32", n=sum(sizes), threads=available())
+                        case=case, dtype="float32", n=sum(sizes), threads=processors())
 
 
 def whole(name: str, peer: Peer, optimizer: str, cases: list[list[int]], rounds: int) -> Iterator[Row]:
@@ -102,7 +102,7 @@ def whole(name: str, peer: Peer, optimizer: str, cases: list[list[int]], rounds:
         yield {"case": f"{optimizer} step", **absent(name, reason)}
         return
     for sizes in cases:
-        peer.ask(make=name, optimizer=optimizer, sizes=sizes, threads=available())
+        peer.ask(make=name, optimizer=optimizer, sizes=sizes, threads=processors())
         yield from against({name: peer.timed}, optimizer, sizes, rounds)
 
 
@@ -123,7 +123,7 @@ def rows(quick: bool) -> Iterator[Row]:
             for optimizer in optimizers:
                 yield from whole(name, peer, optimizer, [[n] for n in sizes] + many, rounds)
     with Peer("torch") as peer:
-        for optimizer, n, threads in itertools.product(optimizers, sizes, sorted({1, available()})):
+        for optimizer, n, threads in itertools.product(optimizers, sizes, sorted({1, processors()})):
             yield from kernel(optimizer, n, threads, peer, rounds)
     for optimizer, n in itertools.product(optimizers, sizes):
         yield from against(by_hand(optimizer, n), optimizer, [n], rounds)

@@ -15,17 +15,18 @@ import functools
 import itertools
 from collections.abc import Callable, Iterator
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 from common import Row, Timed, compared, measure, run, times
-from numba import njit
+from numba import carray, cfunc, from_dtype, njit, types
 
 from numoptim import gradient, native
 from numoptim.kernels.compile import OPTIONS, define
+from numoptim.kernels.intrinsics import at_address
 from numoptim.parameters import aligned_zeros
 from numoptim.rule import Rule
 from numoptim.rules import RULES
-from numoptim.threads import CREW, available
 
 NORMS_READ = {"lars": 2, "lbsgd_lars": 2, "lamb": 4}          # buffers
 SIZES = (100, 1_000, 10_000, 100_000, 1_000_000, 10_000_000, 50_000_000)
@@ -72,7 +73,7 @@ def step(made: native.Plan, size: int) -> Timed:
     """The rule's step; on small buffers from a jitted loop."""
     if size >= IN_LOOP:
         return times(lambda: made.run(1000))
-    entries, plans = zip(*(calls[0] for calls in made._phases), strict=True)
+    entries, plans = made._entries, [made._pieces[0]] * len(made._entries)
     return lambda count: caller(*entries)(count, *plans)
 
 
@@ -90,20 +91,22 @@ def copies(count: int) -> Callable[..., int]:
 
 
 @njit(**OPTIONS)
-def read(words):
-    """A pass that only reads."""
-    both = words[0]
-    for i in range(words.size):
-        both |= words[i]
-    return both
-
-
-@njit(**OPTIONS)
 def reads(count, words):
-    total = 0
+    """Passes that only read."""
+    total = words[0]
     for _ in range(count):
-        total ^= np.int64(read(words))
+        for i in range(words.size):
+            total |= words[i]
     return total
+
+
+@functools.cache
+def entry(work: Callable[..., int], count: int, scalar: np.dtype) -> Any:
+    """A C function ``f(plan, t)`` that does ``work`` once; a plan: size, addresses of ``count`` arrays."""
+    space = {"work": work, "carray": carray, "pointer": at_address(types.CPointer(from_dtype(scalar)))}
+    arrays = ", ".join(f"carray(pointer(plan[{k}]), (plan[0],))" for k in range(1, count + 1))
+    define(f"{work.__name__}{count}", f"def entry(plan, t):\n    return work(1, {arrays}) == 3\n", space)
+    return cfunc(types.int32(types.CPointer(types.int64), types.int64), **OPTIONS)(space["entry"])
 
 
 def noise(w, g, normal, h):
@@ -118,21 +121,28 @@ def limit(rule: Rule, arrays: list[np.ndarray], threads: int) -> Timed:
     size = arrays[0].size
     if rule.noisy:
         return step(plan(NOISE, arrays, threads), size)
-    kind, copy = np.dtype(f"i{arrays[0].itemsize}"), copies(len(arrays))
-    parts = [tuple(array[first:first + count] for array in arrays) for first, count in native.pieces(size, threads)]
-    inputs = [part[k].view(kind) for part in parts for k in range(NORMS_READ.get(rule.name, 0))]
-
-    def serial(count: int) -> None:
-        for words in inputs:
-            reads(count, words)
-        copy(count, *arrays)
+    words = [array.view(f"i{array.itemsize}") for array in arrays[:NORMS_READ.get(rule.name, 0)]]
+    copy = copies(len(arrays))
+    if size < IN_LOOP:
+        def serial(count: int) -> None:
+            for each in words:
+                reads(count, each)
+            copy(count, *arrays)
+        return serial
+    phases = [passes(reads, [each], threads) for each in words] + [passes(copy, arrays, threads)]
 
     def parallel() -> None:
-        if inputs:
-            CREW.run(lambda words: int(reads(1, words) == 0), [(words,) for words in inputs], threads - 1)
-        CREW.run(copy, [(1, *part) for part in parts], threads - 1)
+        for phase in phases:
+            phase()
+    return times(parallel)
 
-    return serial if len(parts) == 1 and (size < IN_LOOP or not inputs) else times(parallel)
+
+def passes(work: Callable[..., int], arrays: list[np.ndarray], threads: int) -> Callable[[], int]:
+    """``work`` on arrays cut into pieces, on threads as a rule's step is."""
+    plans = np.array([(count, *(array[first:].ctypes.data for array in arrays))
+                      for first, count in native.pieces(arrays[0].size, threads)])
+    address, jobs = entry(work, len(arrays), arrays[0].dtype).address, len(plans)
+    return lambda: native.extension().run(address, plans.ctypes.data, plans.strides[0], jobs, 1, threads)
 
 
 def check(rule: Rule, dtype: type) -> None:
@@ -162,7 +172,7 @@ def rows(quick: bool) -> Iterator[Row]:
         arrays = buffers(rule, size, dtype)
         moved = (len(arrays) * 2 - 1 + NORMS_READ.get(rule.name, 0)) * arrays[0].itemsize
         for threads in (1, 2):
-            if (threads > 1 and len(native.pieces(size, threads)) == 1) or threads > available():
+            if (threads > 1 and len(native.pieces(size, threads)) == 1) or threads > native.processors():
                 continue
             calls = {"numoptim": step(plan(rule, arrays, threads), size), "limit": limit(rule, arrays, threads)}
             rounds = 5 if quick else 7 if size > 10_000_000 else 15

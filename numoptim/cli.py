@@ -14,7 +14,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from . import __version__, native, threads
+from . import __version__, native
 from .aot import PACKAGE
 from .hyperparameters import COMMON, Hyper, checked, nearest
 from .optimizer import RuleOptimizer, find
@@ -173,7 +173,7 @@ def info(options: argparse.Namespace) -> int:
     python = f"{platform.python_version()} on {platform.system()} {platform.machine()}"
     rows = [("numoptim", __version__), ("Python", python)]
     rows += [(name, version(name)) for name in ("numba", "llvmlite", "numpy", "cffi")]
-    rows += [("CPU", _cpu()), ("processors", f"{threads.available()} usable"), ("kernels", native.source()),
+    rows += [("CPU", _cpu()), ("processors", f"{native.processors()} usable"), ("kernels", native.source()),
              ("C library", str(LIBRARY) if LIBRARY.exists() else "none: no C compiler when numoptim was installed"),
              ("threads", f"one below {native.SERIAL_BELOW:,} elements")]
     print("\n".join(_columns(rows)))

@@ -1,8 +1,10 @@
 """Kernels by address, ahead of time or compiled in process, and the plan that calls one on flat buffers."""
 import functools
 import math
+import os
 import warnings
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 from typing import Any
 
@@ -13,16 +15,22 @@ from .aot import PACKAGE, digest
 from .parameters import Array
 from .rule import Rule
 from .rules import RULES
-from .threads import CREW
 
-SERIAL_BELOW = 131_072         # elements: under this, waking a second thread costs more than it saves (measured)
-PIECES_PER_THREAD = 4          # so that a thread that loses its core for a moment does not hold up the rest
+SERIAL_BELOW = 32_768          # elements: under this, two threads take longer than one (measured)
+ROUSING = 262_144              # elements that it pays to wake a thread for
+PIECES_PER_THREAD = 4          # from there on, so that a thread that loses its core does not hold up the rest
 FIXED = 8                      # words of a plan before its buffers
+
+
+def processors() -> int:
+    """How many this process may run on."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 @functools.cache
 def extension() -> Any:
-    """``call(entry, plan, t)`` with addresses; ``rules``: {Rule: {phase: (entry for float32, for float64)}}; ``isa``.
+    """``call(entry, plan, t)`` with addresses, and ``run(entry, plans, stride, jobs, t, threads)``, which calls with
+    every plan; ``rules``: {Rule: {phase: (entry for float32, for float64)}}; ``isa``.
 
     From the package's compiled extension. Without one there are no rules, nor with one that was built from
     other sources than these, which a RuntimeWarning says.
@@ -43,13 +51,21 @@ def extension() -> Any:
                       f"in {PACKAGE} (digest {digest()}): kernels are compiled in process until numoptim is installed "
                       "anew", RuntimeWarning, stacklevel=2)
         rules = {}
-    return SimpleNamespace(call=lib.call, rules=rules, isa=lib.numoptim_isa())
+    return SimpleNamespace(call=lib.call, run=lib.run, rules=rules, isa=lib.numoptim_isa())
 
 
 def _without_extension() -> Any:
     import cffi
     function = functools.cache(functools.partial(cffi.FFI().cast, "int32_t (*)(intptr_t, int64_t)"))
-    return SimpleNamespace(call=lambda entry, plan, t: function(entry)(plan, t), rules={}, isa=0)
+
+    def call(entry: int, plan: int, t: int) -> int:
+        return int(function(entry)(plan, t))
+
+    def run(entry: int, plans: int, stride: int, jobs: int, t: int, threads: int) -> int:
+        with ThreadPoolExecutor(min(threads, jobs)) as pool:
+            return min(pool.map(lambda k: call(entry, plans + k * stride, t), range(jobs)))
+
+    return SimpleNamespace(call=call, run=run, rules={}, isa=0)
 
 
 def source() -> str:
@@ -85,7 +101,8 @@ def pieces(size: int, threads: int) -> list[tuple[int, int]]:
     threads = max(1, min(threads, 2 * size // SERIAL_BELOW))
     if threads == 1:
         return [(0, size)] if size else []
-    step = -(-size // (threads * PIECES_PER_THREAD * kernels.BLOCK)) * kernels.BLOCK
+    each = PIECES_PER_THREAD if size >= ROUSING else 1
+    step = -(-size // (threads * each * kernels.BLOCK)) * kernels.BLOCK
     return [(first, min(step, size - first)) for first in range(0, size, step)]
 
 
@@ -114,7 +131,7 @@ class Plan:
         self._wd = float(self.hyper["wd"].max(initial=0.0))
         self._rates = self.hyper["learning_rate"] if "learning_rate" in rule.fields else np.zeros_like(self._lr_mult)
         self._rate, self._rescale = np.nan, np.nan
-        self._helpers = threads - 1
+        self._threads = threads
         self._bind(buffers, np.ascontiguousarray(offsets), np.ascontiguousarray(group))
 
     def _bind(self, buffers: Sequence[Array], offsets: Array, group: Array) -> None:
@@ -125,14 +142,13 @@ class Plan:
                  norms.ctypes.data]
         addresses = [b.ctypes.data for b in buffers]
         words = np.array([(first, count, *table, *(a + first * itemsize for a in addresses))
-                          for first, count in pieces(size, self._helpers + 1)], np.int64)
+                          for first, count in pieces(size, self._threads)], np.int64)
         self._words = words.reshape(-1, FIXED + len(buffers))
         self._buffers, self._alive = list(buffers), (offsets, group, norms)
-        plans = [int(row.ctypes.data) for row in self._words]
-        phases = kernels.phases(self.rule) if plans else ()
-        calls = [[(entry(self.rule, buffers[0].dtype, phase), plan) for plan in plans] for phase in phases]
-        self._call, self._phases = extension().call, calls
-        self._only = calls[0][0] if len(calls) == len(plans) == 1 else None
+        self._entries = [entry(self.rule, buffers[0].dtype, phase) for phase in kernels.phases(self.rule)]
+        self._call, self._run = extension().call, extension().run
+        self._pieces = self._words.ctypes.data, self._words.strides[0], len(self._words)
+        self._only = (self._entries[0], self._pieces[0]) if len(self._entries) == len(self._words) == 1 else None
 
     def set_gradient(self, grad: Array) -> None:
         """Read another array, of the same size and dtype, from now on."""
@@ -160,9 +176,8 @@ class Plan:
             raise ValueError(f"{self.rule.name}: {kernels.STATUS[status]} ({self.hyper})")
 
     def _run_phases(self, t: int) -> int:
-        for calls in self._phases:
-            jobs = [(*call, t) for call in calls]
-            status = min(CREW.run(self._call, jobs, self._helpers)) if len(jobs) > 1 else self._call(*jobs[0])
+        for entry in self._entries if len(self._words) else ():
+            status = self._run(entry, *self._pieces, t, self._threads)
             if status:
-                return status
+                return int(status)
         return 0

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from . import checkpoint, lr_scheduler, threads
+from . import checkpoint, lr_scheduler, native
 from .hyperparameters import checked, nearest
 from .lr_scheduler import LRScheduler
 from .optimizer import Optimizer, RuleOptimizer, State, create
@@ -237,7 +237,7 @@ def _count(saved: Mapping[str, Any], key: str) -> int:
 
 def _thread_count(given: int | None) -> int:
     if given is None:
-        return threads.available()
+        return native.processors()
     return int(checked("threads", given, 1, "[1, inf)"))
 
 

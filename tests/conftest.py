@@ -6,13 +6,14 @@ from numoptim import native
 
 @pytest.fixture
 def split(monkeypatch):
-    """Make trainers split buffers of any size among threads; a list that tells how many pieces each call had."""
-    pieces, run = [], native.CREW.run
+    """Make trainers split buffers of any size among threads; a list of (pieces, threads) of every call that was."""
+    calls, run = [], native.extension().run
 
-    def spy(function, jobs, helpers):
-        pieces.append(len(jobs))
-        return run(function, jobs, helpers)
+    def spy(entry, plans, stride, jobs, t, threads):
+        if jobs > 1:
+            calls.append((jobs, threads))
+        return run(entry, plans, stride, jobs, t, threads)
 
     monkeypatch.setattr(native, "SERIAL_BELOW", 2)
-    monkeypatch.setattr(native.CREW, "run", spy)
-    return pieces
+    monkeypatch.setattr(native.extension(), "run", spy)
+    return calls

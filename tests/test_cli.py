@@ -12,7 +12,7 @@ from llvmlite import binding
 from rich.console import Console
 
 import numoptim
-from numoptim import native, threads
+from numoptim import native
 from numoptim.cli import main
 from numoptim.demo.tables import table
 from numoptim.demo.training import CHOICES, Result
@@ -92,7 +92,7 @@ def test_info(cli):
         assert shown[package] == importlib.metadata.version(package)
     assert shown["numoptim"] == numoptim.__version__ == importlib.metadata.version("numoptim")
     assert shown["Python"].startswith(platform.python_version())
-    assert shown["processors"] == f"{threads.available()} usable" and shown["kernels"] == native.source()
+    assert shown["processors"] == f"{native.processors()} usable" and shown["kernels"] == native.source()
     assert f"{native.SERIAL_BELOW:,}" in shown["threads"] and shown["CPU"].startswith(binding.get_host_cpu_name())
 
 

@@ -3,32 +3,16 @@ import os
 import subprocess
 import sys
 import threading
-from contextlib import suppress
 from functools import partial
 
 import numpy as np
 import pytest
 from test_optimizer import bits, draw, each_case, make
 
-from numoptim import Parameters, Trainer, native, threads
+from numoptim import Parameters, Trainer, native
 
 SHAPES = {"a": (4097,), "none": (0,), "b": (3, 1111), "c": (), "d": (25_000,)}
 MORE = {"lr_mult": {"a": 0.5, "c": 2}, "wd_mult": {"d": 3}}
-
-
-@pytest.fixture
-def split(monkeypatch):
-    """Trainers split buffers of any size; a list of how many pieces and helpers each call had."""
-    calls, run = [], threads.Crew.run
-
-    def spy(crew, function, jobs, helpers):
-        jobs = list(jobs)
-        calls.append((len(jobs), helpers))
-        return run(crew, function, jobs, helpers)
-
-    monkeypatch.setattr(native, "SERIAL_BELOW", 2)
-    monkeypatch.setattr(threads.Crew, "run", spy)
-    return calls
 
 
 def trained(opt, count, steps=4, dtype=np.float32):
@@ -44,7 +28,7 @@ def test_the_bits_do_not_depend_on_the_number_of_threads(split, name, keywords):
     assert split == []
     for count in (2, 3):
         assert bits(trained(make(name, keywords, **MORE), count).params.flat) == one
-        assert {helpers for _, helpers in split} == {count - 1} and min(pieces for pieces, _ in split) > 1
+        assert {threads for _, threads in split} == {count}
         split.clear()
 
 
@@ -55,19 +39,10 @@ def test_float64(split, name):
 
 
 def test_small_buffers_are_left_to_one_thread(monkeypatch):
-    monkeypatch.setattr(threads.Crew, "run", None)
+    monkeypatch.setattr(native.extension(), "run", None)
     trainer = trained("adam", 8)
-    assert trainer.params.flat.size < native.SERIAL_BELOW // 2 and trainer.threads == 8
+    assert trainer.params.flat.size < native.SERIAL_BELOW and trainer.threads == 8
     assert bits(trainer.params.flat) == bits(trained("adam", 1).params.flat)
-
-
-def test_one_thread_is_honoured_however_large_the_buffers(monkeypatch):
-    monkeypatch.setattr(threading.Thread, "start", None)
-    size = 4 * native.SERIAL_BELOW
-    for name in ("adam", "lars", "lbsgd", "sgld"):
-        trainer = Trainer(Parameters({"w": np.ones(size, np.float32)}), name, threads=1)
-        trainer.step(1, grads={"w": np.ones(size)})
-        assert (trainer.params.flat != 1).sum() > 0.99 * size
 
 
 def within(seconds, *functions):
@@ -115,25 +90,6 @@ def refused_steps():
     assert bits(trainer.params.flat) == bits(expected.params.flat)
 
 
-def test_an_exception_in_a_job_does_not_deadlock(monkeypatch):
-    """Jobs only call kernels, which raise nothing; should one raise, later calls must not wait for ever."""
-    monkeypatch.setattr(threading, "excepthook", lambda args: None)
-    crew = threads.Crew()
-
-    def job(k):
-        if k % 2:
-            raise RuntimeError("odd")
-        return k
-
-    def calls():
-        for _ in range(5):
-            with suppress(RuntimeError):
-                crew.run(job, [(k,) for k in range(50)], 2)
-        return sum(crew.run(job, [(2,)] * 50, 2))
-
-    assert within(30, calls) == [100]
-
-
 def test_several_threads_step_different_trainers_at_once(split):
     """Each as if it were alone; whoever finds the helpers busy works on its own."""
     cases = [("adam", 2), ("lamb", 3), ("sgld", 2), ("adam", 1), ("nadam", 2), ("lamb", 2)]
@@ -150,7 +106,7 @@ def test_several_threads_step_different_trainers_at_once(split):
 
 
 def test_threads_are_counted_by_what_the_process_may_use():
-    assert Trainer(Parameters({"w": np.zeros(1)}), "sgd").threads == threads.available() == len(os.sched_getaffinity(0))
+    assert Trainer(Parameters({"w": np.zeros(1)}), "sgd").threads == native.processors() == len(os.sched_getaffinity(0))
 
 
 SCRIPT = """
@@ -166,16 +122,19 @@ def steps(count, n=3):
     return trainer
 
 def helpers():
-    return sum(t.name == "numoptim" for t in threading.enumerate())
+    return sum(open(f"/proc/self/task/{t}/comm").read() == "numoptim\\n" for t in os.listdir("/proc/self/task"))
 """
 
 ONE = SCRIPT + """
-one = steps(1)
-assert threading.active_count() == 1
+one, size = steps(1), 500_000
+for name in ("adam", "lars", "lbsgd", "sgld"):
+    trainer = Trainer(Parameters({"w": np.ones(size, np.float32)}), name, threads=1)
+    trainer.step(1, grads={"w": np.ones(size)})
+assert helpers() == 0
 three = steps(3)
-assert helpers() == 2 and all(t.daemon for t in threading.enumerate() if t.name == "numoptim")
-steps(3)
-assert helpers() == 2                       # they stay, and are used again
+assert helpers() == 2
+steps(3), steps(2)
+assert helpers() == 2 and threading.active_count() == 1         # they stay, and are used again
 assert (one.params.flat.view(np.uint32) == three.params.flat.view(np.uint32)).all()
 """
 
@@ -226,6 +185,44 @@ assert codes == [0] * 10
 """
 
 
-@pytest.mark.parametrize("script", [ONE, FORK, WHILE_BUSY], ids=["threads of a process", "fork", "fork while busy"])
+SIGNALS = SCRIPT + """
+# A signal reaches the caller's thread, and Ctrl-C in the middle of steps leaves the helpers at work.
+import signal, time
+def interrupt(number, frame):
+    assert threading.current_thread() is threading.main_thread()
+    raise KeyboardInterrupt
+signal.signal(signal.SIGALRM, interrupt)
+steps(2)
+for k in range(20):
+    signal.setitimer(signal.ITIMER_REAL, 0.002 + k / 1000)
+    try:
+        while True:
+            steps(2, 1)
+    except KeyboardInterrupt:
+        pass
+assert steps(2).params.flat.tobytes() == steps(1).params.flat.tobytes() and helpers() == 1
+"""
+
+SLEEP = SCRIPT + """
+# Helpers that have slept wake, and use no processor while they sleep.
+import time
+expected = steps(1, 6).params.flat.tobytes()
+params = Parameters({"a": np.linspace(-1, 1, 150_000, dtype=np.float32), "b": np.ones(7, np.float32)})
+trainer = Trainer(params, "adam", threads=3)
+for k in range(6):
+    trainer.step(1, grads={key: np.cos(w * (k + 1)) for key, w in params.items()})
+    time.sleep(0.05)
+    start = time.process_time()
+    time.sleep(0.2)
+    assert time.process_time() - start < 0.1
+assert params.flat.tobytes() == expected
+"""
+
+
+SCRIPTS = {"threads of a process": ONE, "fork": FORK, "fork while busy": WHILE_BUSY, "signals": SIGNALS, "sleep": SLEEP}
+
+
+@pytest.mark.skipif(not native.extension().rules, reason="without a C compiler every step has threads of its own")
+@pytest.mark.parametrize("script", SCRIPTS.values(), ids=SCRIPTS)
 def test_in_a_process_of_its_own(script):
     subprocess.run([sys.executable, "-W", "ignore", "-c", script], check=True, timeout=300)

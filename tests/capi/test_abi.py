@@ -196,3 +196,14 @@ def test_every_bound_of_every_hyper_parameter(rule):
 
 def test_the_rules_are_those_of_the_package():
     assert list(BY_NAME) == [FFI.string(LIB.numoptim_rule_at(k).name).decode() for k in range(len(RULES))]
+
+
+# --- the extension's threads
+
+@tool("gcc")
+@pytest.mark.parametrize("sanitizer", ["thread", "address,undefined"])
+def test_helpers_do_every_job_once(sanitizer, tmp_path):
+    program = tmp_path / "crew"
+    run("gcc", "-D_GNU_SOURCE", "-O1", "-g", "-pthread", "-Wall", "-Wextra", "-Werror", f"-fsanitize={sanitizer}",
+        "-fno-sanitize-recover=all", f"-I{PACKAGE / 'aot'}", Path(__file__).with_name("crew.c"), "-o", program)
+    assert run(program) == "every job once\n"
