@@ -152,7 +152,7 @@ def exp(x: float) -> float:
     r = (x - k * 0.6931471803691238) - k * 1.9082149292705877e-10
     s = 1.0
     for i in range(14, 0, -1):
-        s = 1.0 + s * r / i
+        s = 1.0 + s * (r / i)
     return s * power(2.0, k) if k >= 0 else s / power(2.0, -k)
 
 

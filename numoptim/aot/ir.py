@@ -40,6 +40,8 @@ def emit(text: str, level: int, machine: str, unroll: bool) -> bytes:
     text = retargeted(text, triple, target).replace("@kernel0_", f"@kernel{level}_")
     if level < best - 1:
         text = re.sub(r"^(attributes #\d+ = \{)", r"\1 optsize", text, flags=re.M)
+    if level == 2:                             # a processor with AVX-512 reads ahead well enough by itself
+        text = re.sub(r"^ *call void @llvm\.prefetch.*\n", "", text, flags=re.M)
     parsed = llvm.parse_assembly(text)
     options = llvm.create_pipeline_tuning_options(speed_level=3)
     options.loop_unrolling = unroll            # of short loops it leaves scalar code, which is no longer vectorised
@@ -49,6 +51,14 @@ def emit(text: str, level: int, machine: str, unroll: bool) -> bytes:
             function.linkage = "internal"
     passes = llvm.create_pass_builder(target, options)
     passes.getModulePassManager().run(parsed, passes)
+    if level == 2:
+        unroller = llvm.create_new_function_pass_manager()
+        unroller.add_loop_unroll_pass()
+        unroller.add_instruction_combine_pass()
+        unroller.add_simplify_cfg_pass()
+        for function in parsed.functions:
+            if "span" in function.name and "float32" in function.name:    # the two vectors of a chunk
+                unroller.run(function, passes)
     code: bytes = target.emit_object(parsed)
     return code
 

@@ -28,11 +28,12 @@ import math
 
 from numoptim.rule import Rule, exp, log, power
 
+LOG = log(0.96)
 NEGLIGIBLE = 2.0**-60      # a product this small leaves 1 - product as it is; a decay, 1 - 0.5*decay
 
 
 def prepare(t, h):
-    factor = exp(h.schedule_decay * log(0.96))      # 0.96**schedule_decay
+    factor = exp(h.schedule_decay * LOG)            # 0.96**schedule_decay
     product, decay, s = 1.0, 1.0, 0
     while s < t and product >= NEGLIGIBLE and decay >= NEGLIGIBLE:     # 53 factors by default
         s += 1
