@@ -6,6 +6,7 @@
 #include <limits.h>
 #include <linux/futex.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <sys/syscall.h>
@@ -35,6 +36,7 @@ static struct {
 
 static atomic_uint left;                    /* jobs that are not finished */
 static atomic_int status, limit;            /* the least of theirs; how many threads may work */
+static atomic_int processor;                /* that the caller is on */
 static atomic_uint bell, asleep, waiting;   /* rings for every call; helpers and callers that only the system wakes */
 static atomic_flag busy = ATOMIC_FLAG_INIT;
 static intptr_t helpers;                    /* how many there are. This and the next for who has set `busy` */
@@ -115,12 +117,28 @@ static void drain_all(intptr_t thread)
         drain(thread, (thread + k) % threads);
 }
 
+/* Leaves the caller's processor, where both would take turns: the scheduler may not move a thread that sleeps there. */
+static int apart(void)
+{
+    cpu_set_t all, others;
+    const int caller = atomic_load(&processor);
+    if (sched_getcpu() != caller)
+        return 1;
+    if (sched_getaffinity(0, sizeof all, &all) != 0)
+        return 0;
+    others = all;
+    CPU_CLR(caller, &others);
+    return sched_setaffinity(0, sizeof others, &others) == 0 && sched_setaffinity(0, sizeof all, &all) == 0;
+}
+
 static void *help(void *index)
 {
     for (;;) {
         const unsigned heard = atomic_load(&bell);
-        drain_all((intptr_t)index);
-        if (!changed(&bell, heard)) {
+        const int useful = apart();
+        if (useful)
+            drain_all((intptr_t)index);
+        if (!useful || !changed(&bell, heard)) {
             atomic_fetch_add(&asleep, 1);
             sleep_while(&bell, heard);
             atomic_fetch_sub(&asleep, 1);
@@ -167,6 +185,7 @@ static int32_t shared(intptr_t entry, intptr_t plans, int64_t stride, int64_t jo
     atomic_store(&status, 0);
     atomic_store(&left, (unsigned)jobs);
     atomic_store(&limit, (int)threads);
+    atomic_store(&processor, sched_getcpu());
     for (int64_t k = 0; k < threads; k++) {
         const unsigned long long number = (atomic_load(&shares[k].ticket) >> 32) + 1;
         atomic_store(&shares[k].ticket, number << 32 | (unsigned)((k + 1) * jobs / threads - k * jobs / threads));
