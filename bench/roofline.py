@@ -22,7 +22,7 @@ from numba import njit
 
 from numoptim import gradient, native
 from numoptim.kernels.compile import OPTIONS, define
-from numoptim.parameters import aligned_zeros
+from numoptim.arrays import aligned_zeros
 from numoptim.rule import Rule
 from numoptim.rules import RULES
 from numoptim.threads import CREW, available

@@ -14,7 +14,7 @@ from .hyperparameters import checked, nearest
 from .lr_scheduler import LRScheduler
 from .optimizer import Optimizer, RuleOptimizer, State, create
 from .optimizer.rule_optimizer import Bound
-from .parameters import Parameters, aligned_zeros
+from .parameters import Parameters
 
 
 class Trainer:
@@ -38,7 +38,7 @@ class Trainer:
         self.params = params
         self.threads = _thread_count(threads)
         self._optimizer = optimizer
-        self._driver: _Flat | _Loop = _Flat(self) if _is_flat(optimizer) else _Loop(self)
+        self._driver: _Flat | _Loop = _driver(self)
 
     @property
     def optimizer(self) -> Optimizer:
@@ -66,6 +66,19 @@ class Trainer:
             self._copy_in(grads)
         self._driver.step()
 
+    def advance(self, batch_size: float) -> None:
+        """Before each replay of a CUDA graph with a captured ``step``: what the next step takes, put on the device.
+
+        ``step`` in a stream capture records kernels that read the step number and the hyper-parameters from the
+        device's memory, and is no step itself: its batch_size is not used. ``advance`` counts a step and writes its
+        number, learning rate and gradient scale there, on the parameters' stream, where the graph must follow.
+        RuntimeError where nothing was captured, or not since hyper-parameters (but the learning rate), multipliers or
+        states have changed.
+        """
+        if not isinstance(self._driver, _Graphed):
+            raise RuntimeError("advance goes with captured steps of a built-in optimizer or Rule on a GPU")
+        self._driver.advance(checked("batch_size", batch_size, 1.0, "(0, inf)"))
+
     def zero_grad(self) -> None:
         """Set all gradients to 0."""
         self.params.grad.flat.fill(0)
@@ -76,15 +89,14 @@ class Trainer:
         for name in grads:
             if name not in self.params:
                 raise ValueError(f"grads: no parameter {name!r}{nearest(str(name), self.params)}")
-        arrays = {}
+        arrays, memory = {}, self.params.memory
         for name, weight in self.params.items():
             if name not in grads:
                 raise ValueError(f"grads: {name!r} is missing; every parameter needs one")
-            arrays[name] = array = np.asarray(grads[name])
+            arrays[name] = array = memory.given(grads[name])
             if array.shape != weight.shape:
                 raise ValueError(f"grads: {name!r} has shape {array.shape}; expected {weight.shape}")
-            if not np.can_cast(array.dtype, weight.dtype, "same_kind"):
-                raise TypeError(f"grads: {name!r} is {array.dtype}; expected {weight.dtype}")
+            memory.check_source(f"grads: {name!r}", array, weight)
         for name, array in arrays.items():
             self.params.grad[name] = array
 
@@ -155,24 +167,25 @@ class _Flat:
         optimizer, params = trainer._optimizer, trainer.params
         assert isinstance(optimizer, RuleOptimizer)
         self.optimizer = optimizer
-        self.adopt(optimizer._state(params.flat, params.flat.shape, range(len(params)), params.offsets))
+        self.adopt(optimizer._state(params.memory, params.flat, params.flat.shape, range(len(params)), params.offsets))
 
     def adopt(self, state: Any) -> None:
         params = self.trainer.params
-        self.bound = Bound(self.optimizer, params.flat, params.grad.flat, state, range(len(params)), params.offsets,
-                           self.trainer.threads)
+        self.bound = Bound(self.optimizer, params.memory, params.flat, params.grad.flat, state, range(len(params)),
+                           params.offsets, self.trainer.threads)
         self.bound.refresh()
         self.prepare, self.step = self.bound.prepare, self.bound.step
 
     def save(self) -> dict[str, Any]:
         state, optimizer = self.bound.state, self.optimizer
-        return {"rule": state.rule.name, "slots": state.slots, "t": state.t, "offset": state.offset,
+        slots = {name: self.trainer.params.memory.host(slot) for name, slot in state.slots.items()}
+        return {"rule": state.rule.name, "slots": slots, "t": state.t, "offset": state.offset,
                 "noise": optimizer._noise, "options": {key: getattr(optimizer, key) for key in optimizer.options}}
 
     def load(self, saved: dict[str, Any], optimizer: Any) -> State:
         for key in optimizer.options:
             setattr(optimizer, key, saved["options"][key])
-        rule, flat = optimizer.rule, self.trainer.params.flat
+        rule, flat, memory = optimizer.rule, self.trainer.params.flat, self.trainer.params.memory
         if saved["rule"] != rule.name or tuple(saved["slots"]) != optimizer._slot_names():
             raise ValueError(f"its slots {tuple(saved['slots'])} of {saved['rule']!r} are not those of {rule.name!r}")
         optimizer._noise = _count(saved, "noise")
@@ -180,9 +193,40 @@ class _Flat:
         for name, slot in saved["slots"].items():
             if slot.shape != flat.shape or slot.dtype != flat.dtype:
                 raise ValueError(f"slot {name!r} is {slot.dtype} {slot.shape}; expected {flat.dtype} {flat.shape}")
-            state.slots[name] = aligned_zeros(flat.size, flat.dtype)
-            state.slots[name][...] = slot
+            state.slots[name] = memory.zeros(flat.size, flat.dtype)
+            memory.write(state.slots[name], slot)
         return state
+
+
+class _Graphed(_Flat):
+    """The same on a GPU, where steps can be captured in CUDA graphs."""
+
+    def __init__(self, trainer: Trainer) -> None:
+        self._captured: list[Any] = []              # plans whose memory graphs may still use
+        super().__init__(trainer)
+
+    def adopt(self, state: Any) -> None:
+        super().adopt(state)
+        self.prepare, self.step = self._prepare, self._step
+
+    def _prepare(self, batch_size: float) -> None:
+        self._capturing = self.trainer.params.memory.capturing()
+        if not self._capturing:
+            self.bound.prepare(batch_size)
+
+    def _step(self) -> None:
+        if self._capturing:
+            plan = self.bound.capture()
+            if plan not in self._captured[-1:]:
+                self._captured.append(plan)
+        else:
+            self.bound.step()
+
+    def advance(self, batch_size: float) -> None:
+        if not self._captured:
+            raise RuntimeError("advance goes before the replay of a captured step: none has been captured")
+        self.bound.prepare(batch_size)
+        self.bound.advance(self._captured[-1])
 
 
 class _Loop:
@@ -190,6 +234,7 @@ class _Loop:
 
     def __init__(self, trainer: Trainer) -> None:
         self.trainer, self.optimizer = trainer, trainer._optimizer
+        self.host = trainer.params.device == "cpu"
         self.adopt([self.optimizer.create_state(i, w) for i, w in enumerate(trainer.params.values())])
 
     def adopt(self, states: Any) -> None:
@@ -202,11 +247,16 @@ class _Loop:
             self.scale = self.trainer.params.flat.dtype.type(batch_size)
         if not 0 < self.scale < math.inf:
             raise ValueError(f"batch_size={batch_size!r} is out of range for {self.scale.dtype}")
+        if not self.host and self.scale != 1:
+            raise ValueError(f"batch_size={batch_size!r}: on a GPU an optimizer written in Python gets its gradients as "
+                             "they are; divide them there, and step with batch_size=1")
 
     def step(self) -> None:
         params = self.trainer.params
         for index, (name, weight) in enumerate(params.items()):
-            self.optimizer.update(index, weight, np.asarray(params.grad[name] / self.scale), self.states[index])
+            grad = params.grad[name]
+            self.optimizer.update(index, weight, np.asarray(grad / self.scale) if self.host else grad,
+                                  self.states[index])
 
     def save(self) -> dict[str, Any]:
         return {"states": [_plain(state) for state in self.states], "counts": self.optimizer._counts}
@@ -216,6 +266,12 @@ class _Loop:
             raise ValueError(f"it has {len(saved['states'])} states for {len(self.states)} parameters")
         optimizer._counts = dict(saved["counts"])
         return list(saved["states"])
+
+
+def _driver(trainer: Trainer) -> _Flat | _Loop:
+    if not _is_flat(trainer._optimizer):
+        return _Loop(trainer)
+    return _Flat(trainer) if trainer.params.device == "cpu" else _Graphed(trainer)
 
 
 def _is_flat(optimizer: Optimizer) -> bool:

@@ -17,7 +17,7 @@ import numpy as np
 
 from numoptim import Parameters, Trainer
 from numoptim.optimizer import LBSGD, RuleOptimizer, create
-from numoptim.parameters import Array
+from numoptim.arrays import Array
 
 from .digits import Digits, Network, accuracy, load
 from .training import BATCH, CHOICES, batches

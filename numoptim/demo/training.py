@@ -8,7 +8,7 @@ import numpy as np
 
 from numoptim import Parameters, Trainer
 from numoptim.optimizer import RuleOptimizer, create
-from numoptim.parameters import Array
+from numoptim.arrays import Array
 
 from .digits import Digits, Network, accuracy, loss
 

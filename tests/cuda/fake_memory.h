@@ -67,6 +67,11 @@ API cuMemcpyDtoHAsync_v2(void *to, CUdeviceptr from, size_t size, void *stream) 
     return transfer((CUdeviceptr)to, 0, from, 1, size, 0, stream);
 }
 
+API cuMemcpyDtoDAsync_v2(CUdeviceptr to, CUdeviceptr from, size_t size, void *stream) {
+    ENTER(IN_CONTEXT);
+    return transfer(to, 1, from, 1, size, 0, stream);
+}
+
 API cuMemsetD8_v2(CUdeviceptr to, unsigned char value, size_t size) {
     ENTER(NOT_CAPTURING);
     return transfer(to, 1, 0, 0, size, value, 0);
