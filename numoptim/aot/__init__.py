@@ -11,8 +11,9 @@ PACKAGE = Path(__file__).parents[1]
 
 
 def digest() -> str:
-    """Of everything in this package that a library is made from."""
+    """Of everything in this package that the C library and Python's extension are made from."""
     files = [PACKAGE / f"{name}.py" for name in ("gradient", "hyperparameters", "random", "rule")]
+    files += [PACKAGE / "cuda" / name for name in ("launcher.c", "launcher.h")]
     for folder in ("aot", "kernels", "rules"):
         files += sorted(path for path in (PACKAGE / folder).iterdir() if path.suffix in (".py", ".c", ".h", ".in"))
     whole = hashlib.sha256()

@@ -19,6 +19,7 @@ from numoptim.rule import Rule
 from . import digest, header
 
 HERE = Path(__file__).parent
+CUDA = HERE.parent / "cuda"
 ALLOWED = {"memset", "_GLOBAL_OFFSET_TABLE_"}        # what kernels may need of the world
 EXTENSION = """
 /* Addresses as integers: cffi converts those several times faster than pointers. */
@@ -133,7 +134,7 @@ def packages(out: Path, version: str) -> None:
 
 
 def extension(out: Path, tools: Toolchain) -> None:
-    """Write ``out``/_native.abi3.so: the static library, and a function that calls an entry with a plan.
+    """Write ``out``/_native.abi3.so: the static library, the launcher of GPU kernels, and ``call``.
 
     Raises Unavailable where Python's headers are missing.
     """
@@ -142,15 +143,16 @@ def extension(out: Path, tools: Toolchain) -> None:
         raise Unavailable(f"no {include / 'Python.h'}")
     import cffi
     builder = cffi.FFI()
-    builder.cdef(header.common() + "int32_t call(intptr_t entry, intptr_t plan, int64_t t);")
-    builder.set_source("numoptim._native", f'#include "numoptim.h"\n{EXTENSION}')
+    builder.cdef(header.common() + header.launcher() + "int32_t call(intptr_t entry, intptr_t plan, int64_t t);")
+    builder.set_source("numoptim._native", f'#include "numoptim.h"\n#include "launcher.h"\n{EXTENSION}')
     with tempfile.TemporaryDirectory() as temporary:
         work = Path(temporary)
         with contextlib.redirect_stdout(None):
             builder.emit_c_code(str(work / "_native.c"))
         static, headers = (out / "lib/libnumoptim.a").resolve(), (out / "include").resolve()
-        tools.compile("-O2", "-fPIC", "-shared", "-s", "_native.c", str(static), f"-I{include}", f"-I{headers}",
-                      "-o", "made", "-Wl,--exclude-libs,ALL", "-Wl,-Bsymbolic", "-Wl,--build-id=none", cwd=work)
+        tools.compile("-O2", "-fPIC", "-fvisibility=hidden", "-shared", "-s", "_native.c", str(CUDA / "launcher.c"),
+                      str(static), f"-I{include}", f"-I{headers}", f"-I{CUDA}", "-o", "made",
+                      "-Wl,--exclude-libs,ALL", "-Wl,-Bsymbolic", "-Wl,--build-id=none", "-ldl", "-lpthread", cwd=work)
         _replace(work / "made", out / "_native.abi3.so")
 
 

@@ -59,15 +59,16 @@ class FakeDriver:
             link.unlink(missing_ok=True)
             link.symlink_to(library)
 
-    def settings(self, devices=1, fail=None, memory=None, race=False, foreign=False):
-        """Environment variables. devices: how many; fail: codes by function, ``{"cuMemAlloc_v2": 2}``, or
-        ``{"cuLaunchKernel@3": 719}`` for its third call alone; memory: bytes on the device; race: look for races;
-        foreign: pointers belong to another context than the current one."""
+    def settings(self, devices=1, version=13000, fail=None, memory=None, race=False, foreign=False):
+        """Environment variables. devices: how many; version: the driver's, 12040 for CUDA 12.4; fail: codes by
+        function, ``{"cuMemAlloc_v2": 2}``, or ``{"cuLaunchKernel@3": 719}`` for its third call alone; memory: bytes on
+        the device; race: look for races; foreign: pointers belong to another context than the current one."""
         failures = [(*name.split("@"), code) for name, code in (fail or {}).items()]
         listed = ",".join(f"{name}={code}" + "".join(f"@{n}" for n in nth) for name, *nth, code in failures)
         return {"FAKE_CUDA_FOLDER": str(self.modules), "FAKE_CUDA_LOG": str(self.log),
-                "FAKE_CUDA_DEVICES": str(devices), "FAKE_CUDA_FAIL": listed, "FAKE_CUDA_MEMORY": str(memory or ""),
-                "FAKE_CUDA_RACE": str(int(race)), "FAKE_CUDA_FOREIGN": str(int(foreign))}
+                "FAKE_CUDA_DEVICES": str(devices), "FAKE_CUDA_VERSION": str(version), "FAKE_CUDA_FAIL": listed,
+                "FAKE_CUDA_MEMORY": str(memory or ""), "FAKE_CUDA_RACE": str(int(race)),
+                "FAKE_CUDA_FOREIGN": str(int(foreign))}
 
     def environment(self, **settings):
         """The environment for a subprocess that loads libcuda.so.1."""
