@@ -3,13 +3,16 @@
 Functions on memory and streams are called ``with context:``, and return before the device has done what they ask for.
 """
 import contextlib
+import ctypes
 import functools
 import weakref
 from typing import Any
 
 from numoptim.arrays import Array
 
-LEGACY, PER_THREAD = 1, 2       # streams that need not be made; other numbers are handles
+LEGACY, PER_THREAD = 1, 2               # streams that need not be made; other numbers are handles
+MEMORY_TYPE, DEVICE_ORDINAL = 2, 9      # CU_POINTER_ATTRIBUTE_...
+DEVICE = 2                              # CU_MEMORYTYPE_DEVICE
 
 
 @functools.cache
@@ -128,14 +131,22 @@ def capturing(stream: int) -> bool:
     return bool(int(check("cuStreamIsCapturing", stream)))
 
 
+@functools.cache
+def _library() -> ctypes.CDLL:
+    return ctypes.CDLL("libcuda.so.1")
+
+
 def device_of(ptr: int) -> int:
     """The GPU whose memory an address is. ValueError for the host's."""
-    driver, which = api(), api().CUpointer_attribute
+    api()
+    kind, ordinal = ctypes.c_uint(), ctypes.c_int()
+    ask = _library().cuPointerGetAttribute          # the bindings of 13.3 say 0 for every device's number
     with contextlib.nullcontext() if int(check("cuCtxGetCurrent")) else context(0):
-        failed, kind = driver.cuPointerGetAttribute(which.CU_POINTER_ATTRIBUTE_MEMORY_TYPE, ptr)
-        if failed or int(kind) != 2:                                                 # CU_MEMORYTYPE_DEVICE
-            raise ValueError(f"address {ptr:#x} is not memory of a GPU")
-        return int(check("cuPointerGetAttribute", which.CU_POINTER_ATTRIBUTE_DEVICE_ORDINAL, ptr))
+        failed = (ask(ctypes.byref(kind), MEMORY_TYPE, ctypes.c_uint64(ptr)) or kind.value != DEVICE
+                  or ask(ctypes.byref(ordinal), DEVICE_ORDINAL, ctypes.c_uint64(ptr)))
+    if failed:
+        raise ValueError(f"address {ptr:#x} is not memory of a GPU")
+    return ordinal.value
 
 
 def stream_of(stream: Any) -> int:
