@@ -21,8 +21,8 @@ from common import Row, Timed, compared, measure, run, times
 from numba import njit
 
 from numoptim import gradient, native
-from numoptim.kernels.compile import OPTIONS, define
 from numoptim.arrays import aligned_zeros
+from numoptim.kernels.compile import OPTIONS, define
 from numoptim.rule import Rule
 from numoptim.rules import RULES
 from numoptim.threads import CREW, available

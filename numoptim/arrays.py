@@ -26,7 +26,7 @@ def check_dtype(what: str, dtype: "np.dtype[Any]") -> None:
 
 
 def check_like(what: str, array: Any, like: Any) -> None:
-    """TypeError or ValueError unless ``array`` has a dtype that kernels exist for, and that and the shape of ``like``."""
+    """TypeError or ValueError unless ``array`` has a dtype that kernels exist for, and dtype and shape of ``like``."""
     check_dtype(what, array.dtype)
     if like is not None and array.dtype != like.dtype:
         raise TypeError(f"{what} is {array.dtype}; expected {like.dtype} as the weight is")

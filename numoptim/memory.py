@@ -1,18 +1,13 @@
 """Memory: where buffers live, and all that depends on it. The processor's is here, a GPU's in cuda/memory.py."""
 from types import ModuleType
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol, TypeAlias
 
 import numpy as np
 
 from . import native
 from .arrays import Array, aligned_zeros, check_array
 
-if TYPE_CHECKING:
-    from .cuda.array import Array as DeviceArray
-
-    Buffer = Array | DeviceArray
-else:
-    Buffer = Any
+Buffer: TypeAlias = Any                         # an array of some memory: NumPy's, or a cuda.Array
 
 
 class Memory(Protocol):

@@ -209,8 +209,9 @@ class _Graphed(_Flat):
         super().adopt(state)
         self.prepare, self.step = self._prepare, self._step
 
-    def _prepare(self, batch_size: float) -> None:
-        self._capturing = self.trainer.params.memory.capturing()
+    def _prepare(self, batch_size: float = 1) -> None:
+        memory: Any = self.trainer.params.memory
+        self._capturing = memory.capturing()
         if not self._capturing:
             self.bound.prepare(batch_size)
 
@@ -248,8 +249,8 @@ class _Loop:
         if not 0 < self.scale < math.inf:
             raise ValueError(f"batch_size={batch_size!r} is out of range for {self.scale.dtype}")
         if not self.host and self.scale != 1:
-            raise ValueError(f"batch_size={batch_size!r}: on a GPU an optimizer written in Python gets its gradients as "
-                             "they are; divide them there, and step with batch_size=1")
+            raise ValueError(f"batch_size={batch_size!r}: on a GPU an optimizer written in Python gets its gradients "
+                             "as they are; divide them there, and step with batch_size=1")
 
     def step(self) -> None:
         params = self.trainer.params

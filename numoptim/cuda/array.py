@@ -51,8 +51,8 @@ class Array:
     def __getitem__(self, part: slice) -> "Array":
         """A contiguous part of a one-dimensional array, as a view."""
         if not isinstance(part, slice) or len(self.shape) != 1 or part.step not in (None, 1):
-            raise TypeError(f"array[{part!r}] of shape {self.shape}: only array[start:stop] of one dimension is a view; "
-                            "index it as an array of CuPy or PyTorch")
+            raise TypeError(f"array[{part!r}] of shape {self.shape}: only array[start:stop] of one dimension is a view "
+                            "here; CuPy and PyTorch have others")
         start, stop, _ = part.indices(self.size)
         return self._view(self.ptr + start * self.dtype.itemsize, (max(0, stop - start),))
 
@@ -129,10 +129,10 @@ class Array:
         return dlpack.exported(self)
 
     def __array__(self, *_: Any, **__: Any) -> NoReturn:
-        raise TypeError(f"the array is on cuda:{self.device}: to_host() makes a NumPy array of it")
+        raise TypeError(f"the array is on cuda:{self.device}: to_host() makes one of NumPy")
 
     def __reduce__(self) -> NoReturn:
-        raise TypeError(f"an array on cuda:{self.device} cannot be copied or pickled: to_host() makes a NumPy array of it")
+        raise TypeError(f"an array on cuda:{self.device} cannot be copied or pickled: to_host() makes one of NumPy")
 
 
 def zeros(context: driver.Context, stream: int, size: int, dtype: npt.DTypeLike, keep: Any = None) -> Array:

@@ -52,10 +52,10 @@ def imported(x: Any, stream: int) -> Found:
 
     The capsule is not consumed but kept, so that the producer frees its memory when the capsule goes.
     """
-    device_type, device = x.__dlpack_device__()
-    if device_type not in (CUDA, CUDA_MANAGED):
-        raise TypeError(f"{type(x).__name__} is {NAMES.get(device_type, f'DLPack device {device_type}')} memory; expected "
-                        "that of a GPU of CUDA")
+    kind = x.__dlpack_device__()[0]
+    if kind not in (CUDA, CUDA_MANAGED):
+        memory = NAMES.get(kind, f"DLPack device {kind}")
+        raise TypeError(f"{type(x).__name__} is {memory} memory; expected that of a GPU of CUDA")
     try:
         capsule = x.__dlpack__(stream=stream, max_version=(1, 0))
     except TypeError:                                           # a producer from before 1.0
@@ -79,12 +79,12 @@ def imported(x: Any, stream: int) -> Found:
 _exported: dict[int, Any] = {}                  # what lives until the consumer calls the deleter
 
 
-@ctypes.CFUNCTYPE(None, c_void_p)
+@ctypes.CFUNCTYPE(None, c_void_p)   # type: ignore[untyped-decorator]
 def _deleter(address: int) -> None:
     _exported.pop(address, None)
 
 
-@ctypes.CFUNCTYPE(None, c_void_p)
+@ctypes.CFUNCTYPE(None, c_void_p)   # type: ignore[untyped-decorator]
 def _destructor(capsule: int) -> None:
     if _dying_is_valid(capsule, b"dltensor"):                   # nobody has consumed it
         _exported.pop(_dying_pointer(capsule, b"dltensor"), None)
@@ -92,10 +92,11 @@ def _destructor(capsule: int) -> None:
 
 def exported(array: "Array") -> Any:
     """A capsule "dltensor" of an array, which keeps it alive."""
-    shape = (c_int64 * len(array.shape))(*array.shape)
-    strides = (c_int64 * len(array.shape))(*(math.prod(array.shape[k + 1:]) for k in range(len(array.shape))))
-    kind = {kind: code for code, kind in KINDS.items()}[array.dtype.kind]
-    tensor = Tensor(array.ptr, CUDA, array.device, len(array.shape), kind, 8 * array.dtype.itemsize, 1, shape, strides, 0)
+    n, bits = len(array.shape), 8 * array.dtype.itemsize
+    shape = (c_int64 * n)(*array.shape)
+    strides = (c_int64 * n)(*(math.prod(array.shape[k + 1:]) for k in range(n)))
+    code = {kind: code for code, kind in KINDS.items()}[array.dtype.kind]
+    tensor = Tensor(array.ptr, CUDA, array.device, n, code, bits, 1, shape, strides, 0)
     managed = Managed(tensor, None, ctypes.cast(_deleter, c_void_p))
     address = ctypes.addressof(managed)
     _exported[address] = (managed, shape, strides, array)

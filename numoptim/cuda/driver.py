@@ -25,7 +25,7 @@ def api() -> Any:
     try:
         status, = driver.cuInit(0)
     except RuntimeError as error:                   # how the bindings say that there is no libcuda.so.1
-        raise RuntimeError(f"no CUDA driver on this machine ({error}): install NVIDIA's, of CUDA 12 or later") from error
+        raise RuntimeError(f"no CUDA driver here ({error}): install NVIDIA's, of CUDA 12 or later") from error
     if status:
         raise RuntimeError(f"no GPU that CUDA can use: {_text(driver, status)}")
     return driver
@@ -85,7 +85,7 @@ def _quietly(name: str, *arguments: Any) -> None:
 
 
 class Allocation:
-    """Device memory, freed with this object. ``ptr``: its address, 0 for no bytes. RuntimeError where there is none left."""
+    """Device memory, freed with this object. ``ptr``: its address, 0 for no bytes. RuntimeError where none is left."""
 
     def __init__(self, context: Context, nbytes: int) -> None:
         self.ptr = 0
@@ -96,8 +96,13 @@ class Allocation:
 
 
 def _free(context: Context, ptr: int) -> None:
+    # Garbage may be collected during a capture, which it is not to end: relaxed, the thread may free memory then.
     with contextlib.suppress(RuntimeError), context:
-        check("cuMemFree", ptr)
+        mode = check("cuThreadExchangeStreamCaptureMode", api().CUstreamCaptureMode.CU_STREAM_CAPTURE_MODE_RELAXED)
+        try:
+            check("cuMemFree", ptr)
+        finally:
+            check("cuThreadExchangeStreamCaptureMode", mode)
 
 
 def upload(to: int, array: Array, stream: int) -> None:

@@ -56,7 +56,7 @@ class Device:
 
     def checked(self, what: str, x: Any, like: Array | None = None, written: bool = True) -> Array:
         try:
-            found = self.given(x)
+            found: Any = self.given(x)
         except (TypeError, ValueError) as error:
             raise type(error)(f"{what}: {error}") from error
         self._check_place(what, found)
@@ -66,11 +66,12 @@ class Device:
         check_like(what, found, like)
         if written and found.read_only:
             raise ValueError(f"{what} is read-only")
-        return found
+        array: Array = found
+        return array
 
     def _check_place(self, what: str, found: Any) -> None:
         if not isinstance(found, Array):
-            raise TypeError(f"{what} is {type(found).__name__} in the processor's memory; expected an array on {self.name}")
+            raise TypeError(f"{what} is in the processor's memory; expected an array on {self.name}")
         if found.device != self.context.ordinal:
             raise ValueError(f"{what} is on cuda:{found.device}; expected an array on {self.name}")
 

@@ -21,7 +21,7 @@ class Plan(native.Plan):
     def _bind(self, buffers: Sequence[Any], offsets: Any, group: Any) -> None:
         weight: Array = buffers[0]
         self._context, self._stream = weight.context, weight.stream
-        self._buffers = list(buffers)
+        self._buffers: list[Any] = list(buffers)
         self._launcher = launch.launcher()
         self._kernels = launch.kernels(self.rule, weight.dtype, self._context)
         self._step = self._launcher.ffi.cast("void *", weight.stream)
@@ -134,6 +134,7 @@ def initialise(rule: Rule, weight: Array, slots: Sequence[Array], values: Mappin
     for k, buffer in zip((0, *range(2, 2 + len(slots))), (weight, *slots), strict=True):
         plan.buffers[k] = ffi.cast("void *", buffer.ptr)
     code = launch.kernels(rule, weight.dtype, weight.context)
+    values_at, stream = (ffi.cast("void *", address) for address in (hyper.ctypes.data, weight.stream))
     with weight.context:
-        status = lib.numoptim_cuda_init(code, plan, ffi.cast("void *", hyper.ctypes.data), ffi.cast("void *", weight.stream))
+        status = lib.numoptim_cuda_init(code, plan, values_at, stream)
     launch.launcher().check(status, f"{rule.name}: slots before the first step")

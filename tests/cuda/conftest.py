@@ -1,4 +1,4 @@
-"""Fixtures. ``driver``: a fake driver with one module; ``cuda``: its functions, in a context; ``gpu``: this process's."""
+"""Fixtures: ``driver``, a fake one with one module; ``cuda``, its functions, in a context; ``gpu``, this process's."""
 import ctypes
 
 import pytest

@@ -32,7 +32,8 @@ class Foreign:
 class Exporter:
     """An array that only DLPack knows, with a hand-made capsule of DLPack 1.0 or of before."""
 
-    def __init__(self, array, device_type=dlpack.CUDA, flags=0, versioned=True, strides=None, offset=0, major=1, **changed):
+    def __init__(self, array, device_type=dlpack.CUDA, flags=0, versioned=True, strides=None, offset=0, major=1,
+                 **changed):
         self.memory, self.device_type, self.versioned, self.streams = upload(array), device_type, versioned, []
         shape = self.memory.shape
         self.shape = (c_int64 * len(shape))(*shape)
