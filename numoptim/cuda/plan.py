@@ -24,7 +24,9 @@ class Plan(native.Plan):
         self._buffers: list[Any] = list(buffers)
         self._launcher = launch.launcher()
         self._kernels = launch.kernels(self.rule, weight.dtype, self._context)
-        self._step = self._launcher.ffi.cast("void *", weight.stream)
+        self._several = len(self.hyper) > 1
+        address = 0 if self._several else self.hyper.ctypes.data
+        self._value, self._handle = (self._launcher.ffi.cast("void *", x) for x in (address, weight.stream))
         # On the device: t, hyper, offsets, which; then norms.
         head = 1 + self.hyper.nbytes // 8
         table = np.concatenate([np.zeros(head, np.int64), offsets, group])
@@ -44,7 +46,7 @@ class Plan(native.Plan):
         """The launcher's struct. in_memory: t and one group's hyper-parameters too, as captured steps have them."""
         ffi = self._launcher.ffi
         step, hyper, offsets, which, norms = starts
-        tables = in_memory or len(self.hyper) > 1
+        tables = in_memory or self._several
         plan = ffi.new("numoptim_cuda_plan *")
         plan.size, plan.segments, plan.groups = self._buffers[0].size, segments, len(self.hyper)
         if tables or self.rule.layerwise:
@@ -59,11 +61,11 @@ class Plan(native.Plan):
             plan.buffers[k] = ffi.cast("void *", buffer.ptr)
         return plan
 
-    def _checking(self, dtype: "np.dtype[Any]") -> tuple[int, Any]:
+    def _checking(self, dtype: "np.dtype[Any]") -> tuple[int, int, Any]:
         """The processor's kernel and a plan of no elements for it: it checks hyper-parameters and t, and no more."""
         words = np.zeros(native.FIXED + len(self._buffers), np.int64)
         words[[5, 6]] = len(self.hyper), self.hyper.ctypes.data
-        return native.entry(self.rule, dtype, "range"), words
+        return native.entry(self.rule, dtype, "range"), words.ctypes.data, words
 
     def set_gradient(self, grad: Any) -> None:
         """Read another array, of the same size and dtype, on the same device and stream, from now on."""
@@ -76,8 +78,8 @@ class Plan(native.Plan):
         if rate == self._rate and rescale == self._rescale:
             return
         super().set(t, rate, rescale)
-        entry, words = self._check
-        status = native.extension().call(entry, words.ctypes.data, t)
+        entry, plan, _ = self._check
+        status = native.extension().call(entry, plan, t)
         self._written = False
         if status:
             self._rate = np.nan
@@ -88,10 +90,9 @@ class Plan(native.Plan):
         with self._context:
             if driver.capturing(self._stream):
                 raise RuntimeError("update cannot be captured in a CUDA graph; Trainer.step can")
-            several = len(self.hyper) > 1
-            if several and not self._written:
+            if self._several and not self._written:
                 self._write(t)
-            self._launch(self._by_value, self._launcher.ffi.NULL if several else self._address, t)
+            self._launch(self._by_value, self._value, t)
 
     def capture(self) -> None:
         """Record a step that takes t and the hyper-parameters from device memory."""
@@ -113,12 +114,8 @@ class Plan(native.Plan):
 
     def _launch(self, plan: Any, hyper: Any, t: int) -> None:
         if plan.size:
-            status = self._launcher.lib.numoptim_cuda_step(self._kernels, plan, hyper, t, self._step)
+            status = self._launcher.lib.numoptim_cuda_step(self._kernels, plan, hyper, t, self._handle)
             self._launcher.check(status, self.rule.name)
-
-    @property
-    def _address(self) -> Any:
-        return self._launcher.ffi.cast("void *", self.hyper.ctypes.data)
 
 
 def initialise(rule: Rule, weight: Array, slots: Sequence[Array], values: Mapping[str, float]) -> None:

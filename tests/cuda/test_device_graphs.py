@@ -94,10 +94,12 @@ def test_gradients_of_the_device_can_be_part_of_the_graph(gpu, stream):
     given = {name: upload(np.zeros(shape, np.float32), stream.handle) for name, shape in SHAPES.items()}
     with Graph(stream) as graph:
         trainer.step(1, given)
+        trainer.zero_grad()
     given["b"].copy_from(np.ones(7))
     trainer.advance(2)
     graph.replay()
     assert np.array_equal(trainer.params["b"].to_host(), draw(0, SHAPES, np.float32)["b"] - np.float32(0.5))
+    assert not trainer.params.grad.flat.to_host().any()
     graph.close()
 
 

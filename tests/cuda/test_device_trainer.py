@@ -1,5 +1,7 @@
 """Steps on a GPU have the bits of those on the processor: Trainer and update, every class and option."""
 import gc
+import re
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -193,6 +195,12 @@ def test_an_optimizer_in_python(gpu):
     with pytest.raises(ValueError, match=r"batch_size=4: on a GPU .* divide them there, and step with batch_size=1"):
         trainer.step(4)
     assert np.array_equal(device.flat.to_host(), before)
+
+
+def test_the_readme_s_example(gpu, capsys):
+    text = re.findall(r"```py\n(.*?)```", (Path(__file__).parents[2] / "README.md").read_text(), re.S)
+    exec("import numoptim, numpy as np\n" + "".join(text))
+    assert capsys.readouterr().out.startswith("[-0.1 ")
 
 
 def test_no_elements(gpu):
