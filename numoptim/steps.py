@@ -66,7 +66,9 @@ class Graphed(Flat):
     def _prepare(self, batch_size: float = 1) -> None:
         memory: Any = self.trainer.params.memory
         self._capturing = memory.capturing()
-        if not self._capturing:
+        if self._capturing:
+            self.bound.prepare_capture()
+        else:
             self.bound.prepare(batch_size)
 
     def _step(self) -> None:

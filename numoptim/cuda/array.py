@@ -74,7 +74,7 @@ class Array:
         """
         if self.read_only:
             raise ValueError("the array is read-only")
-        source = asarray(x, default=self.stream) if on_device(x) else np.asarray(x)
+        source = found(x, usual=self.stream, ordinal=self.device) if on_device(x) else np.asarray(x)
         if source.shape != self.shape:
             raise ValueError(f"the array has shape {self.shape}, was given {source.shape}")
         if isinstance(source, Array):
@@ -143,32 +143,36 @@ def zeros(context: driver.Context, stream: int, size: int, dtype: npt.DTypeLike,
     return array
 
 
-def asarray(x: Any, stream: Any = None, *, default: int = driver.LEGACY) -> Array:
+def asarray(x: Any, stream: Any = None) -> Array:
     """An array of another library, in place: anything on a GPU with ``__cuda_array_interface__`` or ``__dlpack__``.
 
     x is kept alive. stream: an int or an object with ``__cuda_stream__``; None: the stream that x names in its
-    interface, or else ``default``, the legacy stream. Work that another stream has still to do on x is the caller's to
-    wait for. Raises TypeError for what is not on a GPU of CUDA, ValueError for what is not contiguous or aligned.
+    interface, or else the legacy one. Work that another stream has still to do on x is the caller's to wait for.
+    Raises TypeError for what is not on a GPU of CUDA, ValueError for what is not contiguous or aligned.
     """
+    return found(x, stream)
+
+
+def found(x: Any, stream: Any = None, usual: int = driver.LEGACY, ordinal: int = 0) -> Array:
+    """``asarray``. usual: the stream where x names none; ordinal: the device where x has no elements."""
     wanted = None if stream is None else driver.stream_of(stream)
     if isinstance(x, Array):
         if wanted in (None, x.stream):
             return x
         return Array(x.context, driver.stream_of(wanted), x.ptr, x.shape, x.dtype, (x.owner, stream), x.read_only)
     if hasattr(x, "__cuda_array_interface__"):
-        found = _described(x.__cuda_array_interface__)
+        described = _described(x.__cuda_array_interface__)
         own = x.__cuda_array_interface__.get("stream")
-        wanted = wanted or (default if own is None else driver.stream_of(own))
+        wanted = wanted or (usual if own is None else driver.stream_of(own))
     elif hasattr(x, "__dlpack__"):
-        wanted = wanted or default
-        found = dlpack.imported(x, wanted)
+        wanted = wanted or usual
+        described = dlpack.imported(x, wanted)
     else:
         raise TypeError(f"{type(x).__name__} is not memory of a GPU: it has neither __cuda_array_interface__ nor "
                         "__dlpack__")
-    ptr, shape, strides, dtype, read_only, owner = found
+    ptr, shape, strides, dtype, read_only, owner = described
     _check_layout(ptr, shape, strides, dtype)
-    driver.api()
-    context = driver.context(driver.device_of(ptr) if math.prod(shape) else 0)
+    context = driver.context(driver.device_of(ptr) if math.prod(shape) else ordinal)
     return Array(context, wanted, ptr, shape, dtype, (x, owner, stream), read_only)
 
 
@@ -191,5 +195,5 @@ def _check_layout(ptr: int, shape: tuple[int, ...], strides: tuple[int, ...] | N
             if n != 1 and stride != expected:
                 raise ValueError(f"the array is not C-contiguous (strides {strides} for shape {shape})")
             expected *= n
-    if size and ptr % dtype.itemsize:
-        raise ValueError(f"the array at {ptr:#x} is not aligned to its {dtype.itemsize}-byte elements")
+    if size and ptr % dtype.alignment:
+        raise ValueError(f"the array at {ptr:#x} is not aligned to its {dtype.alignment}-byte elements")

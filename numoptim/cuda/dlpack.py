@@ -95,7 +95,9 @@ def exported(array: "Array") -> Any:
     n, bits = len(array.shape), 8 * array.dtype.itemsize
     shape = (c_int64 * n)(*array.shape)
     strides = (c_int64 * n)(*(math.prod(array.shape[k + 1:]) for k in range(n)))
-    code = {kind: code for code, kind in KINDS.items()}[array.dtype.kind]
+    code = {kind: code for code, kind in KINDS.items()}.get(array.dtype.kind)
+    if code is None:
+        raise BufferError(f"DLPack has no type for {array.dtype}")
     tensor = Tensor(array.ptr, CUDA, array.device, n, code, bits, 1, shape, strides, 0)
     managed = Managed(tensor, None, ctypes.cast(_deleter, c_void_p))
     address = ctypes.addressof(managed)

@@ -25,8 +25,8 @@ class Device:
     @classmethod
     def of(cls, x: Any) -> "Device":
         """That of an array."""
-        found = array.asarray(x)
-        return cls(found.device, found.stream)
+        weight = array.asarray(x)
+        return cls(weight.device, weight.stream)
 
     @property
     def name(self) -> str:
@@ -41,7 +41,7 @@ class Device:
         return array.zeros(self.context, self.stream, size, dtype, self._keep)
 
     def given(self, x: Any) -> Any:
-        return array.asarray(x, default=self.stream) if on_device(x) else np.asarray(x)
+        return array.found(x, usual=self.stream, ordinal=self.context.ordinal) if on_device(x) else np.asarray(x)
 
     def check_source(self, what: str, source: Any, like: Array) -> None:
         self._check_place(what, source)

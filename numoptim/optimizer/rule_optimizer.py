@@ -251,11 +251,14 @@ class Bound:
         if t > optimizer.num_update:
             optimizer.num_update = t
 
-    def capture(self) -> Any:
-        """Record a step in a CUDA graph, for any t, without making it; returns what it uses, which must stay alive."""
+    def prepare_capture(self) -> None:
+        """All of ``capture`` that can fail before the driver is asked."""
         if self._version != self.optimizer._version:
             raise RuntimeError("hyper-parameters or multipliers have changed since the latest step: make one before "
                                "the capture")
+
+    def capture(self) -> Any:
+        """Record a step in a CUDA graph, for any t, without making it; returns what it uses, which must stay alive."""
         self._plan.capture()
         return self._plan
 

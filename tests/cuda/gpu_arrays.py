@@ -1,5 +1,6 @@
 """What tests do with memory of the fake GPU: arrays of "other libraries", streams and graphs, by the driver itself."""
 import ctypes
+import gc
 from ctypes import c_int64, c_void_p
 
 import fake_driver
@@ -98,7 +99,8 @@ class Graph:
 
 
 def alive(gpu):
-    """How many of each kind of object the driver keeps."""
+    """How many of each kind of object the driver keeps, of what is not garbage."""
+    gc.collect()
     numbers = (c_int64 * len(fake_driver.KINDS))()
     ctypes.CDLL(str(gpu.library)).fake_cuda_report(numbers)
     return dict(zip(fake_driver.KINDS, numbers, strict=True))

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from gpu_arrays import Exporter, Foreign, Stream, draw, upload
 
-from numoptim import Parameters, cuda
+from numoptim import Parameters, Trainer, cuda
 
 SHAPES = {"w": (3, 5), "b": (), "none": (0, 2), "v": (7,)}
 
@@ -88,6 +88,14 @@ def test_copies_have_buffers_of_their_own_on_the_same_device(gpu, copied, stream
     assert np.array_equal(other.grad["v"].to_host(), np.ones(7))
     other["v"].fill(0)
     assert not other.flat.to_host()[-7:].any() and params["v"].to_host().all()
+
+
+def test_what_has_no_elements_is_on_any_device(gpu):
+    """Its address does not say where it is."""
+    params = Parameters({"none": np.zeros((0, 2)), "w": np.zeros(2)}, device="cuda:1")
+    params["none"] = Foreign(np.zeros((0, 2)), data=(0, False))
+    none = Foreign(np.zeros((0, 2)), data=(0, False))
+    Trainer(params, "sgd").step(1, {"none": none, "w": params.grad["w"]})
 
 
 def test_streams(gpu):
