@@ -1,12 +1,13 @@
 """Kernels loaded on GPUs by the launcher, which is C (launcher.h) and part of the package's compiled extension."""
 import ctypes
 import functools
+import warnings
 import weakref
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from numoptim.aot import PACKAGE
+from numoptim.aot import PACKAGE, digest
 from numoptim.rule import Rule
 from numoptim.rules import RULES
 
@@ -45,18 +46,26 @@ def name_of(rule: Rule, dtype: "np.dtype[Any]") -> str:
 
 
 @functools.cache
-def _library() -> Any:
-    """The kernels that were assembled with the package, where they were."""
+def library() -> Any:
+    """``libnumoptim_cuda.so`` beside the package's other library, or None.
+
+    None too where it was built from other sources than these, which a RuntimeWarning says.
+    """
     if not LIBRARY.exists():
         return None
-    library = ctypes.CDLL(str(LIBRARY))
-    library.numoptim_cuda_image.restype = ctypes.c_void_p
-    return library
+    opened = ctypes.CDLL(str(LIBRARY))
+    opened.numoptim_cuda_image.restype, opened.numoptim_cuda_sources.restype = ctypes.c_void_p, ctypes.c_char_p
+    built = opened.numoptim_cuda_sources().decode()
+    if built == digest("cuda"):
+        return opened
+    warnings.warn(f"{LIBRARY} was built from other sources (digest {built}) than {PACKAGE} (digest {digest('cuda')}): "
+                  "GPU kernels are compiled in process until it is built anew", RuntimeWarning, stacklevel=2)
+    return None
 
 
 def image(rule: Rule, dtype: "np.dtype[Any]", capability: int) -> Any:
     """Machine code of the library for built-in rules, else PTX made in process, as something that cffi casts."""
-    known = _library() if rule in RULES else None
+    known = library() if rule in RULES else None
     found = known.numoptim_cuda_image(name_of(rule, dtype).encode()) if known else None
     if found:
         return found
