@@ -11,6 +11,7 @@ PREFIX ?= /usr/local
 
 # An editable install has Python's files in place, but what is compiled from them must be compiled anew.
 SOURCES := pyproject.toml setup.py $(wildcard numoptim/aot/*.* numoptim/kernels/*.py numoptim/rules/*.py) \
+	$(wildcard numoptim/cuda/launcher.*) \
 	$(addprefix numoptim/,gradient.py hyperparameters.py random.py rule.py)
 
 .PHONY: demo test test-capi test-cuda test-aarch64 lint capi install bench clean

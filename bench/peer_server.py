@@ -159,7 +159,7 @@ def kernels(optimizer: str, n: int, threads: int, rounds: int) -> dict[str, list
     from common import measure, times
     from roofline import plan
 
-    from numoptim.parameters import aligned_zeros
+    from numoptim.arrays import aligned_zeros
     from numoptim.rules import RULES
     torch.set_num_threads(threads)
     rule = next(rule for rule in RULES if rule.name == optimizer)

@@ -22,9 +22,9 @@ from common import Row, Timed, compared, measure, run, times
 from numba import carray, cfunc, from_dtype, njit, types
 
 from numoptim import gradient, native
+from numoptim.arrays import aligned_zeros
 from numoptim.kernels.compile import OPTIONS, define
 from numoptim.kernels.intrinsics import at_address
-from numoptim.parameters import aligned_zeros
 from numoptim.rule import Rule
 from numoptim.rules import RULES
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from .parameters import Array
+from .arrays import Array
 
 FORMAT = "numoptim-states-1"
 # What reading a broken archive, or archive of something else, may raise.

@@ -12,7 +12,7 @@ import numpy as np
 
 from . import kernels
 from .aot import PACKAGE, digest
-from .parameters import Array
+from .arrays import Array
 from .rule import Rule
 from .rules import RULES
 

@@ -6,15 +6,14 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
-import numpy as np
 import numpy.typing as npt
 
 from . import checkpoint, lr_scheduler, native
 from .hyperparameters import checked, nearest
 from .lr_scheduler import LRScheduler
-from .optimizer import Optimizer, RuleOptimizer, State, create
-from .optimizer.rule_optimizer import Bound
-from .parameters import Parameters, aligned_zeros
+from .optimizer import Optimizer, create
+from .parameters import Parameters
+from .steps import Graphed, count, driver_of
 
 
 class Trainer:
@@ -23,6 +22,7 @@ class Trainer:
     params: the weights, and the gradients ``step`` reads. optimizer: a name, with its keywords in
     optimizer_params, or an Optimizer made for these parameters. threads: how many a step may use;
     None: all processors, where the buffers are large enough to gain. The bits do not depend on it.
+    With parameters on a GPU steps are made there, asynchronously on the parameters' stream, with the same bits.
     """
 
     def __init__(self, params: Parameters, optimizer: str | Optimizer,
@@ -38,7 +38,7 @@ class Trainer:
         self.params = params
         self.threads = _thread_count(threads)
         self._optimizer = optimizer
-        self._driver: _Flat | _Loop = _Flat(self) if _is_flat(optimizer) else _Loop(self)
+        self._driver = driver_of(self)
 
     @property
     def optimizer(self) -> Optimizer:
@@ -56,8 +56,8 @@ class Trainer:
     def step(self, batch_size: float, grads: Mapping[str, npt.ArrayLike] | None = None) -> None:
         """One step with the gradients in ``params.grad`` (or ``grads``, copied there), times 1/batch_size.
 
-        grads: ``{name: array of that parameter's shape}``, all of them. Raises ValueError or TypeError
-        before anything is written.
+        grads: ``{name: array of that parameter's shape}``, all of them; on a GPU arrays of it. Raises ValueError or
+        TypeError before anything is written.
         """
         if batch_size.__class__ is not int or not 1 <= batch_size < 2**53:
             batch_size = checked("batch_size", batch_size, 1.0, "(0, inf)")
@@ -65,6 +65,19 @@ class Trainer:
         if grads is not None:
             self._copy_in(grads)
         self._driver.step()
+
+    def advance(self, batch_size: float) -> None:
+        """Before each replay of a CUDA graph with a captured ``step``: what the next step takes, put on the device.
+
+        ``step`` in a stream capture records kernels that read the step number and the hyper-parameters from the
+        device's memory, and is no step itself: its batch_size is not used. ``advance`` counts a step and writes its
+        number, learning rate and gradient scale there, on the parameters' stream, where the graph must follow.
+        RuntimeError where nothing was captured, or not since hyper-parameters (but the learning rate), multipliers or
+        states have changed.
+        """
+        if not isinstance(self._driver, Graphed):
+            raise RuntimeError("advance goes with captured steps of a built-in optimizer or Rule on a GPU")
+        self._driver.advance(checked("batch_size", batch_size, 1.0, "(0, inf)"))
 
     def zero_grad(self) -> None:
         """Set all gradients to 0."""
@@ -76,15 +89,14 @@ class Trainer:
         for name in grads:
             if name not in self.params:
                 raise ValueError(f"grads: no parameter {name!r}{nearest(str(name), self.params)}")
-        arrays = {}
+        arrays, memory = {}, self.params.memory
         for name, weight in self.params.items():
             if name not in grads:
                 raise ValueError(f"grads: {name!r} is missing; every parameter needs one")
-            arrays[name] = array = np.asarray(grads[name])
+            arrays[name] = array = memory.given(grads[name])
             if array.shape != weight.shape:
                 raise ValueError(f"grads: {name!r} has shape {array.shape}; expected {weight.shape}")
-            if not np.can_cast(array.dtype, weight.dtype, "same_kind"):
-                raise TypeError(f"grads: {name!r} is {array.dtype}; expected {weight.dtype}")
+            memory.check_source(f"grads: {name!r}", array, weight)
         for name, array in arrays.items():
             self.params.grad[name] = array
 
@@ -136,8 +148,8 @@ class Trainer:
             for key, value in saved["hyper"].items():
                 setattr(optimizer, key, None if math.isinf(value) else value)
             optimizer._learning_rate = checked("learning_rate", saved["learning_rate"], 0.0, "[0, inf)")
-            optimizer.begin_num_update = _count(saved, "begin_num_update")
-            optimizer.num_update = _count(saved, "num_update")
+            optimizer.begin_num_update = count(saved, "begin_num_update")
+            optimizer.num_update = count(saved, "num_update")
             optimizer.set_lr_mult(saved["lr_mult"])
             optimizer.set_wd_mult(saved["wd_mult"])
             state = self._driver.load(saved, optimizer)
@@ -145,94 +157,6 @@ class Trainer:
             raise ValueError(f"{os.fspath(path)}: these states do not fit this trainer: {error}") from error
         vars(self._optimizer).update(vars(optimizer))
         self._driver.adopt(state)
-
-
-class _Flat:
-    """Drives a RuleOptimizer: every parameter in one call."""
-
-    def __init__(self, trainer: Trainer) -> None:
-        self.trainer = trainer
-        optimizer, params = trainer._optimizer, trainer.params
-        assert isinstance(optimizer, RuleOptimizer)
-        self.optimizer = optimizer
-        self.adopt(optimizer._state(params.flat, params.flat.shape, range(len(params)), params.offsets))
-
-    def adopt(self, state: Any) -> None:
-        params = self.trainer.params
-        self.bound = Bound(self.optimizer, params.flat, params.grad.flat, state, range(len(params)), params.offsets,
-                           self.trainer.threads)
-        self.bound.refresh()
-        self.prepare, self.step = self.bound.prepare, self.bound.step
-
-    def save(self) -> dict[str, Any]:
-        state, optimizer = self.bound.state, self.optimizer
-        return {"rule": state.rule.name, "slots": state.slots, "t": state.t, "offset": state.offset,
-                "noise": optimizer._noise, "options": {key: getattr(optimizer, key) for key in optimizer.options}}
-
-    def load(self, saved: dict[str, Any], optimizer: Any) -> State:
-        for key in optimizer.options:
-            setattr(optimizer, key, saved["options"][key])
-        rule, flat = optimizer.rule, self.trainer.params.flat
-        if saved["rule"] != rule.name or tuple(saved["slots"]) != optimizer._slot_names():
-            raise ValueError(f"its slots {tuple(saved['slots'])} of {saved['rule']!r} are not those of {rule.name!r}")
-        optimizer._noise = _count(saved, "noise")
-        state = State(rule, {}, _count(saved, "t"), _count(saved, "offset"))
-        for name, slot in saved["slots"].items():
-            if slot.shape != flat.shape or slot.dtype != flat.dtype:
-                raise ValueError(f"slot {name!r} is {slot.dtype} {slot.shape}; expected {flat.dtype} {flat.shape}")
-            state.slots[name] = aligned_zeros(flat.size, flat.dtype)
-            state.slots[name][...] = slot
-        return state
-
-
-class _Loop:
-    """Drives an optimizer written in Python: its ``update`` is called parameter by parameter."""
-
-    def __init__(self, trainer: Trainer) -> None:
-        self.trainer, self.optimizer = trainer, trainer._optimizer
-        self.adopt([self.optimizer.create_state(i, w) for i, w in enumerate(trainer.params.values())])
-
-    def adopt(self, states: Any) -> None:
-        self.states = states
-
-    def prepare(self, batch_size: float) -> None:
-        """All of a step that can fail before the optimizer's own code runs."""
-        self.optimizer._rate(self.optimizer.num_update + 1)
-        with np.errstate(over="ignore"):
-            self.scale = self.trainer.params.flat.dtype.type(batch_size)
-        if not 0 < self.scale < math.inf:
-            raise ValueError(f"batch_size={batch_size!r} is out of range for {self.scale.dtype}")
-
-    def step(self) -> None:
-        params = self.trainer.params
-        for index, (name, weight) in enumerate(params.items()):
-            self.optimizer.update(index, weight, np.asarray(params.grad[name] / self.scale), self.states[index])
-
-    def save(self) -> dict[str, Any]:
-        return {"states": [_plain(state) for state in self.states], "counts": self.optimizer._counts}
-
-    def load(self, saved: dict[str, Any], optimizer: Optimizer) -> list[Any]:
-        if len(saved["states"]) != len(self.states):
-            raise ValueError(f"it has {len(saved['states'])} states for {len(self.states)} parameters")
-        optimizer._counts = dict(saved["counts"])
-        return list(saved["states"])
-
-
-def _is_flat(optimizer: Optimizer) -> bool:
-    """Whether an optimizer's steps are its rule's: a subclass may override them in Python."""
-    cls = type(optimizer)
-    return isinstance(optimizer, RuleOptimizer) and all(
-        getattr(cls, name) is getattr(RuleOptimizer, name) for name in ("update", "create_state"))
-
-
-def _plain(state: Any) -> Any:
-    if isinstance(state, State):
-        raise TypeError("cannot save a rule's state inside a custom optimizer's")
-    return state
-
-
-def _count(saved: Mapping[str, Any], key: str) -> int:
-    return int(checked(key, saved[key], 0, "[0, inf)"))
 
 
 def _thread_count(given: int | None) -> int:

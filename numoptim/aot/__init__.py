@@ -10,10 +10,11 @@ from pathlib import Path
 PACKAGE = Path(__file__).parents[1]
 
 
-def digest() -> str:
-    """Of everything in this package that a library is made from."""
+def digest(*more: str) -> str:
+    """Of all in this package that the C library and Python's extension are made from, and of ``more`` folders."""
     files = [PACKAGE / f"{name}.py" for name in ("gradient", "hyperparameters", "random", "rule")]
-    for folder in ("aot", "kernels", "rules"):
+    files += [PACKAGE / "cuda" / name for name in ("launcher.c", "launcher.h")]
+    for folder in ("aot", "kernels", "rules", *more):
         files += sorted(path for path in (PACKAGE / folder).iterdir() if path.suffix in (".py", ".c", ".h", ".in"))
     whole = hashlib.sha256()
     for file in files:

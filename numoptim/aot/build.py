@@ -19,6 +19,7 @@ from numoptim.rule import Rule
 from . import digest, header
 
 HERE = Path(__file__).parent
+CUDA = HERE.parent / "cuda"
 ALLOWED = {"memset", "_GLOBAL_OFFSET_TABLE_"}        # what kernels may need of the world
 EXTENSION = """
 int32_t call(intptr_t entry, intptr_t plan, int64_t t);
@@ -130,7 +131,7 @@ def packages(out: Path, version: str) -> None:
 
 
 def extension(out: Path, tools: Toolchain) -> None:
-    """Write ``out``/_native.abi3.so: the static library, and extension.c, by which Python calls it.
+    """Write ``out``/_native.abi3.so: the static library, extension.c, by which Python calls it, and cuda/launcher.c.
 
     Raises Unavailable where Python's headers are missing.
     """
@@ -139,16 +140,17 @@ def extension(out: Path, tools: Toolchain) -> None:
         raise Unavailable(f"no {include / 'Python.h'}")
     import cffi
     builder = cffi.FFI()
-    builder.cdef(header.common() + EXTENSION)
-    builder.set_source("numoptim._native", '#include "numoptim.h"\n' + (HERE / "extension.c").read_text())
+    builder.cdef(header.common() + header.launcher() + EXTENSION)
+    builder.set_source("numoptim._native", '#include "numoptim.h"\n#include "launcher.h"\n' +
+                       (HERE / "extension.c").read_text())
     with tempfile.TemporaryDirectory() as temporary:
         work = Path(temporary)
         with contextlib.redirect_stdout(None):
             builder.emit_c_code(str(work / "_native.c"))
         static, headers = (out / "lib/libnumoptim.a").resolve(), (out / "include").resolve()
-        tools.compile("-O2", "-fPIC", "-pthread", "-shared", "-s", "_native.c", str(static), f"-I{include}",
-                      f"-I{headers}", "-o", "made", "-Wl,--exclude-libs,ALL", "-Wl,-Bsymbolic",
-                      "-Wl,--build-id=none", cwd=work)
+        tools.compile("-O2", "-fPIC", "-fvisibility=hidden", "-pthread", "-shared", "-s", "_native.c",
+                      str(CUDA / "launcher.c"), str(static), f"-I{include}", f"-I{headers}", f"-I{CUDA}", "-o", "made",
+                      "-Wl,--exclude-libs,ALL", "-Wl,-Bsymbolic", "-Wl,--build-id=none", "-ldl", cwd=work)
         _replace(work / "made", out / "_native.abi3.so")
 
 

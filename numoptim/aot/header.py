@@ -93,10 +93,22 @@ def _prototypes(rule: Rule) -> str:
 
 
 def common() -> str:
-    """The part of the header that names no rule, without its preprocessor lines."""
-    text = (HERE / "manual.h").read_text()
-    body = text.split("/* --- declarations */\n")[1].split("/* --- rules */")[0]
-    return "\n".join(line for line in body.splitlines() if not line.startswith("#")) + "\n"
+    """The part of the header that names no rule, as cffi reads it."""
+    return _readable(body(HERE / "manual.h"))
+
+
+def launcher() -> str:
+    """The declarations of cuda/launcher.h, as cffi reads them."""
+    return _readable(body(HERE.parent / "cuda/launcher.h"))
+
+
+def body(file: Path) -> str:
+    """The declarations in a header's text that name no rule."""
+    return file.read_text().split("/* --- declarations */\n")[1].split("/* --- rules */")[0]
+
+
+def _readable(text: str) -> str:
+    return "\n".join(line for line in text.splitlines() if not line.startswith("#")) + "\n"
 
 
 # --- the header

@@ -1,5 +1,6 @@
 """Rules as kernels for NVIDIA's GPUs: the processor's bits, from the same scalar mathematics.
 
+``asarray`` and ``Array`` are memory of a GPU, on which ``Parameters(..., device="cuda")`` and optimizers work.
 ``ptx`` needs nothing that numoptim does not; ``cubin`` and ``fatbin`` take the extra ``numoptim[cuda]``, and no GPU,
 driver or toolkit either.
 
@@ -12,7 +13,9 @@ import numpy.typing as npt
 from numoptim.kernels import named
 from numoptim.rule import Rule
 
-__all__ = ["ARCHITECTURES", "cubin", "fatbin", "ptx"]
+from .array import Array, asarray
+
+__all__ = ["ARCHITECTURES", "Array", "asarray", "cubin", "fatbin", "ptx"]
 
 ARCHITECTURES = (80, 90, 100, 120)      # A100, H100, B200, RTX 5090
 

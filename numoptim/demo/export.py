@@ -16,8 +16,8 @@ from pathlib import Path
 import numpy as np
 
 from numoptim import Parameters, Trainer
+from numoptim.arrays import Array
 from numoptim.optimizer import LBSGD, RuleOptimizer, create
-from numoptim.parameters import Array
 
 from .digits import Digits, Network, accuracy, load
 from .training import BATCH, CHOICES, batches

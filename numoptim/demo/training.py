@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 from numoptim import Parameters, Trainer
+from numoptim.arrays import Array
 from numoptim.optimizer import RuleOptimizer, create
-from numoptim.parameters import Array
 
 from .digits import Digits, Network, accuracy, loss
 
@@ -105,4 +105,4 @@ def batches(rng: np.random.Generator, count: int) -> Iterator[Array]:
 def state_bytes(optimizer: RuleOptimizer, params: Parameters) -> float:
     """Bytes of optimizer state per weight."""
     state = optimizer.create_state(0, params.flat)
-    return sum(slot.nbytes for slot in state.slots.values()) / params.flat.size
+    return float(sum(slot.nbytes for slot in state.slots.values()) / params.flat.size)

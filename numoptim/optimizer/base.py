@@ -9,7 +9,7 @@ import numpy as np
 
 from numoptim.hyperparameters import COMMON, checked, nearest
 from numoptim.lr_scheduler import LRScheduler
-from numoptim.parameters import Array
+from numoptim.memory import Buffer
 
 Key = int | str
 Schedule = Callable[[int], float]
@@ -153,7 +153,7 @@ class Optimizer:
 
     # --- what a custom optimizer overrides, and what it may call
 
-    def create_state(self, index: Key, weight: Array) -> Any:
+    def create_state(self, index: Key, weight: Buffer) -> Any:
         """State of one parameter before its first update: None, an array, or tuples, lists, dicts of them."""
         return None
 
@@ -162,7 +162,9 @@ class Optimizer:
 
         A custom optimizer begins with ``self._update_count(index)``, takes its rate from
         ``self._get_lr(index)`` and ``self._get_wd(index)``, and applies ``self.rescale_grad`` and
-        ``self.clip_gradient``. Under a Trainer, ``grad`` is a copy already divided by the batch size.
+        ``self.clip_gradient``. Under a Trainer, ``grad`` is a copy already divided by the batch size. With parameters
+        on a GPU, weight and grad are cuda.Arrays, for CuPy or PyTorch to view; grad is the trainer's own, and the
+        batch size must be 1.
         """
         raise NotImplementedError(f"{type(self).__name__} does not override update")
 

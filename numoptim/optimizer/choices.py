@@ -5,8 +5,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from numoptim.native import Plan
-from numoptim.parameters import Array
+from numoptim.memory import Buffer
 from numoptim.rule import Rule
 from numoptim.rules import dcasgd, ftrl, lbsgd, rmsprop, sgd, signum
 
@@ -111,7 +110,7 @@ class LBSGD(RuleOptimizer):
     def _slot_names(self) -> tuple[str, ...]:
         return (*self.rule.slots, "sum") if self.batch_scale > 1 else self.rule.slots
 
-    def _drive(self, plan: Callable[..., Plan], weight: Array, grad: Array, slots: Mapping[str, Array]) -> "Warmed":
+    def _drive(self, plan: Callable[..., Any], weight: Buffer, grad: Buffer, slots: Mapping[str, Buffer]) -> "Warmed":
         if self.batch_scale == 1:
             return Warmed(self, super()._drive(plan, weight, grad, slots))
         total = slots["sum"]
@@ -130,7 +129,7 @@ class LBSGD(RuleOptimizer):
 class Warmed:
     """LBSGD's steps: a plan at the rate of the warm-up, or one that adds to a sum and one that applies it."""
 
-    def __init__(self, optimizer: LBSGD, first: Plan, last: Plan | None = None, total: Array | None = None) -> None:
+    def __init__(self, optimizer: LBSGD, first: Any, last: Any = None, total: Buffer = None) -> None:
         self.optimizer, self.first, self.last, self.total = optimizer, first, last, total
         self.set_gradient = first.set_gradient
 
@@ -146,4 +145,12 @@ class Warmed:
         self.first.run(t)
         if self.last is not None and (t - optimizer.begin_num_update) % optimizer.batch_scale == 0:
             self.last.run(t)
-            self.total.fill(0)   # type: ignore[union-attr]
+            self.total.fill(0)
+
+    def capture(self) -> None:
+        if self.last is not None:
+            raise RuntimeError("LBSGD with batch_scale > 1 cannot be captured: what a step does depends on its number")
+        self.first.capture()
+
+    def advance(self, t: int) -> None:
+        self.first.advance(t)

@@ -6,9 +6,11 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from numoptim.arrays import Array
 from numoptim.hyperparameters import COMMON, Hyper, nearest
-from numoptim.native import Plan, initialise
-from numoptim.parameters import Array, aligned_zeros, check_dtype
+from numoptim.memory import Buffer, Memory
+from numoptim.memory import of as memory_of
+from numoptim.native import Plan
 from numoptim.rule import Rule
 
 from .base import HyperParameter, Key, Optimizer, add
@@ -36,11 +38,11 @@ class Option:
 class State:
     """The slots of one parameter (or of a whole flat buffer), and how many updates it has seen.
 
-    slots: {name: array like the weight}. t: update number of the latest update. offset: the first
+    slots: {name: array like the weight, in its memory}. t: update number of the latest update. offset: the first
     element of its noise (noisy rules). rule: the rule the slots belong to.
     """
 
-    def __init__(self, rule: Rule, slots: dict[str, Array], t: int, offset: int = 0) -> None:
+    def __init__(self, rule: Rule, slots: dict[str, Buffer], t: int, offset: int = 0) -> None:
         self.rule, self.slots, self.t, self.offset = rule, slots, t, offset
         self.bound: Bound | None = None
 
@@ -95,18 +97,21 @@ class RuleOptimizer(Optimizer):
 
     # --- state
 
-    def create_state(self, index: Key, weight: Array) -> State:
+    def create_state(self, index: Key, weight: Any) -> State:
         """The state of one parameter before its first update. TypeError for other dtypes than float32, float64."""
-        _check_array("weight", weight)
-        return self._state(weight.reshape(-1), weight.shape, [index], np.array([0, weight.size]))
+        memory = memory_of(weight)
+        weight = memory.checked("weight", weight)
+        return self._state(memory, weight.reshape(-1), weight.shape, [index], np.array([0, weight.size]))
 
-    def _state(self, weight: Array, shape: tuple[int, ...], indices: Sequence[Key], offsets: Array) -> State:
+    def _state(self, memory: Memory, weight: Buffer, shape: tuple[int, ...], indices: Sequence[Key],
+               offsets: Array) -> State:
         """State of a flat buffer whose segment k is the parameter indices[k]."""
         rule = self.rule
-        slots = {name: aligned_zeros(weight.size, weight.dtype) for name in self._slot_names()}
+        slots = {name: memory.zeros(weight.size, weight.dtype) for name in self._slot_names()}
         if self._warm():
             for index, lo, hi in zip(indices, offsets, offsets[1:], strict=False):
-                initialise(rule, weight[lo:hi], [slots[s][lo:hi] for s in rule.slots], self._hyper_of(index))
+                own = [slots[s][lo:hi] for s in rule.slots]
+                memory.kernels.initialise(rule, weight[lo:hi], own, self._hyper_of(index))
         state = State(rule, {name: slot.reshape(shape) for name, slot in slots.items()}, self.begin_num_update)
         if rule.noisy:
             state.offset, self._noise = self._noise, self._noise + weight.size
@@ -130,7 +135,8 @@ class RuleOptimizer(Optimizer):
     def update(self, index: Any, weight: Any, grad: Any, state: Any) -> None:
         """One step on one parameter, in place, or on lists of index, weight, grad and state.
 
-        weight, state slots: C-contiguous, writable, float32 or float64, any shape; grad alike, only read.
+        weight, state slots: C-contiguous, writable, float32 or float64, any shape; grad alike, only read. NumPy
+        arrays, or arrays of one GPU and stream (what ``cuda.asarray`` takes), where the update is asynchronous.
         Raises TypeError or ValueError before anything is written.
         """
         if not isinstance(index, (list, tuple)):
@@ -144,38 +150,46 @@ class RuleOptimizer(Optimizer):
         for bound in steps:
             bound.step()
 
-    def _bound(self, index: Key, weight: Array, grad: Array, state: State) -> "Bound":
+    def _bound(self, index: Key, weight: Any, grad: Any, state: State) -> "Bound":
         """The state's binding to these very arrays: what is new is checked in full, the rest known by identity."""
         if not isinstance(state, State):
             raise TypeError(f"state of {index!r} is {type(state).__name__}; expected what create_state returned")
         bound = state.bound
         if bound is None or not bound.is_of(self, index, weight):
-            _check_array(f"weight of {index!r}", weight)
-            self._check_state(state)
-            buffers = {"weight": weight}
-            for name, slot in state.slots.items():
-                _check_array(f"slot {name!r} of {index!r}", slot, like=weight)
-                _check_apart(f"slot {name!r} of {index!r}", slot, buffers)
-                buffers[f"slot {name!r}"] = slot
-            self._check_gradient(index, grad, state, weight)
-            bound = Bound(self, weight, grad, state, [index], np.array([0, weight.size]), 1)
-            bound.refresh()
-            state.bound = bound
+            memory = memory_of(weight)
+            weight = memory.checked(f"weight of {index!r}", weight)
+            if bound is None or not (memory.same(bound.weight, weight) and bound.is_of(self, index, bound.weight)):
+                bound = self._bind(memory, index, weight, grad, state)
         if bound.grad is not grad:
-            self._check_gradient(index, grad, state, weight)
-            bound.set_gradient(grad)
+            bound.set_gradient(self._checked_gradient(bound.memory, index, grad, state, bound.weight))
         return bound
 
-    def _check_gradient(self, index: Key, grad: Array, state: State, weight: Array) -> None:
-        _check_array(f"gradient of {index!r}", grad, like=weight, written=False)
-        _check_apart(f"gradient of {index!r}", grad, {"weight": weight, **state.slots})
+    def _bind(self, memory: Memory, index: Key, weight: Buffer, grad: Any, state: State) -> "Bound":
+        self._check_state(state)
+        buffers: dict[str, Buffer] = {"weight": weight}
+        for name, slot in state.slots.items():
+            what = f"slot {name!r} of {index!r}"
+            memory.checked(what, slot, like=weight)
+            _check_apart(memory, what, slot, buffers)
+            buffers[f"slot {name!r}"] = slot
+        grad = self._checked_gradient(memory, index, grad, state, weight)
+        bound = Bound(self, memory, weight, grad, state, [index], np.array([0, weight.size]), 1)
+        bound.refresh()
+        state.bound = bound
+        return bound
+
+    def _checked_gradient(self, memory: Memory, index: Key, grad: Any, state: State, weight: Buffer) -> Buffer:
+        what = f"gradient of {index!r}"
+        checked: Buffer = memory.checked(what, grad, like=weight, written=False)
+        _check_apart(memory, what, checked, {"weight": weight, **state.slots})
+        return checked
 
     def _check_state(self, state: State) -> None:
         if state.rule is not self.rule or tuple(state.slots) != self._slot_names():
             raise ValueError(f"the state belongs to {state.rule.name!r} with slots {tuple(state.slots)}; "
                              f"{type(self).__name__} now applies {self.rule.name!r} with slots {self._slot_names()}")
 
-    def _drive(self, plan: Callable[..., Plan], weight: Array, grad: Array, slots: Mapping[str, Array]) -> Any:
+    def _drive(self, plan: Callable[..., Plan], weight: Buffer, grad: Buffer, slots: Mapping[str, Buffer]) -> Any:
         """What makes the steps on flat buffers: a Plan, or what has its ``set``, ``run`` and ``set_gradient``.
 
         plan: makes one, ``plan(rule, [w, g, *slots])``.
@@ -186,16 +200,17 @@ class RuleOptimizer(Optimizer):
 class Bound:
     """An optimizer bound to flat buffers and their segments: makes steps on them."""
 
-    def __init__(self, optimizer: RuleOptimizer, weight: Array, grad: Array, state: State,
+    def __init__(self, optimizer: RuleOptimizer, memory: Memory, weight: Buffer, grad: Buffer, state: State,
                  indices: Sequence[Key], offsets: Array, threads: int) -> None:
-        self.optimizer, self.weight, self.grad, self.state = optimizer, weight, grad, state
+        self.optimizer, self.memory, self.state = optimizer, memory, state
+        self.weight, self.grad = weight, grad
         self.indices, self.offsets, self.threads = indices, offsets, threads
         self._version = -1
 
-    def is_of(self, optimizer: RuleOptimizer, index: Key, weight: Array) -> bool:
+    def is_of(self, optimizer: RuleOptimizer, index: Key, weight: Any) -> bool:
         return self.weight is weight and self.indices[0] == index and self.optimizer is optimizer
 
-    def set_gradient(self, grad: Array) -> None:
+    def set_gradient(self, grad: Buffer) -> None:
         """Read another array from the next step on."""
         self._plan.set_gradient(grad.reshape(-1))
         self.grad = grad
@@ -210,8 +225,10 @@ class Bound:
         group = np.array([distinct[pair] for pair in pairs], np.int64)
         values = {**optimizer._values, "offset": self.state.offset}
 
-        def plan(rule: Rule, buffers: Sequence[Array]) -> Plan:
-            return Plan(rule, buffers, self.offsets, group, list(distinct), values, self.threads)
+        def plan(rule: Rule, buffers: Sequence[Buffer]) -> Plan:
+            made: Plan = self.memory.kernels.Plan(rule, buffers, self.offsets, group, list(distinct), values,
+                                                  self.threads)
+            return made
 
         slots = {name: slot.reshape(-1) for name, slot in self.state.slots.items()}
         self._plan = optimizer._drive(plan, self.weight.reshape(-1), self.grad.reshape(-1), slots)
@@ -234,24 +251,31 @@ class Bound:
         if t > optimizer.num_update:
             optimizer.num_update = t
 
+    def prepare_capture(self) -> None:
+        """All of ``capture`` that can fail before the driver is asked."""
+        if self._version != self.optimizer._version:
+            raise RuntimeError("hyper-parameters or multipliers have changed since the latest step: make one before "
+                               "the capture")
 
-def _check_array(what: str, array: Array, like: Array | None = None, written: bool = True) -> None:
-    if not isinstance(array, np.ndarray):
-        raise TypeError(f"{what} is {type(array).__name__}; expected a NumPy array")
-    check_dtype(what, array.dtype)
-    if like is not None and array.dtype != like.dtype:
-        raise TypeError(f"{what} is {array.dtype}; expected {like.dtype} as the weight is")
-    if like is not None and array.shape != like.shape:
-        raise ValueError(f"{what} has shape {array.shape}; expected {like.shape} as the weight has")
-    if not array.flags.c_contiguous or not array.flags.aligned:
-        raise ValueError(f"{what} is not C-contiguous (strides {array.strides} for shape {array.shape})")
-    if written and not array.flags.writeable:
-        raise ValueError(f"{what} is read-only")
+    def capture(self) -> Any:
+        """Record a step in a CUDA graph, for any t, without making it; returns what it uses, which must stay alive."""
+        self._plan.capture()
+        return self._plan
+
+    def advance(self, captured: Any) -> None:
+        """Make the update that ``prepare`` prepared the one that the next replay of a captured step makes."""
+        if captured is not self._plan:
+            raise RuntimeError("hyper-parameters, multipliers or states have changed since the step was captured: "
+                               "capture it anew")
+        t = self.state.t + 1
+        self._plan.advance(t)
+        self.state.t = t
+        self.optimizer.num_update = max(self.optimizer.num_update, t)
 
 
-def _check_apart(what: str, array: Array, others: Mapping[str, Array]) -> None:
+def _check_apart(memory: Memory, what: str, array: Buffer, others: Mapping[str, Buffer]) -> None:
     for name, other in others.items():
-        if np.may_share_memory(array, other):
+        if memory.overlap(array, other):
             raise ValueError(f"{what} overlaps the {name} in memory")
 
 

@@ -3,8 +3,9 @@
    Operations run when they are submitted, whatever their stream; all devices share their memory and objects. What the
    caller did wrong is refused as the driver does, and noted in the file FAKE_CUDA_LOG, with every launch, and at exit
    what is still alive. Settings, all from the environment: FAKE_CUDA_FOLDER (see fake_images.h), FAKE_CUDA_LOG,
-   FAKE_CUDA_DEVICES (1), FAKE_CUDA_MEMORY (bytes on a device), FAKE_CUDA_FAIL (see fake_objects.h), FAKE_CUDA_RACE
-   (1: look for races), FAKE_CUDA_FOREIGN (1: pointers belong to a context other than the current one). */
+   FAKE_CUDA_DEVICES (1), FAKE_CUDA_VERSION (13000), FAKE_CUDA_MEMORY (bytes on a device), FAKE_CUDA_FAIL (see
+   fake_objects.h), FAKE_CUDA_RACE (1: look for races), FAKE_CUDA_FOREIGN (1: pointers belong to a context other than
+   the current one). */
 #include "fake_objects.h"
 #include "fake_images.h"
 #include "fake_graphs.h"
@@ -55,7 +56,12 @@ API cuInit(unsigned flags) {
     return CUDA_SUCCESS;
 }
 
-API cuDriverGetVersion(int *version) { ENTER(ANYTIME); NEED(version); *version = 13000; return CUDA_SUCCESS; }
+API cuDriverGetVersion(int *version) {
+    ENTER(ANYTIME);
+    NEED(version);
+    *version = setting("FAKE_CUDA_VERSION", 13000);
+    return CUDA_SUCCESS;
+}
 
 #define NAME(name, code, text) case code: *string = #name; return CUDA_SUCCESS;
 #define TEXT(name, code, text) case code: *string = text; return CUDA_SUCCESS;
@@ -204,6 +210,16 @@ API cuKernelGetFunction(void **function, void *kernel) {
     NEED(function);
     FIND(found, kernel, FUNCTION);
     *function = found;
+    return CUDA_SUCCESS;
+}
+
+/* As many blocks as have 2,048 threads and 64 KB of shared memory. */
+API cuOccupancyMaxActiveBlocksPerMultiprocessor(int *blocks, void *function, int threads, size_t dynamic) {
+    ENTER(IN_CONTEXT);
+    FIND(found, function, FUNCTION);
+    NEED(blocks && threads > 0 && (unsigned)threads <= found->kernel->threads);
+    int most = 2048 / threads, fit = (int)((64 << 10) / (found->kernel->shared + dynamic + 1));
+    *blocks = fit < most ? fit : most;
     return CUDA_SUCCESS;
 }
 

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 import ptx
 
 HERE = pathlib.Path(__file__).parent
-# No soname: a copy that a process loaded by its path must not be taken for the driver there.
+# No soname: a copy that a process loads by its path is not taken for the driver there, unless it is to be.
 FLAGS = ("-std=gnu11", "-O1", "-fPIC", "-shared", "-fvisibility=hidden")
 # What fake_cuda_report counts.
 KINDS = ("memory", "module", "library", "function", "stream", "event", "graph", "executable", "context", "launch",
@@ -37,13 +37,15 @@ class Launch:
 class FakeDriver:
     """The library, built in the folder, with the modules registered and a log of what was done with it."""
 
-    def __init__(self, folder):
+    def __init__(self, folder, named=False):
+        """named: with the driver's soname, so that who loads it by its path has it for this process's driver."""
         self.folder = pathlib.Path(folder)
         self.modules, self.log = self.folder / "modules", self.folder / "log"
         self.library = self.folder / "libcuda.so.1"
         self.modules.mkdir(parents=True)
         source, libraries = str(HERE / "fake_driver.c"), ["-ldl", "-lpthread"]
-        subprocess.run(["gcc", *FLAGS, source, "-o", str(self.library), *libraries], check=True)
+        flags = [*FLAGS, *["-Wl,-soname,libcuda.so.1"] * named]
+        subprocess.run(["gcc", *flags, source, "-o", str(self.library), *libraries], check=True)
 
     def register(self, text, image=None):
         """Translate PTX (str or bytes); it will be found as text, as part of a fat binary, and as ``image``."""
@@ -57,15 +59,16 @@ class FakeDriver:
             link.unlink(missing_ok=True)
             link.symlink_to(library)
 
-    def settings(self, devices=1, fail=None, memory=None, race=False, foreign=False):
-        """Environment variables. devices: how many; fail: codes by function, ``{"cuMemAlloc_v2": 2}``, or
-        ``{"cuLaunchKernel@3": 719}`` for its third call alone; memory: bytes on the device; race: look for races;
-        foreign: pointers belong to another context than the current one."""
+    def settings(self, devices=1, version=13000, fail=None, memory=None, race=False, foreign=False):
+        """Environment variables. devices: how many; version: the driver's, 12040 for CUDA 12.4; fail: codes by
+        function, ``{"cuMemAlloc_v2": 2}``, or ``{"cuLaunchKernel@3": 719}`` for its third call alone; memory: bytes on
+        the device; race: look for races; foreign: pointers belong to another context than the current one."""
         failures = [(*name.split("@"), code) for name, code in (fail or {}).items()]
         listed = ",".join(f"{name}={code}" + "".join(f"@{n}" for n in nth) for name, *nth, code in failures)
         return {"FAKE_CUDA_FOLDER": str(self.modules), "FAKE_CUDA_LOG": str(self.log),
-                "FAKE_CUDA_DEVICES": str(devices), "FAKE_CUDA_FAIL": listed, "FAKE_CUDA_MEMORY": str(memory or ""),
-                "FAKE_CUDA_RACE": str(int(race)), "FAKE_CUDA_FOREIGN": str(int(foreign))}
+                "FAKE_CUDA_DEVICES": str(devices), "FAKE_CUDA_VERSION": str(version), "FAKE_CUDA_FAIL": listed,
+                "FAKE_CUDA_MEMORY": str(memory or ""), "FAKE_CUDA_RACE": str(int(race)),
+                "FAKE_CUDA_FOREIGN": str(int(foreign))}
 
     def environment(self, **settings):
         """The environment for a subprocess that loads libcuda.so.1."""

@@ -93,12 +93,16 @@ static CUresult run_operation(const Operation *operation, const void *stream, co
     return CUDA_SUCCESS;
 }
 
+static __thread int interaction;                            /* as cuThreadExchangeStreamCaptureMode set it; 0: global */
+
 /* The capture that forbids this thread calls which are not allowed during one. */
 static Capture *forbidding(void) {
+    if (interaction == RELAXED) return 0;
     for (Object *object = objects; object; object = object->next) {
         Capture *capture = object->kind == STREAM ? object->capture : 0;
         if (!capture || capture->mode == RELAXED) continue;
-        if (capture->mode != THREAD_LOCAL || pthread_equal(capture->thread, pthread_self())) return capture;
+        if (pthread_equal(capture->thread, pthread_self())) return capture;
+        if (capture->mode != THREAD_LOCAL && interaction != THREAD_LOCAL) return capture;
     }
     return 0;
 }

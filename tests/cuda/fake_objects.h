@@ -42,6 +42,7 @@ typedef unsigned long long CUdeviceptr;
 enum { ERRORS(CODE) };
 
 typedef enum { MEMORY, MODULE, LIBRARY, FUNCTION, STREAM, EVENT, GRAPH, EXECUTABLE, KINDS } Kind;
+enum { ON_DEVICE, MANAGED, ON_HOST };
 static const char *const kind_names[KINDS] = {
     "memory", "module", "library", "function", "stream", "event", "graph", "executable"};
 
@@ -54,6 +55,7 @@ typedef struct Object {
     struct Object *next;
     struct Object *owner;                                   /* function: its module or library */
     uint64_t address, size;                                 /* memory */
+    int where;                                              /* memory: ON_DEVICE ... */
     void *library;                                          /* module: the translated PTX */
     const ptx_kernel *kernel;                               /* function */
     int (*run)(uint32_t, const ptx_job *);

@@ -110,6 +110,14 @@ API cuStreamBeginCapture_v2(void *stream, int mode) {
     return CUDA_SUCCESS;
 }
 
+API cuThreadExchangeStreamCaptureMode(int *mode) {
+    ENTER(INITIALISED);
+    NEED(mode && *mode >= 0 && *mode <= RELAXED);
+    int before = interaction;
+    interaction = *mode, *mode = before;
+    return CUDA_SUCCESS;
+}
+
 API cuStreamIsCapturing(void *stream, int *status) {
     ENTER(IN_CONTEXT);
     NEED(status);

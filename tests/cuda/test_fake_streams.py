@@ -77,6 +77,18 @@ def test_what_waits_is_refused_during_a_capture(driver, cuda, name, arguments):
     cuda.cuStreamSynchronize(stream)                            # the stream is of use again
 
 
+def test_a_thread_may_be_allowed_what_a_capture_forbids(driver, cuda):
+    stream, graph = cuda.get(c_void_p, "cuStreamCreate", 0), c_void_p()
+    address, mode = cuda.upload(np.zeros(4)), c_int(2)
+    cuda.cuStreamBeginCapture_v2(stream, 0)
+    cuda.cuThreadExchangeStreamCaptureMode(byref(mode))
+    cuda.cuMemFree_v2(address)
+    assert mode.value == 0
+    cuda.cuThreadExchangeStreamCaptureMode(byref(mode))
+    assert mode.value == 2 and cuda.status("cuCtxSynchronize") == UNSUPPORTED
+    assert cuda.status("cuStreamEndCapture", stream, byref(graph)) == INVALIDATED
+
+
 def test_rules_of_captures(driver, cuda):
     stream, other = cuda.get(c_void_p, "cuStreamCreate", 0), cuda.get(c_void_p, "cuStreamCreate", 1)
     event, address = cuda.get(c_void_p, "cuEventCreate", 0), cuda.upload(np.zeros(4, np.float32))

@@ -1,0 +1,45 @@
+"""Arrays in the processor's memory as buffers of kernels: how they are made, and what they must be."""
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+Array = npt.NDArray[Any]
+ALIGNMENT = 64                                  # bytes: a cache line, and the widest vector
+ACCEPTED = (np.dtype(np.float32), np.dtype(np.float64))
+
+
+def aligned_zeros(size: int, dtype: Any) -> Array:
+    """``size`` zeros of ``dtype`` beginning at a multiple of 64 bytes."""
+    count = size * np.dtype(dtype).itemsize
+    raw = np.zeros(count + ALIGNMENT, np.uint8)
+    start = -raw.ctypes.data % ALIGNMENT
+    return raw[start:start + count].view(dtype)
+
+
+def check_dtype(what: str, dtype: "np.dtype[Any]") -> None:
+    """TypeError unless ``dtype`` is one that kernels exist for."""
+    if dtype in ACCEPTED:
+        return
+    later = ": 16-bit numbers are not supported yet" if dtype.itemsize == 2 else ""
+    raise TypeError(f"{what} is {dtype}; accepted are float32 and float64{later}")
+
+
+def check_like(what: str, array: Any, like: Any) -> None:
+    """TypeError or ValueError unless ``array`` has a dtype that kernels exist for, and dtype and shape of ``like``."""
+    check_dtype(what, array.dtype)
+    if like is not None and array.dtype != like.dtype:
+        raise TypeError(f"{what} is {array.dtype}; expected {like.dtype} as the weight is")
+    if like is not None and array.shape != like.shape:
+        raise ValueError(f"{what} has shape {array.shape}; expected {like.shape} as the weight has")
+
+
+def check_array(what: str, array: Any, like: Array | None = None, written: bool = True) -> None:
+    """TypeError or ValueError unless ``array`` can be a buffer, of the dtype and shape of ``like``."""
+    if not isinstance(array, np.ndarray):
+        raise TypeError(f"{what} is {type(array).__name__}; expected a NumPy array")
+    check_like(what, array, like)
+    if not array.flags.c_contiguous or not array.flags.aligned:
+        raise ValueError(f"{what} is not C-contiguous (strides {array.strides} for shape {array.shape})")
+    if written and not array.flags.writeable:
+        raise ValueError(f"{what} is read-only")
