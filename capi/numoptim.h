@@ -176,10 +176,10 @@ typedef struct numoptim_sgd {
 #define NUMOPTIM_SGD_DEFAULT { 0.01, 0.0, 1.0, INFINITY }
 int32_t numoptim_sgd_f32(int64_t size, float *w, const float *g, const numoptim_sgd *h, int64_t t);
 int32_t numoptim_sgd_f64(int64_t size, double *w, const double *g, const numoptim_sgd *h, int64_t t);
-int32_t numoptim_sgd_f32_range(int64_t first, int64_t count, int64_t segments, const int64_t *offsets, const
-    int64_t *which, int64_t groups, const numoptim_sgd *h, float *w, const float *g, int64_t t);
-int32_t numoptim_sgd_f64_range(int64_t first, int64_t count, int64_t segments, const int64_t *offsets, const
-    int64_t *which, int64_t groups, const numoptim_sgd *h, double *w, const double *g, int64_t t);
+int32_t numoptim_sgd_f32_range(int64_t first, int64_t count, int64_t segments, const int64_t *offsets,
+    const int64_t *which, int64_t groups, const numoptim_sgd *h, float *w, const float *g, int64_t t);
+int32_t numoptim_sgd_f64_range(int64_t first, int64_t count, int64_t segments, const int64_t *offsets,
+    const int64_t *which, int64_t groups, const numoptim_sgd *h, double *w, const double *g, int64_t t);
 
 /*
  * sgd_momentum: SGD: stochastic gradient descent, with or without momentum.
@@ -211,16 +211,16 @@ typedef struct numoptim_sgd_momentum {
     double clip_gradient;
 } numoptim_sgd_momentum;
 #define NUMOPTIM_SGD_MOMENTUM_DEFAULT { 0.01, 0.0, 0.0, 1.0, INFINITY }
-int32_t numoptim_sgd_momentum_f32(int64_t size, float *w, const float *g, float *v, const
-    numoptim_sgd_momentum *h, int64_t t);
-int32_t numoptim_sgd_momentum_f64(int64_t size, double *w, const double *g, double *v, const
-    numoptim_sgd_momentum *h, int64_t t);
-int32_t numoptim_sgd_momentum_f32_range(int64_t first, int64_t count, int64_t segments, const int64_t
-    *offsets, const int64_t *which, int64_t groups, const numoptim_sgd_momentum *h, float *w, const float
-    *g, float *v, int64_t t);
-int32_t numoptim_sgd_momentum_f64_range(int64_t first, int64_t count, int64_t segments, const int64_t
-    *offsets, const int64_t *which, int64_t groups, const numoptim_sgd_momentum *h, double *w, const double
-    *g, double *v, int64_t t);
+int32_t numoptim_sgd_momentum_f32(int64_t size, float *w, const float *g, float *v,
+    const numoptim_sgd_momentum *h, int64_t t);
+int32_t numoptim_sgd_momentum_f64(int64_t size, double *w, const double *g, double *v,
+    const numoptim_sgd_momentum *h, int64_t t);
+int32_t numoptim_sgd_momentum_f32_range(int64_t first, int64_t count, int64_t segments,
+    const int64_t *offsets, const int64_t *which, int64_t groups, const numoptim_sgd_momentum *h, float *w,
+    const float *g, float *v, int64_t t);
+int32_t numoptim_sgd_momentum_f64_range(int64_t first, int64_t count, int64_t segments,
+    const int64_t *offsets, const int64_t *which, int64_t groups, const numoptim_sgd_momentum *h, double *w,
+    const double *g, double *v, int64_t t);
 
 /*
  * nag: NAG: Nesterov's accelerated gradient.
@@ -252,12 +252,14 @@ typedef struct numoptim_nag {
 } numoptim_nag;
 #define NUMOPTIM_NAG_DEFAULT { 0.01, 0.0, 0.0, 1.0, INFINITY }
 int32_t numoptim_nag_f32(int64_t size, float *w, const float *g, float *v, const numoptim_nag *h, int64_t t);
-int32_t numoptim_nag_f64(int64_t size, double *w, const double *g, double *v, const numoptim_nag *h, int64_t
-    t);
-int32_t numoptim_nag_f32_range(int64_t first, int64_t count, int64_t segments, const int64_t *offsets, const
-    int64_t *which, int64_t groups, const numoptim_nag *h, float *w, const float *g, float *v, int64_t t);
-int32_t numoptim_nag_f64_range(int64_t first, int64_t count, int64_t segments, const int64_t *offsets, const
-    int64_t *which, int64_t groups, const numoptim_nag *h, double *w, const double *g, double *v, int64_t t);
+int32_t numoptim_nag_f64(int64_t size, double *w, const double *g, double *v, const numoptim_nag *h,
+    int64_t t);
+int32_t numoptim_nag_f32_range(int64_t first, int64_t count, int64_t segments, const int64_t *offsets,
+    const int64_t *which, int64_t groups, const numoptim_nag *h, float *w, const float *g, float *v,
+    int64_t t);
+int32_t numoptim_nag_f64_range(int64_t first, int64_t count, int64_t segments, const int64_t *offsets,
+    const int64_t *which, int64_t groups, const numoptim_nag *h, double *w, const double *g, double *v,
+    int64_t t);
 
 /*
  * adagrad: AdaGrad: adaptive subgradient method.
@@ -392,14 +394,14 @@ typedef struct numoptim_rmsprop_centered {
 #define NUMOPTIM_RMSPROP_CENTERED_DEFAULT { 0.001, 0.9, 1e-08, INFINITY, 0.9, 0.0, 1.0, INFINITY }
 int32_t numoptim_rmsprop_centered_f32(int64_t size, float *w, const float *g, float *m, float *s, float *v,
     const numoptim_rmsprop_centered *h, int64_t t);
-int32_t numoptim_rmsprop_centered_f64(int64_t size, double *w, const double *g, double *m, double *s, double
-    *v, const numoptim_rmsprop_centered *h, int64_t t);
-int32_t numoptim_rmsprop_centered_f32_range(int64_t first, int64_t count, int64_t segments, const int64_t
-    *offsets, const int64_t *which, int64_t groups, const numoptim_rmsprop_centered *h, float *w, const
-    float *g, float *m, float *s, float *v, int64_t t);
-int32_t numoptim_rmsprop_centered_f64_range(int64_t first, int64_t count, int64_t segments, const int64_t
-    *offsets, const int64_t *which, int64_t groups, const numoptim_rmsprop_centered *h, double *w, const
-    double *g, double *m, double *s, double *v, int64_t t);
+int32_t numoptim_rmsprop_centered_f64(int64_t size, double *w, const double *g, double *m, double *s,
+    double *v, const numoptim_rmsprop_centered *h, int64_t t);
+int32_t numoptim_rmsprop_centered_f32_range(int64_t first, int64_t count, int64_t segments,
+    const int64_t *offsets, const int64_t *which, int64_t groups, const numoptim_rmsprop_centered *h,
+    float *w, const float *g, float *m, float *s, float *v, int64_t t);
+int32_t numoptim_rmsprop_centered_f64_range(int64_t first, int64_t count, int64_t segments,
+    const int64_t *offsets, const int64_t *which, int64_t groups, const numoptim_rmsprop_centered *h,
+    double *w, const double *g, double *m, double *s, double *v, int64_t t);
 
 /*
  * adadelta: AdaDelta: adaptive steps in the unit of the weights.
@@ -435,10 +437,10 @@ typedef struct numoptim_adadelta {
     double clip_gradient;
 } numoptim_adadelta;
 #define NUMOPTIM_ADADELTA_DEFAULT { 1.0, 0.9, 1e-05, 0.0, 1.0, INFINITY }
-int32_t numoptim_adadelta_f32(int64_t size, float *w, const float *g, float *a, float *u, const
-    numoptim_adadelta *h, int64_t t);
-int32_t numoptim_adadelta_f64(int64_t size, double *w, const double *g, double *a, double *u, const
-    numoptim_adadelta *h, int64_t t);
+int32_t numoptim_adadelta_f32(int64_t size, float *w, const float *g, float *a, float *u,
+    const numoptim_adadelta *h, int64_t t);
+int32_t numoptim_adadelta_f64(int64_t size, double *w, const double *g, double *a, double *u,
+    const numoptim_adadelta *h, int64_t t);
 int32_t numoptim_adadelta_f32_range(int64_t first, int64_t count, int64_t segments, const int64_t *offsets,
     const int64_t *which, int64_t groups, const numoptim_adadelta *h, float *w, const float *g, float *a,
     float *u, int64_t t);
@@ -483,13 +485,13 @@ typedef struct numoptim_adam {
     double clip_gradient;
 } numoptim_adam;
 #define NUMOPTIM_ADAM_DEFAULT { 0.001, 0.9, 0.999, 1e-08, 0.0, 1.0, INFINITY }
-int32_t numoptim_adam_f32(int64_t size, float *w, const float *g, float *m, float *v, const numoptim_adam
-    *h, int64_t t);
-int32_t numoptim_adam_f64(int64_t size, double *w, const double *g, double *m, double *v, const
-    numoptim_adam *h, int64_t t);
+int32_t numoptim_adam_f32(int64_t size, float *w, const float *g, float *m, float *v,
+    const numoptim_adam *h, int64_t t);
+int32_t numoptim_adam_f64(int64_t size, double *w, const double *g, double *m, double *v,
+    const numoptim_adam *h, int64_t t);
 int32_t numoptim_adam_f32_range(int64_t first, int64_t count, int64_t segments, const int64_t *offsets,
-    const int64_t *which, int64_t groups, const numoptim_adam *h, float *w, const float *g, float *m, float
-    *v, int64_t t);
+    const int64_t *which, int64_t groups, const numoptim_adam *h, float *w, const float *g, float *m,
+    float *v, int64_t t);
 int32_t numoptim_adam_f64_range(int64_t first, int64_t count, int64_t segments, const int64_t *offsets,
     const int64_t *which, int64_t groups, const numoptim_adam *h, double *w, const double *g, double *m,
     double *v, int64_t t);
@@ -529,10 +531,10 @@ typedef struct numoptim_adamax {
     double clip_gradient;
 } numoptim_adamax;
 #define NUMOPTIM_ADAMAX_DEFAULT { 0.002, 0.9, 0.999, 1e-08, 0.0, 1.0, INFINITY }
-int32_t numoptim_adamax_f32(int64_t size, float *w, const float *g, float *m, float *u, const
-    numoptim_adamax *h, int64_t t);
-int32_t numoptim_adamax_f64(int64_t size, double *w, const double *g, double *m, double *u, const
-    numoptim_adamax *h, int64_t t);
+int32_t numoptim_adamax_f32(int64_t size, float *w, const float *g, float *m, float *u,
+    const numoptim_adamax *h, int64_t t);
+int32_t numoptim_adamax_f64(int64_t size, double *w, const double *g, double *m, double *u,
+    const numoptim_adamax *h, int64_t t);
 int32_t numoptim_adamax_f32_range(int64_t first, int64_t count, int64_t segments, const int64_t *offsets,
     const int64_t *which, int64_t groups, const numoptim_adamax *h, float *w, const float *g, float *m,
     float *u, int64_t t);
@@ -582,13 +584,13 @@ typedef struct numoptim_nadam {
     double clip_gradient;
 } numoptim_nadam;
 #define NUMOPTIM_NADAM_DEFAULT { 0.001, 0.9, 0.999, 1e-08, 0.004, 0.0, 1.0, INFINITY }
-int32_t numoptim_nadam_f32(int64_t size, float *w, const float *g, float *m, float *v, const numoptim_nadam
-    *h, int64_t t);
-int32_t numoptim_nadam_f64(int64_t size, double *w, const double *g, double *m, double *v, const
-    numoptim_nadam *h, int64_t t);
+int32_t numoptim_nadam_f32(int64_t size, float *w, const float *g, float *m, float *v,
+    const numoptim_nadam *h, int64_t t);
+int32_t numoptim_nadam_f64(int64_t size, double *w, const double *g, double *m, double *v,
+    const numoptim_nadam *h, int64_t t);
 int32_t numoptim_nadam_f32_range(int64_t first, int64_t count, int64_t segments, const int64_t *offsets,
-    const int64_t *which, int64_t groups, const numoptim_nadam *h, float *w, const float *g, float *m, float
-    *v, int64_t t);
+    const int64_t *which, int64_t groups, const numoptim_nadam *h, float *w, const float *g, float *m,
+    float *v, int64_t t);
 int32_t numoptim_nadam_f64_range(int64_t first, int64_t count, int64_t segments, const int64_t *offsets,
     const int64_t *which, int64_t groups, const numoptim_nadam *h, double *w, const double *g, double *m,
     double *v, int64_t t);
@@ -702,12 +704,12 @@ int32_t numoptim_accumulate_f32(int64_t size, float *w, const float *g, const nu
     int64_t t);
 int32_t numoptim_accumulate_f64(int64_t size, double *w, const double *g, const numoptim_accumulate *h,
     int64_t t);
-int32_t numoptim_accumulate_f32_range(int64_t first, int64_t count, int64_t segments, const int64_t
-    *offsets, const int64_t *which, int64_t groups, const numoptim_accumulate *h, float *w, const float *g,
-    int64_t t);
-int32_t numoptim_accumulate_f64_range(int64_t first, int64_t count, int64_t segments, const int64_t
-    *offsets, const int64_t *which, int64_t groups, const numoptim_accumulate *h, double *w, const double
-    *g, int64_t t);
+int32_t numoptim_accumulate_f32_range(int64_t first, int64_t count, int64_t segments,
+    const int64_t *offsets, const int64_t *which, int64_t groups, const numoptim_accumulate *h, float *w,
+    const float *g, int64_t t);
+int32_t numoptim_accumulate_f64_range(int64_t first, int64_t count, int64_t segments,
+    const int64_t *offsets, const int64_t *which, int64_t groups, const numoptim_accumulate *h, double *w,
+    const double *g, int64_t t);
 
 /*
  * lbsgd_lars: LBSGD: SGD for large batches made of micro-batches, with a warm-up.
@@ -740,22 +742,22 @@ typedef struct numoptim_lbsgd_lars {
     double clip_gradient;
 } numoptim_lbsgd_lars;
 #define NUMOPTIM_LBSGD_LARS_DEFAULT { 0.01, 0.0, 0.0, 1.0, INFINITY }
-int32_t numoptim_lbsgd_lars_f32(int64_t segments, const int64_t *offsets, float *w, const float *g, float
-    *v, const numoptim_lbsgd_lars *h, int64_t t);
-int32_t numoptim_lbsgd_lars_f64(int64_t segments, const int64_t *offsets, double *w, const double *g, double
-    *v, const numoptim_lbsgd_lars *h, int64_t t);
-int32_t numoptim_lbsgd_lars_f32_norms(int64_t first, int64_t count, int64_t segments, const int64_t
-    *offsets, const int64_t *which, int64_t groups, const numoptim_lbsgd_lars *h, double *norms, const float
-    *w, const float *g, const float *v, int64_t t);
-int32_t numoptim_lbsgd_lars_f64_norms(int64_t first, int64_t count, int64_t segments, const int64_t
-    *offsets, const int64_t *which, int64_t groups, const numoptim_lbsgd_lars *h, double *norms, const
-    double *w, const double *g, const double *v, int64_t t);
-int32_t numoptim_lbsgd_lars_f32_range(int64_t first, int64_t count, int64_t segments, const int64_t
-    *offsets, const int64_t *which, int64_t groups, const numoptim_lbsgd_lars *h, const double *norms, float
-    *w, const float *g, float *v, int64_t t);
-int32_t numoptim_lbsgd_lars_f64_range(int64_t first, int64_t count, int64_t segments, const int64_t
-    *offsets, const int64_t *which, int64_t groups, const numoptim_lbsgd_lars *h, const double *norms,
-    double *w, const double *g, double *v, int64_t t);
+int32_t numoptim_lbsgd_lars_f32(int64_t segments, const int64_t *offsets, float *w, const float *g,
+    float *v, const numoptim_lbsgd_lars *h, int64_t t);
+int32_t numoptim_lbsgd_lars_f64(int64_t segments, const int64_t *offsets, double *w, const double *g,
+    double *v, const numoptim_lbsgd_lars *h, int64_t t);
+int32_t numoptim_lbsgd_lars_f32_norms(int64_t first, int64_t count, int64_t segments,
+    const int64_t *offsets, const int64_t *which, int64_t groups, const numoptim_lbsgd_lars *h,
+    double *norms, const float *w, const float *g, const float *v, int64_t t);
+int32_t numoptim_lbsgd_lars_f64_norms(int64_t first, int64_t count, int64_t segments,
+    const int64_t *offsets, const int64_t *which, int64_t groups, const numoptim_lbsgd_lars *h,
+    double *norms, const double *w, const double *g, const double *v, int64_t t);
+int32_t numoptim_lbsgd_lars_f32_range(int64_t first, int64_t count, int64_t segments,
+    const int64_t *offsets, const int64_t *which, int64_t groups, const numoptim_lbsgd_lars *h,
+    const double *norms, float *w, const float *g, float *v, int64_t t);
+int32_t numoptim_lbsgd_lars_f64_range(int64_t first, int64_t count, int64_t segments,
+    const int64_t *offsets, const int64_t *which, int64_t groups, const numoptim_lbsgd_lars *h,
+    const double *norms, double *w, const double *g, double *v, int64_t t);
 
 /*
  * lars: LARS: layer-wise adaptive rate scaling.
@@ -796,17 +798,17 @@ int32_t numoptim_lars_f32(int64_t segments, const int64_t *offsets, float *w, co
 int32_t numoptim_lars_f64(int64_t segments, const int64_t *offsets, double *w, const double *g, double *v,
     const numoptim_lars *h, int64_t t);
 int32_t numoptim_lars_f32_norms(int64_t first, int64_t count, int64_t segments, const int64_t *offsets,
-    const int64_t *which, int64_t groups, const numoptim_lars *h, double *norms, const float *w, const float
-    *g, const float *v, int64_t t);
+    const int64_t *which, int64_t groups, const numoptim_lars *h, double *norms, const float *w,
+    const float *g, const float *v, int64_t t);
 int32_t numoptim_lars_f64_norms(int64_t first, int64_t count, int64_t segments, const int64_t *offsets,
-    const int64_t *which, int64_t groups, const numoptim_lars *h, double *norms, const double *w, const
-    double *g, const double *v, int64_t t);
+    const int64_t *which, int64_t groups, const numoptim_lars *h, double *norms, const double *w,
+    const double *g, const double *v, int64_t t);
 int32_t numoptim_lars_f32_range(int64_t first, int64_t count, int64_t segments, const int64_t *offsets,
-    const int64_t *which, int64_t groups, const numoptim_lars *h, const double *norms, float *w, const float
-    *g, float *v, int64_t t);
+    const int64_t *which, int64_t groups, const numoptim_lars *h, const double *norms, float *w,
+    const float *g, float *v, int64_t t);
 int32_t numoptim_lars_f64_range(int64_t first, int64_t count, int64_t segments, const int64_t *offsets,
-    const int64_t *which, int64_t groups, const numoptim_lars *h, const double *norms, double *w, const
-    double *g, double *v, int64_t t);
+    const int64_t *which, int64_t groups, const numoptim_lars *h, const double *norms, double *w,
+    const double *g, double *v, int64_t t);
 
 /*
  * lamb: LAMB: layer-wise adaptive moments for large batches.
@@ -858,17 +860,17 @@ int32_t numoptim_lamb_f32(int64_t segments, const int64_t *offsets, float *w, co
 int32_t numoptim_lamb_f64(int64_t segments, const int64_t *offsets, double *w, const double *g, double *m,
     double *v, const numoptim_lamb *h, int64_t t);
 int32_t numoptim_lamb_f32_norms(int64_t first, int64_t count, int64_t segments, const int64_t *offsets,
-    const int64_t *which, int64_t groups, const numoptim_lamb *h, double *norms, const float *w, const float
-    *g, const float *m, const float *v, int64_t t);
+    const int64_t *which, int64_t groups, const numoptim_lamb *h, double *norms, const float *w,
+    const float *g, const float *m, const float *v, int64_t t);
 int32_t numoptim_lamb_f64_norms(int64_t first, int64_t count, int64_t segments, const int64_t *offsets,
-    const int64_t *which, int64_t groups, const numoptim_lamb *h, double *norms, const double *w, const
-    double *g, const double *m, const double *v, int64_t t);
+    const int64_t *which, int64_t groups, const numoptim_lamb *h, double *norms, const double *w,
+    const double *g, const double *m, const double *v, int64_t t);
 int32_t numoptim_lamb_f32_range(int64_t first, int64_t count, int64_t segments, const int64_t *offsets,
-    const int64_t *which, int64_t groups, const numoptim_lamb *h, const double *norms, float *w, const float
-    *g, float *m, float *v, int64_t t);
+    const int64_t *which, int64_t groups, const numoptim_lamb *h, const double *norms, float *w,
+    const float *g, float *m, float *v, int64_t t);
 int32_t numoptim_lamb_f64_range(int64_t first, int64_t count, int64_t segments, const int64_t *offsets,
-    const int64_t *which, int64_t groups, const numoptim_lamb *h, const double *norms, double *w, const
-    double *g, double *m, double *v, int64_t t);
+    const int64_t *which, int64_t groups, const numoptim_lamb *h, const double *norms, double *w,
+    const double *g, double *m, double *v, int64_t t);
 
 /*
  * dcasgd: DCASGD: asynchronous SGD with delay compensation, with or without momentum.
@@ -905,14 +907,14 @@ typedef struct numoptim_dcasgd {
 #define NUMOPTIM_DCASGD_DEFAULT { 0.01, 0.04, 0.0, 1.0, INFINITY }
 int32_t numoptim_dcasgd_f32(int64_t size, float *w, const float *g, float *w_bak, const numoptim_dcasgd *h,
     int64_t t);
-int32_t numoptim_dcasgd_f64(int64_t size, double *w, const double *g, double *w_bak, const numoptim_dcasgd
-    *h, int64_t t);
+int32_t numoptim_dcasgd_f64(int64_t size, double *w, const double *g, double *w_bak,
+    const numoptim_dcasgd *h, int64_t t);
 int32_t numoptim_dcasgd_f32_range(int64_t first, int64_t count, int64_t segments, const int64_t *offsets,
     const int64_t *which, int64_t groups, const numoptim_dcasgd *h, float *w, const float *g, float *w_bak,
     int64_t t);
 int32_t numoptim_dcasgd_f64_range(int64_t first, int64_t count, int64_t segments, const int64_t *offsets,
-    const int64_t *which, int64_t groups, const numoptim_dcasgd *h, double *w, const double *g, double
-    *w_bak, int64_t t);
+    const int64_t *which, int64_t groups, const numoptim_dcasgd *h, double *w, const double *g,
+    double *w_bak, int64_t t);
 int32_t numoptim_dcasgd_f32_init(int64_t size, const float *w, float *w_bak, const numoptim_dcasgd *h);
 int32_t numoptim_dcasgd_f64_init(int64_t size, const double *w, double *w_bak, const numoptim_dcasgd *h);
 
@@ -952,20 +954,20 @@ typedef struct numoptim_dcasgd_momentum {
     double clip_gradient;
 } numoptim_dcasgd_momentum;
 #define NUMOPTIM_DCASGD_MOMENTUM_DEFAULT { 0.01, 0.04, 0.0, 0.0, 1.0, INFINITY }
-int32_t numoptim_dcasgd_momentum_f32(int64_t size, float *w, const float *g, float *v, float *w_bak, const
-    numoptim_dcasgd_momentum *h, int64_t t);
+int32_t numoptim_dcasgd_momentum_f32(int64_t size, float *w, const float *g, float *v, float *w_bak,
+    const numoptim_dcasgd_momentum *h, int64_t t);
 int32_t numoptim_dcasgd_momentum_f64(int64_t size, double *w, const double *g, double *v, double *w_bak,
     const numoptim_dcasgd_momentum *h, int64_t t);
-int32_t numoptim_dcasgd_momentum_f32_range(int64_t first, int64_t count, int64_t segments, const int64_t
-    *offsets, const int64_t *which, int64_t groups, const numoptim_dcasgd_momentum *h, float *w, const float
-    *g, float *v, float *w_bak, int64_t t);
-int32_t numoptim_dcasgd_momentum_f64_range(int64_t first, int64_t count, int64_t segments, const int64_t
-    *offsets, const int64_t *which, int64_t groups, const numoptim_dcasgd_momentum *h, double *w, const
-    double *g, double *v, double *w_bak, int64_t t);
-int32_t numoptim_dcasgd_momentum_f32_init(int64_t size, const float *w, float *v, float *w_bak, const
-    numoptim_dcasgd_momentum *h);
-int32_t numoptim_dcasgd_momentum_f64_init(int64_t size, const double *w, double *v, double *w_bak, const
-    numoptim_dcasgd_momentum *h);
+int32_t numoptim_dcasgd_momentum_f32_range(int64_t first, int64_t count, int64_t segments,
+    const int64_t *offsets, const int64_t *which, int64_t groups, const numoptim_dcasgd_momentum *h,
+    float *w, const float *g, float *v, float *w_bak, int64_t t);
+int32_t numoptim_dcasgd_momentum_f64_range(int64_t first, int64_t count, int64_t segments,
+    const int64_t *offsets, const int64_t *which, int64_t groups, const numoptim_dcasgd_momentum *h,
+    double *w, const double *g, double *v, double *w_bak, int64_t t);
+int32_t numoptim_dcasgd_momentum_f32_init(int64_t size, const float *w, float *v, float *w_bak,
+    const numoptim_dcasgd_momentum *h);
+int32_t numoptim_dcasgd_momentum_f64_init(int64_t size, const double *w, double *v, double *w_bak,
+    const numoptim_dcasgd_momentum *h);
 
 /*
  * ftrl: Ftrl: follow the (proximally) regularised leader, for sparse online learning.
@@ -1003,13 +1005,13 @@ typedef struct numoptim_ftrl {
     double clip_gradient;
 } numoptim_ftrl;
 #define NUMOPTIM_FTRL_DEFAULT { 0.1, 0.01, 1.0, 0.0, 1.0, INFINITY }
-int32_t numoptim_ftrl_f32(int64_t size, float *w, const float *g, float *z, float *n, const numoptim_ftrl
-    *h, int64_t t);
-int32_t numoptim_ftrl_f64(int64_t size, double *w, const double *g, double *z, double *n, const
-    numoptim_ftrl *h, int64_t t);
+int32_t numoptim_ftrl_f32(int64_t size, float *w, const float *g, float *z, float *n,
+    const numoptim_ftrl *h, int64_t t);
+int32_t numoptim_ftrl_f64(int64_t size, double *w, const double *g, double *z, double *n,
+    const numoptim_ftrl *h, int64_t t);
 int32_t numoptim_ftrl_f32_range(int64_t first, int64_t count, int64_t segments, const int64_t *offsets,
-    const int64_t *which, int64_t groups, const numoptim_ftrl *h, float *w, const float *g, float *z, float
-    *n, int64_t t);
+    const int64_t *which, int64_t groups, const numoptim_ftrl *h, float *w, const float *g, float *z,
+    float *n, int64_t t);
 int32_t numoptim_ftrl_f64_range(int64_t first, int64_t count, int64_t segments, const int64_t *offsets,
     const int64_t *which, int64_t groups, const numoptim_ftrl *h, double *w, const double *g, double *z,
     double *n, int64_t t);
@@ -1054,13 +1056,13 @@ typedef struct numoptim_ftml {
     double clip_gradient;
 } numoptim_ftml;
 #define NUMOPTIM_FTML_DEFAULT { 0.0025, 0.6, 0.999, 1e-08, 0.0, 1.0, INFINITY }
-int32_t numoptim_ftml_f32(int64_t size, float *w, const float *g, float *d, float *v, float *z, const
-    numoptim_ftml *h, int64_t t);
-int32_t numoptim_ftml_f64(int64_t size, double *w, const double *g, double *d, double *v, double *z, const
-    numoptim_ftml *h, int64_t t);
+int32_t numoptim_ftml_f32(int64_t size, float *w, const float *g, float *d, float *v, float *z,
+    const numoptim_ftml *h, int64_t t);
+int32_t numoptim_ftml_f64(int64_t size, double *w, const double *g, double *d, double *v, double *z,
+    const numoptim_ftml *h, int64_t t);
 int32_t numoptim_ftml_f32_range(int64_t first, int64_t count, int64_t segments, const int64_t *offsets,
-    const int64_t *which, int64_t groups, const numoptim_ftml *h, float *w, const float *g, float *d, float
-    *v, float *z, int64_t t);
+    const int64_t *which, int64_t groups, const numoptim_ftml *h, float *w, const float *g, float *d,
+    float *v, float *z, int64_t t);
 int32_t numoptim_ftml_f64_range(int64_t first, int64_t count, int64_t segments, const int64_t *offsets,
     const int64_t *which, int64_t groups, const numoptim_ftml *h, double *w, const double *g, double *d,
     double *v, double *z, int64_t t);

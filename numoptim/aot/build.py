@@ -65,28 +65,29 @@ def library(rules: Sequence[Rule], lib: Path, include: Path, name: str, version:
     Raises ValueError for a rule that cannot be compiled, or not without a runtime.
     """
     text = header.named(header.header(rules, version), name)
-    for folder in (lib, include):
-        folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as temporary:
         work = Path(temporary)
         files = [file.name for file in _objects(rules, work, tools)]
         (work / f"{name}.h").write_text(text)
         source = header.dispatcher(rules, tools.levels, "numoptim", digest())
         (work / "dispatch.c").write_text(header.named(source, name))
-        (work / "exports").write_text(f"{{ global: {name}_*; local: *; }};\n")
         tools.compile("-Os", "-fPIC", "-fno-asynchronous-unwind-tables", "-c", "dispatch.c", cwd=work)
-        # Nothing below depends on names of files or on time, so that two builds are equal byte by byte.
-        tools.compile("-shared", "-nostartfiles", "-s", "-o", "shared", *files, "dispatch.o",
-                      f"-Wl,-soname,lib{name}.so", "-Wl,--version-script=exports", "-Wl,-Bsymbolic",
-                      "-Wl,--no-undefined", "-Wl,-z,noexecstack", "-Wl,-z,noseparate-code", "-Wl,--build-id=none",
-                      cwd=work)
-        tools.binutil("ld", "-r", "-o", f"{name}.o", *files, "dispatch.o", cwd=work)
-        tools.binutil("objcopy", "--wildcard", f"--keep-global-symbol={name}_*", "--strip-unneeded", f"{name}.o",
-                      cwd=work)
-        tools.binutil("ar", "rcsD", "static", f"{name}.o", cwd=work)
-        _replace(work / "shared", lib / f"lib{name}.so")
-        _replace(work / "static", lib / f"lib{name}.a")
-        _replace(work / f"{name}.h", include / f"{name}.h")
+        link([*files, "dispatch.o"], name, lib, work, tools, "-nostartfiles")
+        replace(work / f"{name}.h", include / f"{name}.h")
+
+
+def link(objects: Sequence[str], name: str, lib: Path, work: Path, tools: Toolchain, *options: str) -> None:
+    """Write ``lib``/lib<name>.so and .a of object files in ``work``; they export what begins with <name>_."""
+    (work / "exports").write_text(f"{{ global: {name}_*; local: *; }};\n")
+    # Nothing below depends on names of files or on time, so that two builds are equal byte by byte.
+    tools.compile("-shared", "-s", "-o", "shared", *objects, f"-Wl,-soname,lib{name}.so",
+                  "-Wl,--version-script=exports", "-Wl,-Bsymbolic", "-Wl,--no-undefined", "-Wl,-z,noexecstack",
+                  "-Wl,-z,noseparate-code", "-Wl,--build-id=none", *options, cwd=work)
+    tools.binutil("ld", "-r", "-o", f"{name}.o", *objects, cwd=work)
+    tools.binutil("objcopy", "--wildcard", f"--keep-global-symbol={name}_*", "--strip-unneeded", f"{name}.o", cwd=work)
+    tools.binutil("ar", "rcsD", "static", f"{name}.o", cwd=work)
+    replace(work / "shared", lib / f"lib{name}.so")
+    replace(work / "static", lib / f"lib{name}.a")
 
 
 def _objects(rules: Sequence[Rule], work: Path, tools: Toolchain) -> list[Path]:
@@ -108,8 +109,9 @@ def _objects(rules: Sequence[Rule], work: Path, tools: Toolchain) -> list[Path]:
     return [file for files in groups for file in files]
 
 
-def _replace(made: Path, wanted: Path) -> None:
+def replace(made: Path, wanted: Path) -> None:
     """Put a file in place at once: whoever has the old one loaded keeps it."""
+    wanted.parent.mkdir(parents=True, exist_ok=True)
     beside = wanted.with_name(f".{wanted.name}.{os.getpid()}")
     shutil.copyfile(made, beside)
     if wanted.suffix == ".so":
@@ -119,15 +121,18 @@ def _replace(made: Path, wanted: Path) -> None:
 
 def packages(out: Path, version: str) -> None:
     """Write what pkg-config and CMake find the library by."""
-    major, minor, _ = version.split(".")
     for template, folder in (("numoptim.pc", "pkgconfig"), ("numoptim-config.cmake", "cmake/numoptim"),
                              ("numoptim-config-version.cmake", "cmake/numoptim")):
-        text = (HERE / f"{template}.in").read_text()
-        for mark, value in (("@VERSION@", version), ("@MAJOR@", major), ("@MINOR@", minor)):
-            text = text.replace(mark, value)
-        target = out / "lib" / folder / template
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_text(text)
+        fill(HERE / f"{template}.in", out / "lib" / folder / template, version)
+
+
+def fill(template: Path, target: Path, version: str) -> None:
+    """Write a template's text with the version in it."""
+    text, (major, minor, _) = template.read_text(), version.split(".")
+    for mark, value in (("@VERSION@", version), ("@MAJOR@", major), ("@MINOR@", minor)):
+        text = text.replace(mark, value)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.write_text(text)
 
 
 def extension(out: Path, tools: Toolchain) -> None:
@@ -151,7 +156,7 @@ def extension(out: Path, tools: Toolchain) -> None:
         tools.compile("-O2", "-fPIC", "-fvisibility=hidden", "-pthread", "-shared", "-s", "_native.c",
                       str(CUDA / "launcher.c"), str(static), f"-I{include}", f"-I{headers}", f"-I{CUDA}", "-o", "made",
                       "-Wl,--exclude-libs,ALL", "-Wl,-Bsymbolic", "-Wl,--build-id=none", "-ldl", cwd=work)
-        _replace(work / "made", out / "_native.abi3.so")
+        replace(work / "made", out / "_native.abi3.so")
 
 
 def build(out: Path, version: str, python: bool = False, machine: str = "") -> bool:

@@ -58,16 +58,22 @@ def arguments(rule: Rule, dtype: str, suffix: str) -> list[tuple[str, str]]:
 
 
 def _parameter(slot: str) -> str:
-    taken = {"w", "g", "h", "t", "size", "segments", "offsets", "first", "count", "which", "groups", "norms"}
+    taken = {"w", "g", "h", "t", "size", "segments", "offsets", "first", "count", "which", "groups", "norms",
+             "plan", "stream"}
     return f"{slot}_" if slot in taken else slot
 
 
 def prototype(rule: Rule, dtype: str, suffix: str, name: str = "") -> str:
     """Declaration of one C function, without its semicolon."""
-    head = f"int32_t {name or f'numoptim_{rule.name}_{dtype}{suffix}'}("
-    parameters = [kind + ("" if kind.endswith("*") else " ") + name for kind, name in arguments(rule, dtype, suffix)]
-    return "\n".join(textwrap.wrap(f"{', '.join(parameters)})", 112 - 4, initial_indent=head,
-                                   subsequent_indent="    ", break_long_words=False))
+    return declaration(name or f"numoptim_{rule.name}_{dtype}{suffix}", arguments(rule, dtype, suffix))
+
+
+def declaration(name: str, parameters: Iterable[tuple[str, str]]) -> str:
+    """Declaration of a function that returns a status; parameters are pairs of (type, name)."""
+    listed = [kind + ("" if kind.endswith("*") else " ") + parameter for kind, parameter in parameters]
+    whole = ", ".join(each.replace(" ", "\0") for each in listed)           # lines break between parameters
+    return "\n".join(textwrap.wrap(f"{whole})", 112 - 4, initial_indent=f"int32_t {name}(",
+                                   subsequent_indent="    ", break_long_words=False)).replace("\0", " ")
 
 
 def struct(rule: Rule) -> str:

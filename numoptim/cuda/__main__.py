@@ -1,22 +1,28 @@
-"""``python -m numoptim.cuda OUT``: a fatbin for each rule and element type; ``--figures``: a table about them."""
+"""``python -m numoptim.cuda OUT``: build the C library of GPU kernels; ``--figures``: a table about them."""
 import argparse
+import sys
 from pathlib import Path
 
+from numoptim import __version__
+from numoptim.aot import PACKAGE
+from numoptim.aot.build import Unavailable
 from numoptim.rules import RULES
 
-from . import fatbin
+from .figures import table
+from .library import build
 
 parser = argparse.ArgumentParser("python -m numoptim.cuda", description=__doc__)
-parser.add_argument("out", type=Path, nargs="?", help="folder for <rule>_<f32|f64>.fatbin")
+parser.add_argument("out", type=Path, nargs="?", help="folder for lib/ and include/")
+parser.add_argument("--package", dest="out", action="store_const", const=PACKAGE,
+                    help="the folder of the package itself, where Python looks for it")
 parser.add_argument("--figures", action="store_true", help="print what is counted in the machine code, as Markdown")
 options = parser.parse_args()
 if options.out is None and not options.figures:
-    parser.error("say where to, or --figures")
+    parser.error("say where to: OUT or --package; or --figures")
 if options.out is not None:
-    options.out.mkdir(parents=True, exist_ok=True)
-    for rule in RULES:
-        for name, dtype in (("f32", "float32"), ("f64", "float64")):
-            (options.out / f"{rule.name}_{name}.fatbin").write_bytes(fatbin(rule, dtype))
+    try:
+        build(options.out, __version__)
+    except (Unavailable, ImportError) as reason:
+        sys.exit(f"numoptim: {reason}")
 if options.figures:
-    from .figures import table
     print(table(RULES), end="")
