@@ -1,5 +1,6 @@
 # Two commands: `make demo` trains on real images with every optimizer, `make test` passes the tests.
 # `make capi` builds the C library and its examples in build/; `make capi PREFIX=/usr/local install` installs it.
+# `make cuda` builds the C library for NVIDIA's GPUs beside it.
 # `make bench` measures everything and writes a report to bench/results; `make bench QUICK=1` in two minutes.
 # Each sets up everything it needs in .venv and does so quickly the second time.
 
@@ -14,7 +15,7 @@ SOURCES := pyproject.toml setup.py $(wildcard numoptim/aot/*.* numoptim/kernels/
 	$(wildcard numoptim/cuda/launcher.*) \
 	$(addprefix numoptim/,gradient.py hyperparameters.py random.py rule.py)
 
-.PHONY: demo test test-capi test-cuda test-aarch64 lint capi install bench clean
+.PHONY: demo test test-capi test-cuda test-aarch64 lint capi cuda install bench clean
 
 demo: $(VENV)/demo.stamp
 	$(BIN)/numoptim demo
@@ -34,6 +35,10 @@ test-aarch64: $(VENV)/test.stamp
 capi: $(VENV)/demo.stamp
 	$(BIN)/python -m numoptim.aot build
 	cp build/include/numoptim.h capi/
+	PKG_CONFIG_PATH=build/lib/pkgconfig $(MAKE) -C capi/examples OUT=$(CURDIR)/build/examples
+
+cuda: $(VENV)/cuda.stamp
+	$(BIN)/python -m numoptim.cuda build
 	PKG_CONFIG_PATH=build/lib/pkgconfig $(MAKE) -C capi/examples OUT=$(CURDIR)/build/examples
 
 install:
