@@ -30,17 +30,17 @@ def start(size: int) -> tuple[np.ndarray, np.ndarray]:
     return np.linspace(-1, 1, size, dtype=np.float32), np.linspace(0.1, 1, size, dtype=np.float32)
 
 
-def torch_step(optimizer: str, sizes: list[int], threads: int, **how: Any) -> Made:
+def torch_step(optimizer: str, sizes: list[int], threads: int, device: str = "cpu", **how: Any) -> Made:
     import torch
     torch.set_num_threads(threads)
     parameters = []
     for w, g in map(start, sizes):
-        parameters.append(torch.nn.Parameter(torch.from_numpy(w)))
-        parameters[-1].grad = torch.from_numpy(g)
+        parameters.append(torch.nn.Parameter(torch.from_numpy(w).to(device)))
+        parameters[-1].grad = torch.from_numpy(g).to(device)
     kind = {"adam": torch.optim.Adam, "sgd_momentum": torch.optim.SGD, "adagrad": torch.optim.Adagrad}[optimizer]
     extra = {"momentum": 0.9} if optimizer == "sgd_momentum" else {}
     made = kind(parameters, lr=RATES[optimizer], **extra, **how)
-    return made.step, lambda: parameters[0].detach().numpy()
+    return made.step, lambda: parameters[0].detach().cpu().numpy()
 
 
 def optax_step(optimizer: str, sizes: list[int], threads: int) -> Made:

@@ -73,8 +73,8 @@ def step(made: native.Plan, size: int) -> Timed:
     """The rule's step; on small buffers from a jitted loop."""
     if size >= IN_LOOP:
         return times(lambda: made.run(1000))
-    entries, plans = made._entries, [made._pieces[0]] * len(made._entries)
-    return lambda count: caller(*entries)(count, *plans)
+    call, plans = caller(*made._entries), [made._pieces[0]] * len(made._entries)
+    return lambda count, alive=made: call(count, *plans)
 
 
 @functools.cache
