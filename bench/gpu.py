@@ -76,15 +76,17 @@ def check(rule: Rule, dtype: type, context: driver.Context) -> None:
 
 def by_device(call: Callable[[], object]) -> Timed:
     """``call`` in a loop, in seconds of the device, from an event on the legacy stream to another."""
-    first, last = driver.check("cuEventCreate", 0), driver.check("cuEventCreate", 0)
-
     def loop(count: int) -> float:
+        first, last = driver.check("cuEventCreate", 0), driver.check("cuEventCreate", 0)
         driver.check("cuEventRecord", first, driver.LEGACY)
         for _ in itertools.repeat(None, count):
             call()
         driver.check("cuEventRecord", last, driver.LEGACY)
         driver.check("cuEventSynchronize", last)
-        return float(driver.check("cuEventElapsedTime", first, last)) / 1e3
+        milliseconds = float(driver.check("cuEventElapsedTime", first, last))
+        for event in (first, last):
+            driver.check("cuEventDestroy", event)
+        return milliseconds / 1e3
 
     return loop
 

@@ -86,7 +86,7 @@ API cuEventSynchronize(void *event) {
     return found->capture ? CUDA_ERROR_CAPTURED_EVENT : CUDA_SUCCESS;
 }
 
-API cuEventElapsedTime(float *milliseconds, void *start, void *end) {
+API cuEventElapsedTime_v2(float *milliseconds, void *start, void *end) {
     enum { DISABLE_TIMING = 2 };
     ENTER(IN_CONTEXT);
     NEED(milliseconds);

@@ -23,7 +23,7 @@ def test_streams_and_events(driver, cuda):
     first, last = (cuda.get(c_void_p, "cuEventCreate", 0) for _ in range(2))
     x, back = np.arange(100, dtype=np.float32), np.zeros(100, np.float32)
     address, taken = cuda.get(c_uint64, "cuMemAlloc_v2", c_size_t(400)), c_float()
-    assert cuda.status("cuEventElapsedTime", byref(taken), first, last) == INVALID_HANDLE       # not recorded
+    assert cuda.status("cuEventElapsedTime_v2", byref(taken), first, last) == INVALID_HANDLE       # not recorded
     cuda.cuEventRecord(first, stream)
     cuda.cuMemcpyHtoDAsync_v2(address, c_void_p(x.ctypes.data), c_size_t(400), stream)
     assert scaled(cuda, cuda.kernel()[1], address, stream=stream) == 0
@@ -33,7 +33,7 @@ def test_streams_and_events(driver, cuda):
     cuda.cuStreamWaitEvent(None, last, 0)
     cuda.cuEventSynchronize(last)
     cuda.cuStreamSynchronize(stream)
-    cuda.cuEventElapsedTime(byref(taken), first, last)
+    cuda.cuEventElapsedTime_v2(byref(taken), first, last)
     assert taken.value >= 0
     np.testing.assert_array_equal(back, 2 * x)
     assert driver.launches() == [Launch("scale", 4, 32, stream.value, False)]
