@@ -54,11 +54,12 @@ def emit(text: str, level: int, machine: str, unroll: bool) -> bytes:
     if level == 2:
         unroller = llvm.create_new_function_pass_manager()
         unroller.add_loop_unroll_pass()
-        unroller.add_instruction_combine_pass()
-        unroller.add_simplify_cfg_pass()
         for function in parsed.functions:
-            if "span" in function.name and "float32" in function.name:    # the two vectors of a chunk
+            # The two vectors of a chunk, and the lanes of a norm, which then stay in registers.
+            if "block" in function.name or ("span" in function.name and "float32" in function.name):
                 unroller.run(function, passes)
+        passes = llvm.create_pass_builder(target, options)
+        passes.getModulePassManager().run(parsed, passes)
     code: bytes = target.emit_object(parsed)
     return code
 
