@@ -35,11 +35,11 @@ test-aarch64: $(VENV)/test.stamp
 capi: $(VENV)/demo.stamp
 	$(BIN)/python -m numoptim.aot build
 	cp build/include/numoptim.h capi/
-	PKG_CONFIG_PATH=build/lib/pkgconfig $(MAKE) -C capi/examples OUT=$(CURDIR)/build/examples
+	PKG_CONFIG_PATH=$(CURDIR)/build/lib/pkgconfig $(MAKE) -C capi/examples OUT=$(CURDIR)/build/examples
 
 cuda: $(VENV)/cuda.stamp
 	$(BIN)/python -m numoptim.cuda build
-	PKG_CONFIG_PATH=build/lib/pkgconfig $(MAKE) -C capi/examples OUT=$(CURDIR)/build/examples
+	PKG_CONFIG_PATH=$(CURDIR)/build/lib/pkgconfig $(MAKE) -C capi/examples OUT=$(CURDIR)/build/examples
 
 install:
 	install -d $(DESTDIR)$(PREFIX)
