@@ -43,6 +43,7 @@ def seconds(timed: Timed, count: int) -> float:
 
 def repeats(timed: Timed) -> int:
     """How many calls fill a turn."""
+    timed(1)                                   # may start threads or compile
     count = 1
     while (spent := seconds(timed, count)) < TURN / 2 and count < 10**9:
         count *= max(2, min(10, int(TURN / max(spent, 1e-9))))
