@@ -17,7 +17,9 @@ enum {
     CUDA_ERROR_INVALID_PTX = 218, CUDA_ERROR_UNSUPPORTED_PTX_VERSION = 222, CUDA_ERROR_INVALID_SOURCE = 300,
     CUDA_ERROR_NOT_FOUND = 500
 };
-enum { CUDA_12 = 12000, MULTIPROCESSORS = 16, MEMORY_TYPE = 2, IS_MANAGED = 8, DEVICE_ORDINAL = 9, HOST = 1, DEVICE = 2 };
+enum {
+    CUDA_12 = 12000, MULTIPROCESSORS = 16, MEMORY_TYPE = 2, IS_MANAGED = 8, DEVICE_ORDINAL = 9, HOST = 1, DEVICE = 2
+};
 
 #define FUNCTIONS(F)                                                                                        \
     F(cuDriverGetVersion, (int *version))                                                                   \
@@ -221,7 +223,8 @@ static int32_t check_numbers(const numoptim_cuda_plan *plan, const void *h, int6
     return NUMOPTIM_OK;
 }
 
-static int32_t check_pointers(const numoptim_cuda_kernels *kernels, const numoptim_cuda_plan *plan, int first, int device)
+static int32_t check_pointers(const numoptim_cuda_kernels *kernels, const numoptim_cuda_plan *plan, int first,
+                              int device)
 {
     const void *const tables[] = { plan->hyper, plan->step, plan->offsets, plan->which, plan->norms };
     const int norms = first == NORMS, hyper = plan->hyper != NULL;

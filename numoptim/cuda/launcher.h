@@ -6,7 +6,7 @@
 
 /* --- declarations */
 /* Statuses beside those of numoptim.h; -1000 - r is the driver's own CUresult r. */
-#define NUMOPTIM_CUDA_DRIVER  (-101)   /* no CUDA driver: libcuda.so.1 is missing, older than CUDA 12, or has no device */
+#define NUMOPTIM_CUDA_DRIVER  (-101)   /* no libcuda.so.1, or it is older than CUDA 12 or has no device */
 #define NUMOPTIM_CUDA_CONTEXT (-102)   /* no CUDA context is current in this thread */
 #define NUMOPTIM_CUDA_MEMORY  (-103)   /* a buffer or table is not memory of the current device */
 #define NUMOPTIM_CUDA_IMAGE   (-104)   /* not an image of these kernels, or of none that run on this device */
@@ -22,7 +22,7 @@ int32_t numoptim_cuda_available(void);
 typedef struct numoptim_cuda_plan {
     int64_t size;                    /* elements of each buffer */
     int64_t segments;
-    const int64_t *offsets;          /* segments + 1: 0 first, size last; null where hyper is, but for layer-wise rules */
+    const int64_t *offsets;          /* segments + 1: 0 first, size last; null where hyper is, unless layer-wise */
     const int64_t *which;            /* group of each segment; null where hyper is */
     int64_t groups;
     const void *hyper;               /* the rule's struct, once for each group; null: the call's h, for all segments */

@@ -1,9 +1,10 @@
 """libnumoptim_cuda.so as a host written in C sees it: every function's bits, errors, loading, builds, a program."""
+import ctypes
 import re
 import shutil
 import subprocess
 from concurrent.futures import ThreadPoolExecutor
-from ctypes import c_uint64, c_void_p
+from ctypes import c_size_t, c_uint64, c_void_p
 
 import cffi
 import numpy as np
@@ -212,6 +213,18 @@ def test_memory_of_another_device(host):
         assert adam_call(host) == -103
 
 
+def test_managed_memory_and_locked_memory_of_the_host(host):
+    managed = host.cuda.get(c_uint64, "cuMemAllocManaged", c_size_t(400), 1)
+    locked = host.cuda.get(c_void_p, "cuMemAllocHost_v2", c_size_t(400))
+    for address in (managed.value, locked.value):
+        ctypes.memset(address, 0, 400)
+    assert adam_call(host, m=managed.value, v=locked.value) == 0
+    for address in (managed.value, locked.value):
+        assert np.ctypeslib.as_array(ctypes.cast(address, ctypes.POINTER(ctypes.c_float)), (100,)).all()
+    host.cuda.cuMemFree_v2(managed)
+    host.cuda.cuMemFreeHost(locked)
+
+
 def test_no_context(host):
     assert adam_call(host) == 0
     known = [host.upload(np.ones(100, np.float32)) for _ in range(4)]
@@ -336,5 +349,6 @@ def test_a_program(folder, tmp_path, driver):
     done = subprocess.run([program], capture_output=True, text=True, timeout=60, env=driver.environment())
     assert (done.returncode, done.stdout, done.stderr) == (0, "3.00 5.00\n", "")
     assert driver.problems() == [] and len(driver.launches()) == 300
-    none = subprocess.run([program], capture_output=True, text=True, timeout=60, env=driver.environment(devices=0))
-    assert none.returncode == 1 and "has no device" in none.stderr
+    for useless in ({"devices": 0}, {"version": 11080}):
+        none = subprocess.run([program], capture_output=True, text=True, timeout=60, env=driver.environment(**useless))
+        assert none.returncode == 1 and none.stderr == alone.stderr
