@@ -47,8 +47,10 @@ def emit(text: str, level: int, machine: str, unroll: bool) -> bytes:
     options.loop_unrolling = unroll            # of short loops it leaves scalar code, which is no longer vectorised
     options.loop_interleaving = level == best
     for function in parsed.functions:
-        if level > 0 and function.name.endswith("_init"):      # runs once: level 0 has it for all
-            function.linkage = "internal"
+        if function.name.endswith("_init"):                    # runs once: level 0 has it for all
+            function.linkage = "internal" if level > 0 else function.linkage
+        elif "kernel" in function.name or "check_" in function.name:
+            function.add_function_attribute("minsize")         # what runs once a call, or once a segment
     passes = llvm.create_pass_builder(target, options)
     passes.getModulePassManager().run(parsed, passes)
     if level == 2:
