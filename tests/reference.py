@@ -123,7 +123,7 @@ def flush(x):
 
 
 def step(rule, buffers, groups, t, offsets=None, which=None, elements=None, store=flush):
-    """Step t in place on flat buffers w, g and slots, of segments with hyper-parameters groups[which[s]].
+    """Step t in place on flat buffers w, g and slots, of segments with hyper-parameters groups[which[s]], -1: none.
 
     elements: the only ones to write. Defaults: one segment, all elements.
     """
@@ -132,7 +132,7 @@ def step(rule, buffers, groups, t, offsets=None, which=None, elements=None, stor
     with np.errstate(all="ignore"):
         for s, (lo, hi) in enumerate(pairwise(offsets)):
             wanted = range(lo, hi) if elements is None else [i for i in elements if lo <= i < hi]
-            if lo < hi:
+            if lo < hi and (which is None or which[s] >= 0):
                 _segment(rule, buffers, groups[0 if which is None else which[s]], t, range(lo, hi), wanted, store)
 
 

@@ -180,10 +180,14 @@ def refused(kernel, arguments, error, message=None):
     (ADAM, (zeros(), zeros() + 1, zeros(), zeros(), changed(learning_rate=math.inf), 1), "NaN or out of range"),
     (ADAM, (zeros(), zeros() + 1, zeros(), zeros(), changed(rescale_grad=math.inf), 1), "NaN or out of range"),
     (ADAM, (zeros(), zeros() + 1, zeros(), zeros(), changed(epsilon=0), 1), "NaN or out of range"),
+    (ADAM, (zeros(), zeros() + 1, zeros(), zeros(), changed(rescale_grad=1e39), 1), "NaN or out of range"),
     (LARS, (TABLE, zeros(4), zeros(4) + 1, zeros(4), LARS_HYPER, 1), "offsets reach beyond the weights"),
     (LARS, (np.array([0, 3, 2, 5]), zeros(), zeros() + 1, zeros(), LARS_HYPER, 1), "offsets decrease or are negative"),
     (LARS, (np.array([-1, 5]), zeros(), zeros() + 1, zeros(), LARS_HYPER, 1), "offsets decrease or are negative"),
     (LARS, (np.array([0, 9, 5]), zeros(), zeros() + 1, zeros(), LARS_HYPER, 1), "offsets"),
+    *((LARS, (np.array(table), zeros(), zeros() + 1, zeros(), LARS_HYPER, 1), "offsets")
+      for table in ([0, -1, 5], [0, -2**63, 5], [0, 2**63 - 1, 5], [0, 2**62, 2**62 - 1, 5], [2, 1, 5], [0, 5, -2**63],
+                    [0, 5, 2**63 - 1], [2**63 - 1, -2**63, 5], [-2**63, -2**63], [5, 2**63 - 1, 2**63 - 1])),
     (LARS, (np.array([], np.int64), zeros(), zeros() + 1, zeros(), LARS_HYPER, 1), "offsets"),
     (LARS, (TABLE, zeros(), zeros(6) + 1, zeros(), LARS_HYPER, 1), "differ in size"),
 ])

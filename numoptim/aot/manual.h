@@ -16,9 +16,10 @@
  *     [-clip_gradient, clip_gradient], wd*w is added (unless the rule uses wd itself), and the rule applied.
  *
  * Status
- *     Functions return 0 (NUMOPTIM_OK) or a negative status, and then have written nothing: a null pointer, a
- *     negative size, t < 1, a hyper-parameter that is NaN or out of its range, a bad table of segments.
- *     With size 0 there is nothing to do, and buffers may be null.
+ *     Functions return 0 (NUMOPTIM_OK) or a negative status, and then have written nothing: a null pointer, a size,
+ *     offset or count that is negative or 2**60 or more, t < 1, a hyper-parameter that is NaN or out of its range, a
+ *     bad table of segments. Functions for f32 want a hyper-parameter in its range as a float, too: 1e-46 is 0 then,
+ *     and 1e39 infinite. With size 0 there is nothing to do, and buffers may be null.
  *
  * Layer-wise rules (LARS, LAMB ...)
  *     A norm is taken over each segment: segment s is [offsets[s], offsets[s + 1]) of the buffers, so that
@@ -38,6 +39,12 @@
  *     segment's begin; the buffers must reach to the end of the last one) into norms, an array of
  *     2*(offsets[segments]/NUMOPTIM_BLOCK + segments) doubles that all ranges share.
  *
+ *     NUMOPTIM_TABLE: offsets[0] is not 0, the range ends beyond offsets[segments], or of a segment that the range
+ *     touches offsets[s] or offsets[s + 1] is negative, less than the one before or more than offsets[segments], or
+ *     which[s] is neither a group nor NUMOPTIM_FROZEN. What the range does not touch is not checked.
+ *     Segments with which[s] = NUMOPTIM_FROZEN stay as they are: nothing of them is read or written, be it weights,
+ *     gradient, slots or partial norms (at a learning rate of 0 slots go on, and momentum moves weights). `groups`
+ *     may be 0 where all are frozen; h is not null.
  * Promises
  *     Thread-safe: functions touch only what is passed to them. No allocation, no printing, no threads of its
  *     own. The one global is the instruction set in use (numoptim_isa). The caller owns all memory. Buffers of
@@ -71,6 +78,7 @@ extern "C" {
 #define NUMOPTIM_F64 1
 
 /* --- declarations */
+#define NUMOPTIM_FROZEN (-1)  /* which[s] of a segment that is to stay as it is */
 /* Version of the library: 10000*major + 100*minor + patch. */
 int32_t numoptim_version(void);
 
@@ -96,7 +104,7 @@ typedef struct numoptim_plan {
     int64_t first, count;            /* elements [first, first + count) of a flat buffer */
     int64_t segments;
     const int64_t *offsets;          /* segments + 1 */
-    const int64_t *which;            /* group of each segment */
+    const int64_t *which;            /* group of each segment, or NUMOPTIM_FROZEN */
     int64_t groups;
     const void *hyper;               /* the rule's struct, once for each group */
     double *norms;                   /* layer-wise rules: shared by all plans of a buffer; others: null */

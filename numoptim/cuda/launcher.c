@@ -102,6 +102,7 @@ const char *numoptim_cuda_strerror(int32_t status)
 
 /* --- kernels */
 
+static const int64_t MOST = (int64_t)1 << 60;             /* as in kernels/text.py: no memory holds as many elements */
 enum { NORMS, TRUST, UPDATE, INIT, KERNELS };             /* in the order in which a step launches them */
 enum {
     THREADS = 256, LANES = 64, VECTOR = 16,               /* as in text.py; a partial norm takes 64 threads */
@@ -212,7 +213,8 @@ static int32_t check_memory(const void *pointer, size_t alignment, int device)
 
 static int32_t check_numbers(const numoptim_cuda_plan *plan, const void *h, int64_t t, int tables)
 {
-    if (plan->size < 0 || plan->segments < 0 || plan->groups < 0)
+    const int64_t all = plan->size | plan->segments | plan->groups;
+    if (all < 0 || all >= MOST)
         return NUMOPTIM_SIZE;
     if (plan->step == NULL && t < 1)
         return NUMOPTIM_STEP;

@@ -23,7 +23,7 @@ typedef struct numoptim_cuda_plan {
     int64_t size;                    /* elements of each buffer */
     int64_t segments;
     const int64_t *offsets;          /* segments + 1: 0 first, size last; null where hyper is, unless layer-wise */
-    const int64_t *which;            /* group of each segment; null where hyper is */
+    const int64_t *which;            /* group of each segment, or NUMOPTIM_FROZEN; null where hyper is */
     int64_t groups;
     const void *hyper;               /* the rule's struct, once for each group; null: the call's h, for all segments */
     const int64_t *step;             /* the number of the step; null: the call's t */

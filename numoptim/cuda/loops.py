@@ -268,9 +268,11 @@ def kernel_trust(size, segments, offsets, which, groups, hyper, {fields}, step, 
     while s < segments:
         first = 2 * ((offsets[s] >> BLOCK_BITS) + s)
         count = (offsets[s + 1] - offsets[s] + BLOCK - 1) >> BLOCK_BITS
-        x, y = sum_blocks(count, first, norms, shared_a_trust(), shared_b_trust())
         group = group_of(s, which, hyper)
-        if thread() == 0 and count > 0 and group >= 0 and group < groups:
+        if group < 0 or group >= groups:                      # a frozen segment has no partial sums
+            count = 0
+        x, y = sum_blocks(count, first, norms, shared_a_trust(), shared_b_trust())
+        if thread() == 0 and count > 0:
             values = values_of(group, hyper, {fields})
             if usable(values, t):
                 norms[first] = T(trust(math.sqrt(x), math.sqrt(y), values))

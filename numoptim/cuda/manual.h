@@ -38,7 +38,8 @@
  *     With plan.hyper, segment s uses the struct hyper[which[s]] in the device's memory, and h is not read. With
  *     plan.step, the number of the step is *step in the device's memory, and t is not read. Kernels look at both when
  *     they run, so that a captured graph is replayed at other steps and learning rates: write them into the same
- *     stream before. A group out of its range and a step below 1 change nothing; nobody reports them.
+ *     stream before. Segments with which[s] = NUMOPTIM_FROZEN stay as they are, as in numoptim.h; plan.groups is at
+ *     least 1 even where all do. A group out of its range and a step below 1 change nothing; nobody reports them.
  *
  * Streams, graphs, first calls
  *     A step may be captured. The first one of a rule and type loads its kernels: make it before a capture, or make

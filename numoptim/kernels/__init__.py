@@ -14,9 +14,10 @@ from numoptim.rules import RULES
 
 from . import text
 from .compile import FLOAT, OPTIONS
-from .text import BLOCK, STATUS, hyper_dtype, phases
+from .text import BLOCK, FROZEN, STATUS, hyper_dtype, phases
 
-__all__ = ["BLOCK", "STATUS", "hyper", "hyper_dtype", "kernel", "named", "over_arrays", "over_pointers", "phases"]
+__all__ = ["BLOCK", "FROZEN", "STATUS", "hyper", "hyper_dtype", "kernel", "named", "over_arrays", "over_pointers",
+           "phases"]
 
 
 @functools.cache
@@ -29,8 +30,9 @@ def over_pointers(rule: Rule, dtype: str, entry: str = "entry_range") -> Any:
     entry         (int64 size, buffers, const H *h, int64 t); layer-wise rules: (int64 k, const int64 *offsets, ...)
     entry_range   (int64 lo, int64 n, int64 k, const int64 *offsets, const int64 *which, int64 groups, const H *h,
                   [const double *norms,] buffers, int64 t): elements lo ... lo + n - 1 of a flat buffer of k segments,
-                  segment s being [offsets[s], offsets[s + 1]) with hyper-parameters h[which[s]]; the buffers
-                  passed begin at element lo, norms at the first block of the flat buffer
+                  segment s being [offsets[s], offsets[s + 1]) with hyper-parameters h[which[s]], or left as it is
+                  where which[s] is FROZEN; the buffers passed begin at element lo, norms at the first block of
+                  the flat buffer
     entry_norms   (as entry_range of a layer-wise rule): writes the partial norms of the 4,096-element blocks that begin
                   in the range to norms[2*(offsets[s]/4096 + s + block)]; w, g and slots must reach to their ends
     entry_init    (int64 size, const T *w, T *slot..., const H *h): the slots of a rule that has ``init``

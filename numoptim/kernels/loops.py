@@ -100,6 +100,8 @@ def entry_norms(lo, n, k, offsets, which, groups, hyper, norms, {buffers}, t):
         first, last = offsets[s], offsets[s + 1]
         if first >= lo + n:
             break
+        if which[s] == FROZEN:
+            continue
         h = constants(t, record_at(hyper, which[s]))
         skipped = max(lo - first + BLOCK - 1, 0) // BLOCK         # blocks that begin before lo
         slot = 2 * (first // BLOCK + s + skipped)
@@ -136,7 +138,7 @@ def store_constants(table, row, t, hyper):
 def check_range(lo, n, k, offsets, which, groups, hyper, {buffers}, t):
     {once}
     # A status, or the first segment that the range touches. Reads the table only where the range touches it.
-    if lo < 0 or n < 0 or k < 0 or groups < 0:
+    if not 0 <= lo | n | k | groups < MOST:                   # of the smallest and the largest: sums cannot wrap
         return SIZE
     if t < 1:
         return STEP
@@ -149,13 +151,13 @@ def check_range(lo, n, k, offsets, which, groups, hyper, {buffers}, t):
         return 0
     if is_null(offsets) or is_null(which) or {any_null}:
         return NULL
-    if k == 0 or offsets[0] != 0 or offsets[k] - n < lo:
+    if k == 0 or offsets[0] != 0 or offsets[k] < lo + n:
         return TABLE
     touched = first_segment(k, offsets, lo)
     for s in range(touched, k):
         if offsets[s] >= lo + n:
             break
-        if offsets[s + 1] < offsets[s] or which[s] < 0 or which[s] >= groups:
+        if not 0 <= offsets[s] <= offsets[s + 1] <= offsets[k] or not FROZEN <= which[s] < groups:
             return TABLE
     return touched
 """
@@ -163,7 +165,7 @@ def check_range(lo, n, k, offsets, which, groups, hyper, {buffers}, t):
 TABLE = """
 
 def first_segment(k, offsets, lo):
-    # The last segment that begins at or before lo.
+    # The last segment that begins at or before lo; of a bad table some segment.
     low, high = 0, k
     while high - low > 1:
         middle = (low + high) // 2
@@ -196,6 +198,8 @@ def entry_range(lo, n, k, offsets, which, groups, hyper, {norms}{buffers}, t):
         first, last = max(offsets[s], lo), min(offsets[s + 1], lo + n)
         if offsets[s] >= lo + n:
             break
+        if which[s] == FROZEN:
+            continue
         record, row = record_at(hyper, which[s]), min(which[s], ROWS)
         if (prepared >> row) & 1 == 0:
             store_constants(table, row, t, record)
@@ -218,7 +222,7 @@ def plan_{phase}(words, t):
 
 WHOLE = """
 def entry({count}, {offsets}{buffers}, hyper, t):
-    if {count} < 0:
+    if not 0 <= {count} < MOST:
         return SIZE
     if t < 1:
         return STEP
@@ -267,7 +271,7 @@ def entry_arrays({offsets}{buffers}, hyper, t):
 
 INIT = """
 def entry_init(size, w, {slots}, hyper):
-    if size < 0:
+    if not 0 <= size < MOST:
         return SIZE
     if is_null(hyper):
         return NULL

@@ -20,7 +20,7 @@ from .compile import FLOAT, callee, define, inline, specialise
 # Statuses of the C entries; 0 is success.
 STATUS = {
     -1: "null pointer",
-    -2: "negative size, offset or count",
+    -2: "size, offset or count negative, or 2**60 or more",
     -3: "step t below 1",
     -4: "hyper-parameter NaN or out of range",
     -5: "segment table does not cover the range, decreases, or names a missing group",
@@ -32,6 +32,8 @@ LANES = 64
 CHUNK = 32          # elements between prefetches; of fewer in float64 LLVM would make scalar code
 LINE = 64           # bytes of a cache line
 AHEAD = 1024        # bytes from what is updated to what is prefetched
+FROZEN = -1         # group of a segment that a step leaves alone
+MOST = 2**60        # elements, segments and groups are fewer: no memory holds as many, and their sums do not overflow
 ROWS = 16           # sets of constants kept on the stack while segments alternate
 
 
@@ -172,7 +174,7 @@ def constants(rule: Rule, dtype: str) -> dict[str, Any]:
     return {
         "np": np, "math": math, "T": FLOAT[dtype].type, "TINY": np.finfo(FLOAT[dtype]).tiny,
         "inf": math.inf, "MAX": sys.float_info.max,
-        "NULL": NULL, "SIZE": SIZE, "STEP": STEP, "HYPER": HYPER, "TABLE": TABLE,
+        "FROZEN": FROZEN, "MOST": MOST, "NULL": NULL, "SIZE": SIZE, "STEP": STEP, "HYPER": HYPER, "TABLE": TABLE,
         "BLOCK": BLOCK, "LANES": LANES, "ROWS": ROWS, "TILE": random.TILE,
         "CHUNK": CHUNK, "AHEAD": AHEAD // itemsize,
         "shared": intrinsics.shared, "unaliased": intrinsics.unaliased, "prefetch": intrinsics.prefetch,

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from cuda_calls import Cuda
 from device import Problem, buffers_for
-from gpu_arrays import alive
+from gpu_arrays import Graph, Stream, alive
 from reference import FLOAT, each_rule, records, values
 
 from numoptim import Parameters, Trainer
@@ -20,7 +20,7 @@ from numoptim.aot.build import Toolchain
 from numoptim.aot.header import TYPES, declarations
 from numoptim.aot.header import launcher as launcher_declarations
 from numoptim.cuda import header, launch, library, ptx
-from numoptim.kernels import BLOCK
+from numoptim.kernels import BLOCK, FROZEN
 from numoptim.rules import RULES, adam, dcasgd, lamb, sgd, sgld
 
 EXAMPLES = PACKAGE.parent / "capi" / "examples"
@@ -141,12 +141,13 @@ def test_first_slots(host, gpu, rule, dtype):
         assert host.read(address, expected).tobytes() == expected.tobytes()
 
 
+@pytest.mark.parametrize("which", [[0, 1, 0, 1], [0, 1, FROZEN, 1], [FROZEN] * 4], ids=["groups", "frozen", "all"])
 @pytest.mark.parametrize("dtype", FLOAT)
 @pytest.mark.parametrize("rule", [adam.RULE, lamb.RULE, sgld.RULE], ids=lambda r: r.name)
-def test_groups_and_the_step_in_device_memory(host, gpu, rule, dtype):
+def test_groups_and_the_step_in_device_memory(host, gpu, rule, dtype, which):
     gpu.register(ptx(rule, FLOAT[dtype]))
     groups = [values(rule), {**values(rule), "learning_rate": 0.5, "wd": 0.25}]
-    own, problem = buffers_for(rule, dtype, SIZE), Problem(rule, dtype, SIZE, OFFSETS, [0, 1, 0, 1], groups)
+    own, problem = buffers_for(rule, dtype, SIZE), Problem(rule, dtype, SIZE, OFFSETS, which, groups)
     addresses = [host.upload(b) for b in own]
     step = host.upload(np.array([1]))
     tables = {"offsets": host.upload(problem.offsets), "which": host.upload(problem.which),
@@ -154,13 +155,23 @@ def test_groups_and_the_step_in_device_memory(host, gpu, rule, dtype):
     if rule.layerwise:
         tables["norms"] = host.upload(problem.norms)
     plan = host.plan(addresses, SIZE, segments=4, groups=2, step=step, **tables)
-    for t in (1, 2, 5):
+    function, stream = f"numoptim_cuda_{rule.name}_{dtype}_plan", Stream()
+    assert host.call(function, host.plan([], 0), records(rule, groups[:1]), 1, None) == 0        # loads its kernels
+    with Graph(stream) as graph:
+        assert host.call(function, plan, None, 0, stream.handle) == 0
+    for t in (1, 2, 5, 6):
         host.cuda.cuMemcpyHtoD_v2(c_uint64(step), np.array([t]).ctypes.data_as(c_void_p), 8)
         assert problem.processor(own, t) == 0
-        assert host.call(f"numoptim_cuda_{rule.name}_{dtype}_plan", plan, None, 0, None) == 0
+        if t < 5:
+            assert host.call(function, plan, None, 0, None) == 0
+        else:
+            graph.replay()
+            host.cuda.cuCtxSynchronize()
+    graph.close()
+    stream.close()
     for address, expected in zip(addresses, own, strict=True):
         assert host.read(address, expected).tobytes() == expected.tobytes()
-    assert len(host.gpu.launches()) == 3 * (3 if rule.layerwise else 1)
+    assert len(host.gpu.launches()) == 4 * (3 if rule.layerwise else 1)
 
 
 # --- errors: a status, and nothing is launched
@@ -251,6 +262,10 @@ def test_plans_that_are_not(host):
     assert host.call("numoptim_cuda_lamb_f32_plan", None, h, 1, None) == -1
     assert host.call("numoptim_cuda_lamb_f32_plan", host.plan(buffers, 100), h, 1, None) == -5      # no segment
     assert host.call("numoptim_cuda_lamb_f32_plan", host.plan(buffers, 100, segments=1), h, 1, None) == -1
+    for bad in (-1, -2**63, 2**60, 2**63 - 1):
+        for counts in ({"size": bad, "segments": 1}, {"size": 100, "segments": bad},
+                       {"size": 100, "segments": 1, "groups": bad}):
+            assert host.call("numoptim_cuda_lamb_f32_plan", host.plan(buffers, **counts), h, 1, None) == -2
     hyper = {"hyper": host.upload(h.view(np.int64)), "segments": 1, "offsets": host.upload(np.array([0, 100])),
              "norms": host.upload(np.zeros(4)), "which": host.upload(np.array([0]))}
     assert host.call("numoptim_cuda_lamb_f32_plan", host.plan(buffers, 100, **hyper), None, 1, None) == -5   # no group

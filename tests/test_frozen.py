@@ -1,0 +1,106 @@
+"""Frozen segments: which[s] = FROZEN leaves weights, slots and partial norms alone, and reads neither nor gradients."""
+import numpy as np
+import pytest
+from reference import BLOCK, FLOAT, each_dtype, each_rule, ranges, records, same_bits, step, values
+from test_bits import assert_same, copies, cuts, start
+
+from numoptim import kernels, native
+from numoptim.kernels import FROZEN
+from numoptim.rules import RULES
+
+SIZES = (3, BLOCK + 5, 0, 40, 1, 2 * BLOCK, 7, 33, 300)
+OFFSETS = np.cumsum([0, *SIZES])
+LAYERWISE = [rule for rule in RULES if rule.layerwise]
+
+
+def frozen_elements(which):
+    return np.repeat(np.array(which) == FROZEN, SIZES)
+
+
+def buffers_with_nan(rule, dtype, which):
+    """Buffers whose frozen segments hold NaN: what read one would show it."""
+    buffers = start(rule, dtype, OFFSETS[-1])
+    for slot in buffers[2:]:
+        slot[:] = np.random.default_rng(9).random(slot.size)
+    for buffer in buffers:
+        buffer[frozen_elements(which)] = np.nan
+    return buffers
+
+
+@pytest.mark.parametrize("which", [
+    [0, FROZEN, 1, 1, FROZEN, 0, FROZEN, FROZEN, 1],
+    [FROZEN, 1, FROZEN, 0, 0, FROZEN, 1, 0, FROZEN],
+    [FROZEN] * len(SIZES),
+], ids=["inner", "first and last", "all"])
+@each_dtype
+@each_rule
+def test_nothing_of_a_frozen_segment_is_read_or_written(rule, dtype, which):
+    rng, which = np.random.default_rng(1), np.array(which)
+    expected, got, together = copies(buffers_with_nan(rule, dtype, which), 3)
+    groups = [values(rule), values(rule, learning_rate=0.02, wd=0.0)]
+    for t in (1, 2, 3):
+        g = rng.standard_normal(OFFSETS[-1]).astype(FLOAT[dtype])
+        g[frozen_elements(which)] = np.nan
+        for buffers in (expected, got, together):
+            buffers[1][:] = g
+        step(rule, expected, groups, t, OFFSETS, which)
+        ranges(rule, got, groups, t, OFFSETS, which, cuts(rng, len(g), 12), cuts(rng, len(g), 6))
+        ranges(rule, together, groups, t, OFFSETS, which, [(0, len(g))])
+        assert_same(got, expected, rule)
+        assert_same(together, expected, rule)
+    for buffer in got:
+        assert (np.isnan(buffer) == frozen_elements(which)).all()
+
+
+def plan(first, count, which, hyper, norms, buffers):
+    """The words of a plan; buffers that the range touches nothing of may be given as addresses that fault."""
+    words = [first, count, len(which), OFFSETS.ctypes.data, which.ctypes.data, len(hyper), hyper.ctypes.data,
+             norms.ctypes.data]
+    addresses = [b if isinstance(b, int) else b[first:].ctypes.data for b in buffers]
+    return np.array([*words, *addresses], np.int64)
+
+
+def call(rule, dtype, phase, words, t=1):
+    return native.extension().call(native.entry(rule, np.dtype(FLOAT[dtype]), phase), words.ctypes.data, t)
+
+
+@each_dtype
+@each_rule
+def test_buffers_of_frozen_segments_are_not_touched_at_all(rule, dtype):
+    """Addresses of page 0, where reading is a crash; and no set of hyper-parameters, where no segment needs one."""
+    which, norms = np.full(len(SIZES), FROZEN), np.full(2 * (OFFSETS[-1] // BLOCK + len(SIZES)), np.nan)
+    for hyper in (records(rule, [values(rule)]), records(rule, [values(rule)])[:0]):
+        for phase in kernels.phases(rule):
+            words = plan(2, OFFSETS[-1] - 2, which, hyper, norms, [64] * (2 + len(rule.slots)))
+            assert call(rule, dtype, phase, words) == 0
+    assert np.isnan(norms).all()
+
+
+@each_dtype
+@pytest.mark.parametrize("rule", LAYERWISE, ids=lambda rule: rule.name)
+def test_norms_of_frozen_segments_stay(rule, dtype):
+    which = np.array([0, FROZEN, 0, 0, FROZEN, 0, FROZEN, 0, 0])
+    hyper, norms = records(rule, [values(rule)]), np.full(2 * (OFFSETS[-1] // BLOCK + len(SIZES)), np.nan)
+    words = plan(0, OFFSETS[-1], which, hyper, norms, buffers_with_nan(rule, dtype, which))
+    assert call(rule, dtype, "norms", words) == 0
+    written = np.zeros(len(norms), bool)
+    for s, size in enumerate(SIZES):
+        first = 2 * (OFFSETS[s] // BLOCK + s)
+        written[first:first + 2 * -(-size // BLOCK)] = which[s] != FROZEN
+    assert (np.isnan(norms) != written).all()
+
+
+@pytest.mark.parametrize("bad", [-2, -2**63, 1, 2**63 - 1])
+@each_rule
+def test_other_groups_that_do_not_exist_are_refused(rule, bad):
+    which = np.array([0, FROZEN, 0, 0, bad, 0, FROZEN, 0, 0])
+    buffers = buffers_with_nan(rule, "f32", which)
+    hyper, norms = records(rule, [values(rule)]), np.full(2 * (OFFSETS[-1] // BLOCK + len(SIZES)), np.nan)
+    before = [b.copy() for b in buffers]
+    for phase in kernels.phases(rule):
+        assert call(rule, "f32", phase, plan(0, OFFSETS[-1], which, hyper, norms, buffers)) == -5
+        assert np.isnan(norms).all() or phase == "range"
+        assert all(same_bits(buffer, old) for buffer, old in zip(buffers, before, strict=True))
+        assert call(rule, "f32", phase, plan(0, OFFSETS[4], which, hyper, norms, buffers)) == 0      # not touched
+
+
