@@ -34,7 +34,9 @@ class Rule:
     measure, trust: a layer-wise rule's ``measure(w, g, *slots, h) -> (a, b)``, two numbers whose
         squares are summed over a parameter, and ``trust(norm_a, norm_b, h) -> ratio`` (float64).
     noisy: ``update`` receives a standard normal number; adds the hyper-parameters in NOISE.
-    needs_rate: the rule divides by ``learning_rate``: a step with rate 0 leaves everything as it is.
+    needs_rate: the rule divides by ``learning_rate``: a step with rate 0 leaves everything as it is, and so
+        does one whose rate is so small that its reciprocal comes within a factor of 1/eps of the largest number
+        of the element type (2.5e-32 in float32, 2.5e-293 in float64).
 
     Raises ValueError where the parts contradict each other.
     """

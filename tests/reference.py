@@ -140,7 +140,8 @@ def _segment(rule, buffers, group, t, segment, wanted, store):
     w, g, *slots = buffers
     scalar = w.dtype.type
     hyper, h = constants(rule, scalar, group, t)
-    if rule.needs_rate and hyper.learning_rate == 0:
+    info = np.finfo(scalar)
+    if rule.needs_rate and hyper.learning_rate * float(info.max) * float(info.eps) < 1:
         return
 
     def arguments(i):

@@ -25,6 +25,10 @@
  *     A norm is taken over each segment: segment s is [offsets[s], offsets[s + 1]) of the buffers, so that
  *     offsets has segments + 1 numbers that do not decrease, and takes the place of size.
  *
+ * Rules that divide by the learning rate (Ftrl, FTML)
+ *     A step with learning_rate 0 changes nothing, nor does one below 2.5e-32 (f32) or 2.5e-293 (f64), whose
+ *     reciprocal leaves no room for the rest. Their _init refuses such a rate with NUMOPTIM_HYPER.
+ *
  * Noisy rules (SGLD)
  *     The noise of element i is a function of (seed, t, offset + i) alone: give each buffer its own offset.
  *

@@ -14,10 +14,10 @@ from numoptim.rules import RULES
 
 from . import text
 from .compile import FLOAT, OPTIONS
-from .text import BLOCK, FROZEN, STATUS, hyper_dtype, phases
+from .text import BLOCK, FROZEN, STATUS, hyper_dtype, least_rate, phases
 
-__all__ = ["BLOCK", "FROZEN", "STATUS", "hyper", "hyper_dtype", "kernel", "named", "over_arrays", "over_pointers",
-           "phases"]
+__all__ = ["BLOCK", "FROZEN", "STATUS", "hyper", "hyper_dtype", "kernel", "least_rate", "named", "over_arrays",
+           "over_pointers", "phases"]
 
 
 @functools.cache

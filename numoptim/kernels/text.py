@@ -105,8 +105,8 @@ def parts(rule: Rule, itemsize: int) -> dict[str, str | list[str]]:
         "store": [f"table[row * {len(cells)} + {j}] = h.{f}" for j, f in enumerate(cells)],
         "load": ", ".join(f"table[row * {len(cells)} + {j}]" for j in range(len(cells))),
         "conditions": conditions(rule),
-        "thawed": "hyper.learning_rate != 0.0" if rule.needs_rate else "True",
-        "thawed_record": "record.learning_rate != 0.0" if rule.needs_rate else "True",
+        "thawed": "hyper.learning_rate >= LEAST_RATE" if rule.needs_rate else "True",
+        "thawed_record": "record.learning_rate >= LEAST_RATE" if rule.needs_rate else "True",
         "any_null": " or ".join(f"is_null({b})" for b in layers + buffers),
         "any_unequal": " or ".join(f"len({b}) != len(w)" for b in buffers[1:]),
         "null_slots": " or ".join(f"is_null({s})" for s in slots),
@@ -163,6 +163,15 @@ def defined(name: str, text: str, names: dict[str, Any]) -> dict[str, FunctionTy
     return generated
 
 
+def least_rate(scalar: "np.dtype[Any]") -> float:
+    """The learning rate below which rules that divide by it rest: smaller ones' reciprocals leave floats no room.
+
+    Room for a factor of 1/eps: what is divided is a weight or gradient times a few constants, not 1.
+    """
+    info = np.finfo(scalar)
+    return 1.0 / (float(info.eps) * float(info.max))
+
+
 def constants(rule: Rule, dtype: str) -> dict[str, Any]:
     """The types, numbers and intrinsics that the loops name."""
     import numba
@@ -173,7 +182,7 @@ def constants(rule: Rule, dtype: str) -> dict[str, Any]:
     rows = (ROWS + 1) * (len(rule.fields) + len(rule.derived))
     return {
         "np": np, "math": math, "T": FLOAT[dtype].type, "TINY": np.finfo(FLOAT[dtype]).tiny,
-        "inf": math.inf, "MAX": sys.float_info.max,
+        "inf": math.inf, "MAX": sys.float_info.max, "LEAST_RATE": least_rate(FLOAT[dtype]),
         "FROZEN": FROZEN, "MOST": MOST, "NULL": NULL, "SIZE": SIZE, "STEP": STEP, "HYPER": HYPER, "TABLE": TABLE,
         "BLOCK": BLOCK, "LANES": LANES, "ROWS": ROWS, "TILE": random.TILE,
         "CHUNK": CHUNK, "AHEAD": AHEAD // itemsize,

@@ -19,7 +19,8 @@ Symbols
     z  (size,) like w   0 before t = 1
 
 Differs from
-    MXNet 1.9.1, which clips after adding wd. A step with learning_rate 0 changes nothing.
+    MXNet 1.9.1, which clips after adding wd. A step with learning_rate 0 changes nothing, nor does one
+    below 2.5e-32 (f32) or 2.5e-293 (f64), whose reciprocal leaves no room for d and z.
 """
 import math
 
