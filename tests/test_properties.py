@@ -76,10 +76,11 @@ def values(key, default, interval):
         return st.booleans()
     if isinstance(default, int):
         return st.integers(int(max(low, -2**63)), 2**63 - 1)
-    # Not so small or large that float32 has no number for it.
+    # Not so small or large that float32 has no number for it in the interval.
     smallest = 1e-6 if key in ("learning_rate", "epsilon", "eps", "clip_weights", "upper_bound") else 1e-20
     inside = st.floats(max(low, -10), min(high, 10), exclude_min=not closed_low, exclude_max=not closed_high)
-    inside = inside.filter(lambda x: x == 0 or abs(x) >= smallest)
+    inside = inside.filter(lambda x: x == 0 or abs(x) >= smallest).filter(
+        lambda x: float(np.float32(x)) in Interval.parse(interval))
     return inside | st.just(default if math.isfinite(default) else None)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from numoptim.hyperparameters import checked, nearest
+from numoptim.hyperparameters import Interval, checked, nearest
 from numoptim.rule import Rule
 from numoptim.rules import RULES
 
@@ -16,8 +16,8 @@ from . import text
 from .compile import FLOAT, OPTIONS
 from .text import BLOCK, FROZEN, STATUS, hyper_dtype, least_rate, phases
 
-__all__ = ["BLOCK", "FROZEN", "STATUS", "hyper", "hyper_dtype", "kernel", "least_rate", "named", "over_arrays",
-           "over_pointers", "phases"]
+__all__ = ["BLOCK", "FROZEN", "STATUS", "hyper", "hyper_dtype", "kernel", "least_rate", "misfit", "named",
+           "over_arrays", "over_pointers", "phases"]
 
 
 @functools.cache
@@ -73,7 +73,7 @@ def kernel(rule: Rule | str, dtype: npt.DTypeLike = np.float32) -> Any:
     one-dimensional arrays of ``dtype`` (float32 or float64) and one size, slots in the order of the rule's
     ``slots``; ``hyper`` from ``numoptim.hyper``; t = 1, 2, ...; segment k of a layer-wise rule is
     ``offsets[k]:offsets[k + 1]``, int64. Changes w and the slots in place. Raises ValueError for
-    differing sizes, t < 1 and hyper-parameters out of range, having written nothing.
+    differing sizes, t < 1, hyper-parameters out of range (``misfit``) and bad offsets, having written nothing.
 
     rule: a Rule, or the name of a built-in one ("adam", "sgd_momentum", "rmsprop_centered" ...).
     """
@@ -96,6 +96,22 @@ def hyper(rule: Rule | str, **values: float | None) -> Any:
     for key, (default, interval) in rule.fields.items():
         record[key] = checked(key, values[key], default, interval) if key in values else default
     return record[0]
+
+
+def misfit(rule: Rule, record: Any, dtype: npt.DTypeLike) -> str:
+    """Which hyper-parameter of a record kernels of ``dtype`` refuse, in words; "" where they take them all.
+
+    They want float hyper-parameters in their interval as numbers of the element type, too. Names the first one.
+    """
+    scalar = np.dtype(dtype)
+    for key, (default, interval) in rule.fields.items():
+        value, accepted = record[key].item(), Interval.parse(interval)
+        with np.errstate(all="ignore"):
+            rounded = value if isinstance(default, int) else float(scalar.type(value))
+        if rounded not in accepted:
+            known = f" ({rounded} in {scalar.name})" if value in accepted else ""
+            return f"{key}={value}{known} is out of range: expected {interval}"
+    return ""
 
 
 def named(rule: Rule | str) -> Rule:

@@ -1,7 +1,6 @@
 """The source of a rule's kernels: the loops of loops.py filled in, and what the names in them mean."""
 import functools
 import math
-import sys
 import textwrap
 from collections import namedtuple
 from collections.abc import Callable
@@ -52,7 +51,7 @@ def fill(template: str, **parts: str | list[str]) -> str:
 
 
 def conditions(rule: Rule) -> str:
-    """Python condition that every hyper-parameter lies in its interval; NaN fails it."""
+    """Python condition that every hyper-parameter lies in its interval in the element type, too; NaN fails it."""
     tests = []
     for key, (default, text) in rule.fields.items():
         low, high, closed_low, closed_high = Interval.parse(text)
@@ -61,7 +60,8 @@ def conditions(rule: Rule) -> str:
         # LLVM makes a long test of bits of "less than infinity": finite is what the largest number bounds.
         below = "-MAX <=" if (low, closed_low) == (-math.inf, False) else f"{low!r} {'<=' if closed_low else '<'}"
         above = "<= MAX" if (high, closed_high) == (math.inf, False) else f"{'<=' if closed_high else '<'} {high!r}"
-        tests.append(f"{below} hyper.{key} {above}")
+        value = f"hyper.{key}" if isinstance(default, int) else f"T(hyper.{key})"
+        tests.append(f"{below} {value} {above}")
     return " and ".join(tests)
 
 
@@ -182,7 +182,7 @@ def constants(rule: Rule, dtype: str) -> dict[str, Any]:
     rows = (ROWS + 1) * (len(rule.fields) + len(rule.derived))
     return {
         "np": np, "math": math, "T": FLOAT[dtype].type, "TINY": np.finfo(FLOAT[dtype]).tiny,
-        "inf": math.inf, "MAX": sys.float_info.max, "LEAST_RATE": least_rate(FLOAT[dtype]),
+        "inf": math.inf, "MAX": float(np.finfo(FLOAT[dtype]).max), "LEAST_RATE": least_rate(FLOAT[dtype]),
         "FROZEN": FROZEN, "MOST": MOST, "NULL": NULL, "SIZE": SIZE, "STEP": STEP, "HYPER": HYPER, "TABLE": TABLE,
         "BLOCK": BLOCK, "LANES": LANES, "ROWS": ROWS, "TILE": random.TILE,
         "CHUNK": CHUNK, "AHEAD": AHEAD // itemsize,
