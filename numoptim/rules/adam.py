@@ -16,6 +16,7 @@ Symbols
     g  (size,) like w   gradient after rescale, clip and weight decay, read only
     m  (size,) like w   first moment, 0 before t = 1
     v  (size,) like w   second moment, 0 before t = 1
+    epsilon  number > 0      at 0 a weight that has had no gradient would become 0/0
 
 Differs from
     MXNet and TensorFlow, which add epsilon to sqrt(v) before its correction.

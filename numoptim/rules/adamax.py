@@ -14,6 +14,7 @@ Symbols
     g  (size,) like w   gradient after rescale, clip and weight decay, read only
     m  (size,) like w   first moment, 0 before t = 1
     u  (size,) like w   decaying maximum of abs(g), 0 before t = 1
+    epsilon  number > 0      at 0 a weight that has had no gradient would become 0/0
 
 Differs from
     the paper and MXNet, which have no epsilon: a zero first gradient gives NaN there.

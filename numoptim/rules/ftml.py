@@ -17,6 +17,7 @@ Symbols
     d  (size,) like w   denominator, 0 before t = 1
     v  (size,) like w   second moment, 0 before t = 1
     z  (size,) like w   0 before t = 1
+    epsilon  number > 0      at 0 a weight that has had no gradient would become 0/0
 
 Differs from
     MXNet 1.9.1, which clips after adding wd. A step with learning_rate 0 changes nothing, nor does one

@@ -15,6 +15,7 @@ Symbols
     g  (size,) like w   gradient after rescale and clip, read only
     z  (size,) like w   0 before t = 1: the first step forgets w; a warm start keeps it
     n  (size,) like w   sum of squared gradients, 0 before t = 1
+    beta  number >= 0   at 0 (and wd = 0) a weight that has had no gradient is 0, not 0/0
 
 Differs from
     the guide, which prints z without the gradient and with the other sign: that never moves from 0.
@@ -40,7 +41,9 @@ def update(w, g, z, n, h):
     root = math.sqrt(n_new)
     z = z + g - (root - math.sqrt(n)) * h.rate_inverse * w
     shrunk = clip(abs(z) - h.lamda1, 0.0, INF)
-    return math.copysign(shrunk, -z) / ((h.beta + root) * h.rate_inverse + h.wd), z, n_new
+    denominator = (h.beta + root) * h.rate_inverse + h.wd
+    w = math.copysign(shrunk, -z) / denominator
+    return 0.0 if denominator == 0.0 else w, z, n_new
 
 
 RULE = Rule(
@@ -50,7 +53,7 @@ RULE = Rule(
     hyper={
         "learning_rate": (0.1, "[0, inf)"),
         "lamda1": (0.01, "[0, inf)"),
-        "beta": (1.0, "(0, inf)"),
+        "beta": (1.0, "[0, inf)"),
     },
     prepare=prepare,
     derived=("rate_inverse",),

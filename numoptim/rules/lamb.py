@@ -18,6 +18,7 @@ Symbols
     g  (size,) like w   gradient after rescale and clip, read only
     m  (size,) like w   first moment, 0 before t = 1
     v  (size,) like w   second moment, 0 before t = 1
+    epsilon  number > 0      at 0 a weight that has had no gradient would become 0/0
 
 Differs from
     torch-optimizer's LAMB, which has no bias correction and clips norm(w) at 10.

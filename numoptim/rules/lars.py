@@ -13,6 +13,7 @@ Symbols
     w  (size,) f32|f64  weights of all parameters, in/out
     g  (size,) like w   gradient after rescale and clip, read only
     v  (size,) like w   velocity, 0 before t = 1
+    epsilon  number >= 0     of the denominator, which is not 0 without it where r is not 1
 
 Differs from
     MXNet, which takes the norm before clipping and skips parameters by their names' endings.

@@ -19,6 +19,7 @@ Symbols
     g  (size,) like w   gradient after rescale, clip and weight decay, read only
     m  (size,) like w   first moment, 0 before t = 1
     v  (size,) like w   second moment, 0 before t = 1
+    epsilon  number > 0      at 0 a weight that has had no gradient would become 0/0
 
 Differs from
     MXNet, which multiplies P once per parameter, so that identical parameters diverge.
@@ -29,11 +30,12 @@ import math
 from numoptim.rule import Rule, exp, log, power
 
 LOG = log(0.96)
+FAST = 17000.0             # 0.96**FAST is 1e-301, and as far as exp goes
 NEGLIGIBLE = 2.0**-60      # a product this small leaves 1 - product as it is; a decay, 1 - 0.5*decay
 
 
 def prepare(t, h):
-    factor = exp(h.schedule_decay * LOG)            # 0.96**schedule_decay
+    factor = exp(h.schedule_decay * LOG) if h.schedule_decay < FAST else 0.0        # 0.96**schedule_decay
     product, decay, s = 1.0, 1.0, 0
     while s < t and product >= NEGLIGIBLE and decay >= NEGLIGIBLE:     # 53 factors by default
         s += 1
@@ -66,7 +68,7 @@ RULE = Rule(
         "beta1": (0.9, "[0, 1)"),
         "beta2": (0.999, "[0, 1)"),
         "epsilon": (1e-8, "(0, inf)"),
-        "schedule_decay": (0.004, "[0, 1]"),
+        "schedule_decay": (0.004, "[0, inf)"),
     },
     prepare=prepare,
     derived=("beta1_c", "beta2_c", "look_g", "look_m", "epsilon_t"),

@@ -23,6 +23,7 @@ Symbols
     m  (size,) like w   running mean of g, 0 before t = 1
     s  (size,) like w   running variance of g, 0 before t = 1
     v  (size,) like w   velocity, 0 before t = 1
+    epsilon  number > 0      at 0 a weight that has had no gradient would become 0/0
 
 Differs from
     torch and optax, which add epsilon outside the root; they and MXNet form s as n - m*m, which goes
