@@ -16,13 +16,18 @@
  *     [-clip_gradient, clip_gradient], wd*w is added (unless the rule uses wd itself), and the rule applied.
  *
  * Status
- *     Functions return 0 (NUMOPTIM_OK) or a negative status, and then have written nothing: a null pointer, a
- *     negative size, t < 1, a hyper-parameter that is NaN or out of its range, a bad table of segments.
- *     With size 0 there is nothing to do, and buffers may be null.
+ *     Functions return 0 (NUMOPTIM_OK) or a negative status, and then have written nothing: a null pointer, a size,
+ *     offset or count that is negative or 2**60 or more, t < 1, a hyper-parameter that is NaN or out of its range, a
+ *     bad table of segments. Functions for f32 want a hyper-parameter in its range as a float, too: 1e-46 is 0 then,
+ *     and 1e39 infinite. With size 0 there is nothing to do, and buffers may be null.
  *
  * Layer-wise rules (LARS, LAMB ...)
  *     A norm is taken over each segment: segment s is [offsets[s], offsets[s + 1]) of the buffers, so that
  *     offsets has segments + 1 numbers that do not decrease, and takes the place of size.
+ *
+ * Rules that divide by the learning rate (Ftrl, FTML)
+ *     A step with learning_rate 0 changes nothing, nor does one below 2.5e-32 (f32) or 2.5e-293 (f64), whose
+ *     reciprocal leaves no room for the rest. Their _init refuses such a rate with NUMOPTIM_HYPER.
  *
  * Noisy rules (SGLD)
  *     The noise of element i is a function of (seed, t, offset + i) alone: give each buffer its own offset.
@@ -33,6 +38,12 @@
  *     h is an array of `groups` structs, of which segment s uses h[which[s]]. The buffers passed begin at
  *     element `first`. Ranges that do not overlap can be updated at the same time, in any order; every cut of
  *     a buffer gives the same bits.
+ *     NUMOPTIM_TABLE: offsets[0] is not 0, the range ends beyond offsets[segments], or of a segment that the range
+ *     touches offsets[s] or offsets[s + 1] is negative, less than the one before or more than offsets[segments], or
+ *     which[s] is neither a group nor NUMOPTIM_FROZEN. What the range does not touch is not checked.
+ *     Segments with which[s] = NUMOPTIM_FROZEN stay as they are: nothing of them is read or written, be it weights,
+ *     gradient, slots or partial norms (at a learning rate of 0 slots go on, and momentum moves weights). `groups`
+ *     may be 0 where all are frozen; h is not null.
  *     For layer-wise rules, _norms comes before, over all ranges that together cover the buffer: it writes the
  *     partial norms of the NUMOPTIM_BLOCK-element blocks that begin in its range (blocks count from each
  *     segment's begin; the buffers must reach to the end of the last one) into norms, an array of
@@ -68,12 +79,13 @@ extern "C" {
 
 #define NUMOPTIM_OK     0
 #define NUMOPTIM_NULL   (-1)   /* null pointer */
-#define NUMOPTIM_SIZE   (-2)   /* negative size, offset or count */
+#define NUMOPTIM_SIZE   (-2)   /* size, offset or count negative, or 2**60 or more */
 #define NUMOPTIM_STEP   (-3)   /* step t below 1 */
 #define NUMOPTIM_HYPER  (-4)   /* hyper-parameter NaN or out of range */
 #define NUMOPTIM_TABLE  (-5)   /* segment table does not cover the range, decreases, or names a missing group */
 #define NUMOPTIM_CPU    (-6)   /* instruction set not available */
 
+#define NUMOPTIM_FROZEN (-1)  /* which[s] of a segment that is to stay as it is */
 #define NUMOPTIM_BLOCK 4096   /* elements of a partial norm */
 #define NUMOPTIM_F32 0        /* index of a type in descriptors */
 #define NUMOPTIM_F64 1
@@ -104,7 +116,7 @@ typedef struct numoptim_plan {
     int64_t first, count;            /* elements [first, first + count) of a flat buffer */
     int64_t segments;
     const int64_t *offsets;          /* segments + 1 */
-    const int64_t *which;            /* group of each segment */
+    const int64_t *which;            /* group of each segment, or NUMOPTIM_FROZEN */
     int64_t groups;
     const void *hyper;               /* the rule's struct, once for each group */
     double *norms;                   /* layer-wise rules: shared by all plans of a buffer; others: null */
@@ -142,7 +154,7 @@ const numoptim_rule *numoptim_rule_at(int64_t index);     /* null where there is
  * Hyper-parameters of every rule
  *     wd             [0, inf)       weight decay
  *     rescale_grad   (-inf, inf)    factor of the gradient, before it is clipped
- *     clip_gradient  (0, inf]       bound of the gradient's elements; INFINITY for none
+ *     clip_gradient  (0, inf]       bound of the gradient's elements; HUGE_VAL for none
  *     seed           (-inf, inf)    of the noise
  *     offset         [0, 1e18]      position of element 0 in the stream of noise
  */
@@ -153,7 +165,7 @@ const numoptim_rule *numoptim_rule_at(int64_t index);     /* null where there is
  * Update (momentum = 0)
  *     w = w - learning_rate*g
  *
- * Buffers
+ * Symbols
  *     w  (size,) f32|f64  weights, in/out
  *     g  (size,) like w   gradient after rescale, clip and weight decay, read only
  *     v  (size,) like w   velocity, 0 before t = 1
@@ -173,7 +185,7 @@ typedef struct numoptim_sgd {
     double rescale_grad;
     double clip_gradient;
 } numoptim_sgd;
-#define NUMOPTIM_SGD_DEFAULT { 0.01, 0.0, 1.0, INFINITY }
+#define NUMOPTIM_SGD_DEFAULT { 0.01, 0.0, 1.0, HUGE_VAL }
 int32_t numoptim_sgd_f32(int64_t size, float *w, const float *g, const numoptim_sgd *h, int64_t t);
 int32_t numoptim_sgd_f64(int64_t size, double *w, const double *g, const numoptim_sgd *h, int64_t t);
 int32_t numoptim_sgd_f32_range(int64_t first, int64_t count, int64_t segments, const int64_t *offsets,
@@ -188,7 +200,7 @@ int32_t numoptim_sgd_f64_range(int64_t first, int64_t count, int64_t segments, c
  *     v = momentum*v - learning_rate*g
  *     w = w + v
  *
- * Buffers
+ * Symbols
  *     w  (size,) f32|f64  weights, in/out
  *     g  (size,) like w   gradient after rescale, clip and weight decay, read only
  *     v  (size,) like w   velocity, 0 before t = 1
@@ -210,7 +222,7 @@ typedef struct numoptim_sgd_momentum {
     double rescale_grad;
     double clip_gradient;
 } numoptim_sgd_momentum;
-#define NUMOPTIM_SGD_MOMENTUM_DEFAULT { 0.01, 0.0, 0.0, 1.0, INFINITY }
+#define NUMOPTIM_SGD_MOMENTUM_DEFAULT { 0.01, 0.0, 0.0, 1.0, HUGE_VAL }
 int32_t numoptim_sgd_momentum_f32(int64_t size, float *w, const float *g, float *v,
     const numoptim_sgd_momentum *h, int64_t t);
 int32_t numoptim_sgd_momentum_f64(int64_t size, double *w, const double *g, double *v,
@@ -229,7 +241,7 @@ int32_t numoptim_sgd_momentum_f64_range(int64_t first, int64_t count, int64_t se
  *     v = momentum*v - learning_rate*g
  *     w = w + momentum*v - learning_rate*g
  *
- * Buffers
+ * Symbols
  *     w  (size,) f32|f64  weights at the look-ahead point, in/out
  *     g  (size,) like w   gradient there, after rescale, clip and weight decay, read only
  *     v  (size,) like w   velocity, 0 before t = 1
@@ -250,7 +262,7 @@ typedef struct numoptim_nag {
     double rescale_grad;
     double clip_gradient;
 } numoptim_nag;
-#define NUMOPTIM_NAG_DEFAULT { 0.01, 0.0, 0.0, 1.0, INFINITY }
+#define NUMOPTIM_NAG_DEFAULT { 0.01, 0.0, 0.0, 1.0, HUGE_VAL }
 int32_t numoptim_nag_f32(int64_t size, float *w, const float *g, float *v, const numoptim_nag *h, int64_t t);
 int32_t numoptim_nag_f64(int64_t size, double *w, const double *g, double *v, const numoptim_nag *h,
     int64_t t);
@@ -268,10 +280,11 @@ int32_t numoptim_nag_f64_range(int64_t first, int64_t count, int64_t segments, c
  *     n = n + g*g
  *     w = w - learning_rate*g / sqrt(n + eps)
  *
- * Buffers
+ * Symbols
  *     w  (size,) f32|f64  weights, in/out
  *     g  (size,) like w   gradient after rescale, clip and weight decay, read only
  *     n  (size,) like w   sum of squared gradients, 0 before t = 1
+ *     eps  number > 0     at 0 a weight that has had no gradient would become 0/0
  *
  * Source
  *     Duchi, Hazan & Singer, "Adaptive subgradient methods for online learning and stochastic
@@ -289,7 +302,7 @@ typedef struct numoptim_adagrad {
     double rescale_grad;
     double clip_gradient;
 } numoptim_adagrad;
-#define NUMOPTIM_ADAGRAD_DEFAULT { 0.01, 1e-07, 0.0, 1.0, INFINITY }
+#define NUMOPTIM_ADAGRAD_DEFAULT { 0.01, 1e-07, 0.0, 1.0, HUGE_VAL }
 int32_t numoptim_adagrad_f32(int64_t size, float *w, const float *g, float *n, const numoptim_adagrad *h,
     int64_t t);
 int32_t numoptim_adagrad_f64(int64_t size, double *w, const double *g, double *n, const numoptim_adagrad *h,
@@ -308,13 +321,14 @@ int32_t numoptim_adagrad_f64_range(int64_t first, int64_t count, int64_t segment
  *     n = gamma1*n + (1 - gamma1)*g*g
  *     w = clip(w - learning_rate*g / sqrt(n + epsilon), -clip_weights, clip_weights)
  *
- * Buffers
+ * Symbols
  *     w  (size,) f32|f64  weights, in/out
  *     g  (size,) like w   gradient after rescale, clip and weight decay, read only
  *     n  (size,) like w   running mean of g*g, 0 before t = 1
  *     m  (size,) like w   running mean of g, 0 before t = 1
  *     s  (size,) like w   running variance of g, 0 before t = 1
  *     v  (size,) like w   velocity, 0 before t = 1
+ *     epsilon  number > 0      at 0 a weight that has had no gradient would become 0/0
  *
  * Source
  *     Tieleman & Hinton, "Lecture 6.5-rmsprop", COURSERA: Neural networks for machine learning, 2012.
@@ -326,7 +340,7 @@ int32_t numoptim_adagrad_f64_range(int64_t first, int64_t count, int64_t segment
  *     learning_rate    [0, inf)     default 0.001
  *     gamma1           [0, 1)       default 0.9
  *     epsilon          (0, inf)     default 1e-08
- *     clip_weights     (0, inf]     default INFINITY
+ *     clip_weights     (0, inf]     default HUGE_VAL
  *     and wd, rescale_grad, clip_gradient (above)
  */
 typedef struct numoptim_rmsprop {
@@ -338,7 +352,7 @@ typedef struct numoptim_rmsprop {
     double rescale_grad;
     double clip_gradient;
 } numoptim_rmsprop;
-#define NUMOPTIM_RMSPROP_DEFAULT { 0.001, 0.9, 1e-08, INFINITY, 0.0, 1.0, INFINITY }
+#define NUMOPTIM_RMSPROP_DEFAULT { 0.001, 0.9, 1e-08, HUGE_VAL, 0.0, 1.0, HUGE_VAL }
 int32_t numoptim_rmsprop_f32(int64_t size, float *w, const float *g, float *n, const numoptim_rmsprop *h,
     int64_t t);
 int32_t numoptim_rmsprop_f64(int64_t size, double *w, const double *g, double *n, const numoptim_rmsprop *h,
@@ -359,13 +373,14 @@ int32_t numoptim_rmsprop_f64_range(int64_t first, int64_t count, int64_t segment
  *     v = gamma2*v - learning_rate*g / sqrt(s + epsilon)
  *     w = clip(w + v, -clip_weights, clip_weights)
  *
- * Buffers
+ * Symbols
  *     w  (size,) f32|f64  weights, in/out
  *     g  (size,) like w   gradient after rescale, clip and weight decay, read only
  *     n  (size,) like w   running mean of g*g, 0 before t = 1
  *     m  (size,) like w   running mean of g, 0 before t = 1
  *     s  (size,) like w   running variance of g, 0 before t = 1
  *     v  (size,) like w   velocity, 0 before t = 1
+ *     epsilon  number > 0      at 0 a weight that has had no gradient would become 0/0
  *
  * Source
  *     Tieleman & Hinton, "Lecture 6.5-rmsprop", COURSERA: Neural networks for machine learning, 2012.
@@ -377,7 +392,7 @@ int32_t numoptim_rmsprop_f64_range(int64_t first, int64_t count, int64_t segment
  *     learning_rate    [0, inf)     default 0.001
  *     gamma1           [0, 1)       default 0.9
  *     epsilon          (0, inf)     default 1e-08
- *     clip_weights     (0, inf]     default INFINITY
+ *     clip_weights     (0, inf]     default HUGE_VAL
  *     gamma2           [0, 1)       default 0.9
  *     and wd, rescale_grad, clip_gradient (above)
  */
@@ -391,7 +406,7 @@ typedef struct numoptim_rmsprop_centered {
     double rescale_grad;
     double clip_gradient;
 } numoptim_rmsprop_centered;
-#define NUMOPTIM_RMSPROP_CENTERED_DEFAULT { 0.001, 0.9, 1e-08, INFINITY, 0.9, 0.0, 1.0, INFINITY }
+#define NUMOPTIM_RMSPROP_CENTERED_DEFAULT { 0.001, 0.9, 1e-08, HUGE_VAL, 0.9, 0.0, 1.0, HUGE_VAL }
 int32_t numoptim_rmsprop_centered_f32(int64_t size, float *w, const float *g, float *m, float *s, float *v,
     const numoptim_rmsprop_centered *h, int64_t t);
 int32_t numoptim_rmsprop_centered_f64(int64_t size, double *w, const double *g, double *m, double *s,
@@ -412,11 +427,12 @@ int32_t numoptim_rmsprop_centered_f64_range(int64_t first, int64_t count, int64_
  *     u = rho*u + (1 - rho)*d*d
  *     w = w - learning_rate*d
  *
- * Buffers
+ * Symbols
  *     w  (size,) f32|f64  weights, in/out
  *     g  (size,) like w   gradient after rescale, clip and weight decay, read only
  *     a  (size,) like w   running mean of g*g, 0 before t = 1
  *     u  (size,) like w   running mean of d*d, 0 before t = 1
+ *     epsilon  number > 0      at 0 a weight that has had no gradient would become 0/0
  *
  * Source
  *     Zeiler, "ADADELTA: an adaptive learning rate method", 2012, Algorithm 1.
@@ -436,7 +452,7 @@ typedef struct numoptim_adadelta {
     double rescale_grad;
     double clip_gradient;
 } numoptim_adadelta;
-#define NUMOPTIM_ADADELTA_DEFAULT { 1.0, 0.9, 1e-05, 0.0, 1.0, INFINITY }
+#define NUMOPTIM_ADADELTA_DEFAULT { 1.0, 0.9, 1e-05, 0.0, 1.0, HUGE_VAL }
 int32_t numoptim_adadelta_f32(int64_t size, float *w, const float *g, float *a, float *u,
     const numoptim_adadelta *h, int64_t t);
 int32_t numoptim_adadelta_f64(int64_t size, double *w, const double *g, double *a, double *u,
@@ -458,11 +474,12 @@ int32_t numoptim_adadelta_f64_range(int64_t first, int64_t count, int64_t segmen
  *     v_hat = v / (1 - beta2**t)
  *     w = w - learning_rate*m_hat / (sqrt(v_hat) + epsilon)
  *
- * Buffers
+ * Symbols
  *     w  (size,) f32|f64  weights, in/out
  *     g  (size,) like w   gradient after rescale, clip and weight decay, read only
  *     m  (size,) like w   first moment, 0 before t = 1
  *     v  (size,) like w   second moment, 0 before t = 1
+ *     epsilon  number > 0      at 0 a weight that has had no gradient would become 0/0
  *
  * Source
  *     Kingma & Ba, "Adam: a method for stochastic optimization", ICLR 2015, Algorithm 1.
@@ -484,7 +501,7 @@ typedef struct numoptim_adam {
     double rescale_grad;
     double clip_gradient;
 } numoptim_adam;
-#define NUMOPTIM_ADAM_DEFAULT { 0.001, 0.9, 0.999, 1e-08, 0.0, 1.0, INFINITY }
+#define NUMOPTIM_ADAM_DEFAULT { 0.001, 0.9, 0.999, 1e-08, 0.0, 1.0, HUGE_VAL }
 int32_t numoptim_adam_f32(int64_t size, float *w, const float *g, float *m, float *v,
     const numoptim_adam *h, int64_t t);
 int32_t numoptim_adam_f64(int64_t size, double *w, const double *g, double *m, double *v,
@@ -504,11 +521,12 @@ int32_t numoptim_adam_f64_range(int64_t first, int64_t count, int64_t segments, 
  *     u = maximum(beta2*u, abs(g))
  *     w = w - learning_rate / (1 - beta1**t) * m / (u + epsilon)
  *
- * Buffers
+ * Symbols
  *     w  (size,) f32|f64  weights, in/out
  *     g  (size,) like w   gradient after rescale, clip and weight decay, read only
  *     m  (size,) like w   first moment, 0 before t = 1
  *     u  (size,) like w   decaying maximum of abs(g), 0 before t = 1
+ *     epsilon  number > 0      at 0 a weight that has had no gradient would become 0/0
  *
  * Source
  *     Kingma & Ba, "Adam: a method for stochastic optimization", ICLR 2015, section 7.1, Algorithm 2.
@@ -530,7 +548,7 @@ typedef struct numoptim_adamax {
     double rescale_grad;
     double clip_gradient;
 } numoptim_adamax;
-#define NUMOPTIM_ADAMAX_DEFAULT { 0.002, 0.9, 0.999, 1e-08, 0.0, 1.0, INFINITY }
+#define NUMOPTIM_ADAMAX_DEFAULT { 0.002, 0.9, 0.999, 1e-08, 0.0, 1.0, HUGE_VAL }
 int32_t numoptim_adamax_f32(int64_t size, float *w, const float *g, float *m, float *u,
     const numoptim_adamax *h, int64_t t);
 int32_t numoptim_adamax_f64(int64_t size, double *w, const double *g, double *m, double *u,
@@ -554,11 +572,12 @@ int32_t numoptim_adamax_f64_range(int64_t first, int64_t count, int64_t segments
  *     m_bar = (1 - mu)*g / (1 - P) + mu_next*m / (1 - P*mu_next)
  *     w = w - learning_rate*m_bar / (sqrt(v / (1 - beta2**t)) + epsilon)
  *
- * Buffers
+ * Symbols
  *     w  (size,) f32|f64  weights, in/out
  *     g  (size,) like w   gradient after rescale, clip and weight decay, read only
  *     m  (size,) like w   first moment, 0 before t = 1
  *     v  (size,) like w   second moment, 0 before t = 1
+ *     epsilon  number > 0      at 0 a weight that has had no gradient would become 0/0
  *
  * Source
  *     Dozat, "Incorporating Nesterov momentum into Adam", ICLR workshop 2016, Algorithm 2, with the
@@ -570,7 +589,7 @@ int32_t numoptim_adamax_f64_range(int64_t first, int64_t count, int64_t segments
  *     beta1            [0, 1)       default 0.9
  *     beta2            [0, 1)       default 0.999
  *     epsilon          (0, inf)     default 1e-08
- *     schedule_decay   [0, 1]       default 0.004
+ *     schedule_decay   [0, inf)     default 0.004
  *     and wd, rescale_grad, clip_gradient (above)
  */
 typedef struct numoptim_nadam {
@@ -583,7 +602,7 @@ typedef struct numoptim_nadam {
     double rescale_grad;
     double clip_gradient;
 } numoptim_nadam;
-#define NUMOPTIM_NADAM_DEFAULT { 0.001, 0.9, 0.999, 1e-08, 0.004, 0.0, 1.0, INFINITY }
+#define NUMOPTIM_NADAM_DEFAULT { 0.001, 0.9, 0.999, 1e-08, 0.004, 0.0, 1.0, HUGE_VAL }
 int32_t numoptim_nadam_f32(int64_t size, float *w, const float *g, float *m, float *v,
     const numoptim_nadam *h, int64_t t);
 int32_t numoptim_nadam_f64(int64_t size, double *w, const double *g, double *m, double *v,
@@ -602,7 +621,7 @@ int32_t numoptim_nadam_f64_range(int64_t first, int64_t count, int64_t segments,
  *     m = momentum*m + (1 - momentum)*g
  *     w = (1 - learning_rate*wd_lh)*w - learning_rate*sign(m)
  *
- * Buffers
+ * Symbols
  *     w  (size,) f32|f64  weights, in/out
  *     g  (size,) like w   gradient after rescale, clip and weight decay, read only
  *     m  (size,) like w   running mean of g, 0 before t = 1
@@ -627,7 +646,7 @@ typedef struct numoptim_signum {
     double rescale_grad;
     double clip_gradient;
 } numoptim_signum;
-#define NUMOPTIM_SIGNUM_DEFAULT { 0.01, 0.9, 0.0, 0.0, 1.0, INFINITY }
+#define NUMOPTIM_SIGNUM_DEFAULT { 0.01, 0.9, 0.0, 0.0, 1.0, HUGE_VAL }
 int32_t numoptim_signum_f32(int64_t size, float *w, const float *g, float *m, const numoptim_signum *h,
     int64_t t);
 int32_t numoptim_signum_f64(int64_t size, double *w, const double *g, double *m, const numoptim_signum *h,
@@ -645,7 +664,7 @@ int32_t numoptim_signum_f64_range(int64_t first, int64_t count, int64_t segments
  * Update (momentum = 0)
  *     w = (1 - learning_rate*wd_lh)*w - learning_rate*sign(g)
  *
- * Buffers
+ * Symbols
  *     w  (size,) f32|f64  weights, in/out
  *     g  (size,) like w   gradient after rescale, clip and weight decay, read only
  *     m  (size,) like w   running mean of g, 0 before t = 1
@@ -668,7 +687,7 @@ typedef struct numoptim_signsgd {
     double rescale_grad;
     double clip_gradient;
 } numoptim_signsgd;
-#define NUMOPTIM_SIGNSGD_DEFAULT { 0.01, 0.0, 0.0, 1.0, INFINITY }
+#define NUMOPTIM_SIGNSGD_DEFAULT { 0.01, 0.0, 0.0, 1.0, HUGE_VAL }
 int32_t numoptim_signsgd_f32(int64_t size, float *w, const float *g, const numoptim_signsgd *h, int64_t t);
 int32_t numoptim_signsgd_f64(int64_t size, double *w, const double *g, const numoptim_signsgd *h, int64_t t);
 int32_t numoptim_signsgd_f32_range(int64_t first, int64_t count, int64_t segments, const int64_t *offsets,
@@ -682,7 +701,7 @@ int32_t numoptim_signsgd_f64_range(int64_t first, int64_t count, int64_t segment
  * Update (every micro-step; w is the running sum, g the raw gradient)
  *     w = w + rescale_grad*g
  *
- * Buffers
+ * Symbols
  *     w  (size,) f32|f64  weights (accumulate: sum of the rescaled micro-batch gradients, 0 at first), in/out
  *     g  (size,) like w   gradient (lbsgd_lars: that sum), read only
  *     v  (size,) like w   velocity, 0 before t = 1
@@ -699,7 +718,7 @@ typedef struct numoptim_accumulate {
     double rescale_grad;
     double clip_gradient;
 } numoptim_accumulate;
-#define NUMOPTIM_ACCUMULATE_DEFAULT { 0.0, 1.0, INFINITY }
+#define NUMOPTIM_ACCUMULATE_DEFAULT { 0.0, 1.0, HUGE_VAL }
 int32_t numoptim_accumulate_f32(int64_t size, float *w, const float *g, const numoptim_accumulate *h,
     int64_t t);
 int32_t numoptim_accumulate_f64(int64_t size, double *w, const double *g, const numoptim_accumulate *h,
@@ -720,7 +739,7 @@ int32_t numoptim_accumulate_f64_range(int64_t first, int64_t count, int64_t segm
  *     v = momentum*v - learning_rate*mult*(clip(mean, -clip_gradient, clip_gradient) + wd*w)
  *     w = w + v
  *
- * Buffers
+ * Symbols
  *     w  (size,) f32|f64  weights (accumulate: sum of the rescaled micro-batch gradients, 0 at first), in/out
  *     g  (size,) like w   gradient (lbsgd_lars: that sum), read only
  *     v  (size,) like w   velocity, 0 before t = 1
@@ -741,7 +760,7 @@ typedef struct numoptim_lbsgd_lars {
     double rescale_grad;
     double clip_gradient;
 } numoptim_lbsgd_lars;
-#define NUMOPTIM_LBSGD_LARS_DEFAULT { 0.01, 0.0, 0.0, 1.0, INFINITY }
+#define NUMOPTIM_LBSGD_LARS_DEFAULT { 0.01, 0.0, 0.0, 1.0, HUGE_VAL }
 int32_t numoptim_lbsgd_lars_f32(int64_t segments, const int64_t *offsets, float *w, const float *g,
     float *v, const numoptim_lbsgd_lars *h, int64_t t);
 int32_t numoptim_lbsgd_lars_f64(int64_t segments, const int64_t *offsets, double *w, const double *g,
@@ -767,10 +786,11 @@ int32_t numoptim_lbsgd_lars_f64_range(int64_t first, int64_t count, int64_t segm
  *     v = momentum*v - learning_rate*r*(g + wd*w)
  *     w = w + v
  *
- * Buffers
+ * Symbols
  *     w  (size,) f32|f64  weights of all parameters, in/out
  *     g  (size,) like w   gradient after rescale and clip, read only
  *     v  (size,) like w   velocity, 0 before t = 1
+ *     epsilon  number >= 0     of the denominator, which is not 0 without it where r is not 1
  *
  * Source
  *     You, Gitman & Ginsburg, "Large batch training of convolutional networks", 2017, Algorithm 1.
@@ -792,7 +812,7 @@ typedef struct numoptim_lars {
     double rescale_grad;
     double clip_gradient;
 } numoptim_lars;
-#define NUMOPTIM_LARS_DEFAULT { 0.01, 0.0, 0.001, 0.0, 0.0, 1.0, INFINITY }
+#define NUMOPTIM_LARS_DEFAULT { 0.01, 0.0, 0.001, 0.0, 0.0, 1.0, HUGE_VAL }
 int32_t numoptim_lars_f32(int64_t segments, const int64_t *offsets, float *w, const float *g, float *v,
     const numoptim_lars *h, int64_t t);
 int32_t numoptim_lars_f64(int64_t segments, const int64_t *offsets, double *w, const double *g, double *v,
@@ -822,11 +842,12 @@ int32_t numoptim_lars_f64_range(int64_t first, int64_t count, int64_t segments, 
  *     r = norm_w / norm(u)
  *     w = w - learning_rate*r*u
  *
- * Buffers
+ * Symbols
  *     w  (size,) f32|f64  weights of all parameters, in/out
  *     g  (size,) like w   gradient after rescale and clip, read only
  *     m  (size,) like w   first moment, 0 before t = 1
  *     v  (size,) like w   second moment, 0 before t = 1
+ *     epsilon  number > 0      at 0 a weight that has had no gradient would become 0/0
  *
  * Source
  *     You et al., "Large batch optimization for deep learning: training BERT in 76 minutes", ICLR 2020,
@@ -837,8 +858,8 @@ int32_t numoptim_lars_f64_range(int64_t first, int64_t count, int64_t segments, 
  *     beta1            [0, 1)       default 0.9
  *     beta2            [0, 1)       default 0.999
  *     epsilon          (0, inf)     default 1e-06
- *     lower_bound      [-inf, inf)  default -INFINITY
- *     upper_bound      (0, inf]     default INFINITY
+ *     lower_bound      [-inf, inf)  default -HUGE_VAL
+ *     upper_bound      (0, inf]     default HUGE_VAL
  *     bias_correction  [0, 1]       default 1
  *     and wd, rescale_grad, clip_gradient (above)
  */
@@ -854,7 +875,7 @@ typedef struct numoptim_lamb {
     double rescale_grad;
     double clip_gradient;
 } numoptim_lamb;
-#define NUMOPTIM_LAMB_DEFAULT { 0.001, 0.9, 0.999, 1e-06, -INFINITY, INFINITY, 1, 0.0, 1.0, INFINITY }
+#define NUMOPTIM_LAMB_DEFAULT { 0.001, 0.9, 0.999, 1e-06, -HUGE_VAL, HUGE_VAL, 1, 0.0, 1.0, HUGE_VAL }
 int32_t numoptim_lamb_f32(int64_t segments, const int64_t *offsets, float *w, const float *g, float *m,
     float *v, const numoptim_lamb *h, int64_t t);
 int32_t numoptim_lamb_f64(int64_t segments, const int64_t *offsets, double *w, const double *g, double *m,
@@ -880,7 +901,7 @@ int32_t numoptim_lamb_f64_range(int64_t first, int64_t count, int64_t segments, 
  *     w_bak = w
  *     w = w - learning_rate*d
  *
- * Buffers
+ * Symbols
  *     w      (size,) f32|f64  weights, in/out
  *     g      (size,) like w   gradient after rescale and clip, read only
  *     v      (size,) like w   velocity, 0 before t = 1
@@ -904,7 +925,7 @@ typedef struct numoptim_dcasgd {
     double rescale_grad;
     double clip_gradient;
 } numoptim_dcasgd;
-#define NUMOPTIM_DCASGD_DEFAULT { 0.01, 0.04, 0.0, 1.0, INFINITY }
+#define NUMOPTIM_DCASGD_DEFAULT { 0.01, 0.04, 0.0, 1.0, HUGE_VAL }
 int32_t numoptim_dcasgd_f32(int64_t size, float *w, const float *g, float *w_bak, const numoptim_dcasgd *h,
     int64_t t);
 int32_t numoptim_dcasgd_f64(int64_t size, double *w, const double *g, double *w_bak,
@@ -927,7 +948,7 @@ int32_t numoptim_dcasgd_f64_init(int64_t size, const double *w, double *w_bak, c
  *     w_bak = w
  *     w = w + v
  *
- * Buffers
+ * Symbols
  *     w      (size,) f32|f64  weights, in/out
  *     g      (size,) like w   gradient after rescale and clip, read only
  *     v      (size,) like w   velocity, 0 before t = 1
@@ -953,7 +974,7 @@ typedef struct numoptim_dcasgd_momentum {
     double rescale_grad;
     double clip_gradient;
 } numoptim_dcasgd_momentum;
-#define NUMOPTIM_DCASGD_MOMENTUM_DEFAULT { 0.01, 0.04, 0.0, 0.0, 1.0, INFINITY }
+#define NUMOPTIM_DCASGD_MOMENTUM_DEFAULT { 0.01, 0.04, 0.0, 0.0, 1.0, HUGE_VAL }
 int32_t numoptim_dcasgd_momentum_f32(int64_t size, float *w, const float *g, float *v, float *w_bak,
     const numoptim_dcasgd_momentum *h, int64_t t);
 int32_t numoptim_dcasgd_momentum_f64(int64_t size, double *w, const double *g, double *v, double *w_bak,
@@ -978,11 +999,12 @@ int32_t numoptim_dcasgd_momentum_f64_init(int64_t size, const double *w, double 
  *     n = n + g*g
  *     w = -sign(z)*maximum(abs(z) - lamda1, 0) / ((beta + sqrt(n)) / learning_rate + wd)
  *
- * Buffers
+ * Symbols
  *     w  (size,) f32|f64  weights, in/out; exactly 0 where abs(z) <= lamda1
  *     g  (size,) like w   gradient after rescale and clip, read only
  *     z  (size,) like w   0 before t = 1: the first step forgets w; a warm start keeps it
  *     n  (size,) like w   sum of squared gradients, 0 before t = 1
+ *     beta  number >= 0   at 0 (and wd = 0) a weight that has had no gradient is 0, not 0/0
  *
  * Source
  *     McMahan et al., "Ad click prediction: a view from the trenches", KDD 2013, Algorithm 1 with
@@ -993,7 +1015,7 @@ int32_t numoptim_dcasgd_momentum_f64_init(int64_t size, const double *w, double 
  * Hyper-parameters
  *     learning_rate    [0, inf)     default 0.1
  *     lamda1           [0, inf)     default 0.01
- *     beta             (0, inf)     default 1.0
+ *     beta             [0, inf)     default 1.0
  *     and wd, rescale_grad, clip_gradient (above)
  */
 typedef struct numoptim_ftrl {
@@ -1004,7 +1026,7 @@ typedef struct numoptim_ftrl {
     double rescale_grad;
     double clip_gradient;
 } numoptim_ftrl;
-#define NUMOPTIM_FTRL_DEFAULT { 0.1, 0.01, 1.0, 0.0, 1.0, INFINITY }
+#define NUMOPTIM_FTRL_DEFAULT { 0.1, 0.01, 1.0, 0.0, 1.0, HUGE_VAL }
 int32_t numoptim_ftrl_f32(int64_t size, float *w, const float *g, float *z, float *n,
     const numoptim_ftrl *h, int64_t t);
 int32_t numoptim_ftrl_f64(int64_t size, double *w, const double *g, double *z, double *n,
@@ -1028,12 +1050,13 @@ int32_t numoptim_ftrl_f64_init(int64_t size, const double *w, double *z, double 
  *     z = beta1*z + (1 - beta1)*g - (d - beta1*d_old)*w
  *     w = -z / d
  *
- * Buffers
+ * Symbols
  *     w  (size,) f32|f64  weights, in/out
  *     g  (size,) like w   gradient after rescale, clip and weight decay, read only
  *     d  (size,) like w   denominator, 0 before t = 1
  *     v  (size,) like w   second moment, 0 before t = 1
  *     z  (size,) like w   0 before t = 1
+ *     epsilon  number > 0      at 0 a weight that has had no gradient would become 0/0
  *
  * Source
  *     Zheng & Kwok, "Follow the moving leader in deep learning", ICML 2017, Algorithm 1.
@@ -1055,7 +1078,7 @@ typedef struct numoptim_ftml {
     double rescale_grad;
     double clip_gradient;
 } numoptim_ftml;
-#define NUMOPTIM_FTML_DEFAULT { 0.0025, 0.6, 0.999, 1e-08, 0.0, 1.0, INFINITY }
+#define NUMOPTIM_FTML_DEFAULT { 0.0025, 0.6, 0.999, 1e-08, 0.0, 1.0, HUGE_VAL }
 int32_t numoptim_ftml_f32(int64_t size, float *w, const float *g, float *d, float *v, float *z,
     const numoptim_ftml *h, int64_t t);
 int32_t numoptim_ftml_f64(int64_t size, double *w, const double *g, double *d, double *v, double *z,
@@ -1074,7 +1097,7 @@ int32_t numoptim_ftml_f64_range(int64_t first, int64_t count, int64_t segments, 
  *     g = n_data*g + wd*w
  *     w = w - learning_rate/2*g + sqrt(learning_rate*temperature)*normal
  *
- * Buffers
+ * Symbols
  *     w  (size,) f32|f64  weights, in/out
  *     g  (size,) like w   gradient after rescale and clip, read only; n_data scales a mini-batch mean to
  *                         the sum over the data that a posterior needs
@@ -1100,7 +1123,7 @@ typedef struct numoptim_sgld {
     int64_t seed;
     int64_t offset;
 } numoptim_sgld;
-#define NUMOPTIM_SGLD_DEFAULT { 0.01, 1.0, 1.0, 0.0, 1.0, INFINITY, 0, 0 }
+#define NUMOPTIM_SGLD_DEFAULT { 0.01, 1.0, 1.0, 0.0, 1.0, HUGE_VAL, 0, 0 }
 int32_t numoptim_sgld_f32(int64_t size, float *w, const float *g, const numoptim_sgld *h, int64_t t);
 int32_t numoptim_sgld_f64(int64_t size, double *w, const double *g, const numoptim_sgld *h, int64_t t);
 int32_t numoptim_sgld_f32_range(int64_t first, int64_t count, int64_t segments, const int64_t *offsets,

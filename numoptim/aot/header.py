@@ -25,7 +25,7 @@ MOST_SLOTS = 6                                         # numoptim_plan has room 
 COMMON_TEXT = {
     "wd": "weight decay",
     "rescale_grad": "factor of the gradient, before it is clipped",
-    "clip_gradient": "bound of the gradient's elements; INFINITY for none",
+    "clip_gradient": "bound of the gradient's elements; HUGE_VAL for none",
     "seed": "of the noise",
     "offset": "position of element 0 in the stream of noise",
 }
@@ -83,10 +83,10 @@ def struct(rule: Rule) -> str:
 
 
 def number(x: float) -> str:
-    """A constant of C."""
+    """A constant of C. HUGE_VAL is the double that INFINITY is as a float."""
     if isinstance(x, int):
         return str(int(x))
-    return "INFINITY" if x == math.inf else "-INFINITY" if x == -math.inf else repr(x)
+    return "HUGE_VAL" if x == math.inf else "-HUGE_VAL" if x == -math.inf else repr(x)
 
 
 def declarations(rules: Iterable[Rule]) -> str:
@@ -151,7 +151,7 @@ def _versions(version: str) -> str:
 def _described(rule: Rule) -> str:
     """The manual page of a rule: comment, struct, defaults, functions."""
     lines = [f"{rule.name}: {rule.doc.partition(chr(10))[0]}" if rule.doc else rule.name]
-    for label, text in (("Update", rule.section("Update")), ("Buffers", rule.section("Symbols")),
+    for label, text in (("Update", rule.section("Update")), ("Symbols", rule.section("Symbols")),
                         ("Source", rule.section("Source"))):
         if text:
             remark = rule.remark(label)

@@ -38,17 +38,17 @@
  *     h is an array of `groups` structs, of which segment s uses h[which[s]]. The buffers passed begin at
  *     element `first`. Ranges that do not overlap can be updated at the same time, in any order; every cut of
  *     a buffer gives the same bits.
- *     For layer-wise rules, _norms comes before, over all ranges that together cover the buffer: it writes the
- *     partial norms of the NUMOPTIM_BLOCK-element blocks that begin in its range (blocks count from each
- *     segment's begin; the buffers must reach to the end of the last one) into norms, an array of
- *     2*(offsets[segments]/NUMOPTIM_BLOCK + segments) doubles that all ranges share.
- *
  *     NUMOPTIM_TABLE: offsets[0] is not 0, the range ends beyond offsets[segments], or of a segment that the range
  *     touches offsets[s] or offsets[s + 1] is negative, less than the one before or more than offsets[segments], or
  *     which[s] is neither a group nor NUMOPTIM_FROZEN. What the range does not touch is not checked.
  *     Segments with which[s] = NUMOPTIM_FROZEN stay as they are: nothing of them is read or written, be it weights,
  *     gradient, slots or partial norms (at a learning rate of 0 slots go on, and momentum moves weights). `groups`
  *     may be 0 where all are frozen; h is not null.
+ *     For layer-wise rules, _norms comes before, over all ranges that together cover the buffer: it writes the
+ *     partial norms of the NUMOPTIM_BLOCK-element blocks that begin in its range (blocks count from each
+ *     segment's begin; the buffers must reach to the end of the last one) into norms, an array of
+ *     2*(offsets[segments]/NUMOPTIM_BLOCK + segments) doubles that all ranges share.
+ *
  * Promises
  *     Thread-safe: functions touch only what is passed to them. No allocation, no printing, no threads of its
  *     own. The one global is the instruction set in use (numoptim_isa). The caller owns all memory. Buffers of
@@ -77,12 +77,12 @@ extern "C" {
 #define NUMOPTIM_OK     0
 /* @STATUSES@ */
 
+#define NUMOPTIM_FROZEN (-1)  /* which[s] of a segment that is to stay as it is */
 #define NUMOPTIM_BLOCK 4096   /* elements of a partial norm */
 #define NUMOPTIM_F32 0        /* index of a type in descriptors */
 #define NUMOPTIM_F64 1
 
 /* --- declarations */
-#define NUMOPTIM_FROZEN (-1)  /* which[s] of a segment that is to stay as it is */
 /* Version of the library: 10000*major + 100*minor + patch. */
 int32_t numoptim_version(void);
 

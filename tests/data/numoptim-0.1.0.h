@@ -1,0 +1,1114 @@
+/*
+ * numoptim: gradient-descent optimizers over flat buffers. No Python, no allocation, no threads.
+ *
+ * Generated from the update rules in numoptim/rules/; do not edit.
+ *
+ * A step
+ *     Every rule has one function for each type, f32 (float) and f64 (double):
+ *
+ *         numoptim_adam h = NUMOPTIM_ADAM_DEFAULT;
+ *         h.learning_rate = 0.01;
+ *         int32_t status = numoptim_adam_f32(size, w, g, m, v, &h, t);
+ *
+ *     w are the weights, changed in place; g their gradient, only read; the others are the rule's slots, its
+ *     state between steps, changed in place: size elements each, all 0 before the first step (unless the rule
+ *     has an _init). Steps count from t = 1. In one pass the gradient is multiplied by rescale_grad, clipped to
+ *     [-clip_gradient, clip_gradient], wd*w is added (unless the rule uses wd itself), and the rule applied.
+ *
+ * Status
+ *     Functions return 0 (NUMOPTIM_OK) or a negative status, and then have written nothing: a null pointer, a
+ *     negative size, t < 1, a hyper-parameter that is NaN or out of its range, a bad table of segments.
+ *     With size 0 there is nothing to do, and buffers may be null.
+ *
+ * Layer-wise rules (LARS, LAMB ...)
+ *     A norm is taken over each segment: segment s is [offsets[s], offsets[s + 1]) of the buffers, so that
+ *     offsets has segments + 1 numbers that do not decrease, and takes the place of size.
+ *
+ * Noisy rules (SGLD)
+ *     The noise of element i is a function of (seed, t, offset + i) alone: give each buffer its own offset.
+ *
+ * Ranges: threads, shards, many groups of hyper-parameters
+ *     numoptim_<rule>_<type>_range(first, count, segments, offsets, which, groups, h, [norms,] buffers, t)
+ *     updates elements [first, first + count) of a flat buffer with a table of segments; offsets[0] is 0.
+ *     h is an array of `groups` structs, of which segment s uses h[which[s]]. The buffers passed begin at
+ *     element `first`. Ranges that do not overlap can be updated at the same time, in any order; every cut of
+ *     a buffer gives the same bits.
+ *     For layer-wise rules, _norms comes before, over all ranges that together cover the buffer: it writes the
+ *     partial norms of the NUMOPTIM_BLOCK-element blocks that begin in its range (blocks count from each
+ *     segment's begin; the buffers must reach to the end of the last one) into norms, an array of
+ *     2*(offsets[segments]/NUMOPTIM_BLOCK + segments) doubles that all ranges share.
+ *
+ * Promises
+ *     Thread-safe: functions touch only what is passed to them. No allocation, no printing, no threads of its
+ *     own. The one global is the instruction set in use (numoptim_isa). The caller owns all memory. Buffers of
+ *     one call must not overlap, and are aligned as their type demands (64 bytes are best).
+ *     The same input gives the same bits: on every instruction set and processor, for every cut into ranges,
+ *     and from Python. Not promised: the sign and payload of NaN, and hosts that flush subnormal numbers or
+ *     change the rounding mode. A slot value below the smallest normal number is stored as 0.
+ *
+ * Versions
+ *     The version is MAJOR.MINOR.PATCH. Within one MAJOR (before 1.0: one MINOR) functions, structs, defaults and
+ *     statuses of a header work with every later library; functions and rules may be added. A program can
+ *     compare NUMOPTIM_VERSION, what it was compiled with, with numoptim_version(), what it runs with.
+ */
+#ifndef NUMOPTIM_H
+#define NUMOPTIM_H
+
+#include <math.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define NUMOPTIM_VERSION_MAJOR 0
+#define NUMOPTIM_VERSION_MINOR 1
+#define NUMOPTIM_VERSION_PATCH 0
+#define NUMOPTIM_VERSION 100
+
+#define NUMOPTIM_OK     0
+#define NUMOPTIM_NULL   (-1)   /* null pointer */
+#define NUMOPTIM_SIZE   (-2)   /* negative size, offset or count */
+#define NUMOPTIM_STEP   (-3)   /* step t below 1 */
+#define NUMOPTIM_HYPER  (-4)   /* hyper-parameter NaN or out of range */
+#define NUMOPTIM_TABLE  (-5)   /* segment table does not cover the range, decreases, or names a missing group */
+#define NUMOPTIM_CPU    (-6)   /* instruction set not available */
+
+#define NUMOPTIM_BLOCK 4096   /* elements of a partial norm */
+#define NUMOPTIM_F32 0        /* index of a type in descriptors */
+#define NUMOPTIM_F64 1
+
+/* --- declarations */
+/* Version of the library: 10000*major + 100*minor + patch. */
+int32_t numoptim_version(void);
+
+/* Digest of the sources that the library was built from. */
+const char *numoptim_sources(void);
+
+/* What a status means, in English; never null. */
+const char *numoptim_strerror(int32_t status);
+
+/*
+ * The instruction set in use: 0 is what every processor of this kind has, 1 is x86-64-v3 (AVX2), 2 is x86-64-v4
+ * (AVX-512). The best that the processor can run, unless the environment variable NUMOPTIM_ISA names a lower one
+ * when the library is loaded. numoptim_set_isa changes it, for tests: 0, or NUMOPTIM_CPU for one that cannot run here.
+ */
+int32_t numoptim_isa(void);
+int32_t numoptim_set_isa(int32_t level);
+
+/*
+ * For hosts that choose a rule while they run, and for foreign-function interfaces: descriptors of all rules, whose
+ * functions take their arguments from a plan. Fill in a plan once; call rule->range[type](&plan, t) each step.
+ */
+typedef struct numoptim_plan {
+    int64_t first, count;            /* elements [first, first + count) of a flat buffer */
+    int64_t segments;
+    const int64_t *offsets;          /* segments + 1 */
+    const int64_t *which;            /* group of each segment */
+    int64_t groups;
+    const void *hyper;               /* the rule's struct, once for each group */
+    double *norms;                   /* layer-wise rules: shared by all plans of a buffer; others: null */
+    void *buffers[8];                /* w, g, slots in order, each from element `first` on */
+} numoptim_plan;
+
+typedef int32_t numoptim_entry(const numoptim_plan *plan, int64_t t);
+
+/* A hyper-parameter. Structs are made of these in order, 8 bytes each: double, or int64_t where integer is 1. */
+typedef struct numoptim_field {
+    const char *name;
+    const char *interval;            /* such as "[0, 1)" */
+    double default_value;
+    double low, high;
+    int32_t integer;
+} numoptim_field;
+
+typedef struct numoptim_rule {
+    const char *name;
+    int64_t slot_count;
+    const char *const *slots;
+    int64_t field_count;
+    const numoptim_field *fields;
+    int32_t layerwise, noisy;
+    numoptim_entry *range[2];        /* [NUMOPTIM_F32], [NUMOPTIM_F64] */
+    numoptim_entry *norms[2];        /* layer-wise rules; else null */
+    numoptim_entry *init[2];         /* first slots of rules that do not begin at 0 (t is ignored); else null */
+} numoptim_rule;
+
+int64_t numoptim_rule_count(void);
+const numoptim_rule *numoptim_rule_at(int64_t index);     /* null where there is none */
+
+/* --- rules */
+/*
+ * Hyper-parameters of every rule
+ *     wd             [0, inf)       weight decay
+ *     rescale_grad   (-inf, inf)    factor of the gradient, before it is clipped
+ *     clip_gradient  (0, inf]       bound of the gradient's elements; INFINITY for none
+ *     seed           (-inf, inf)    of the noise
+ *     offset         [0, 1e18]      position of element 0 in the stream of noise
+ */
+
+/*
+ * sgd: SGD: stochastic gradient descent, with or without momentum.
+ *
+ * Update (momentum = 0)
+ *     w = w - learning_rate*g
+ *
+ * Buffers
+ *     w  (size,) f32|f64  weights, in/out
+ *     g  (size,) like w   gradient after rescale, clip and weight decay, read only
+ *     v  (size,) like w   velocity, 0 before t = 1
+ *
+ * Source
+ *     Polyak, "Some methods of speeding up the convergence of iteration methods", 1964;
+ *     Rumelhart, Hinton & Williams, "Learning representations by back-propagating errors",
+ *     Nature 323, 1986, eq. 9.  https://doi.org/10.1038/323533a0
+ *
+ * Hyper-parameters
+ *     learning_rate    [0, inf)     default 0.01
+ *     and wd, rescale_grad, clip_gradient (above)
+ */
+typedef struct numoptim_sgd {
+    double learning_rate;
+    double wd;
+    double rescale_grad;
+    double clip_gradient;
+} numoptim_sgd;
+#define NUMOPTIM_SGD_DEFAULT { 0.01, 0.0, 1.0, INFINITY }
+int32_t numoptim_sgd_f32(int64_t size, float *w, const float *g, const numoptim_sgd *h, int64_t t);
+int32_t numoptim_sgd_f64(int64_t size, double *w, const double *g, const numoptim_sgd *h, int64_t t);
+int32_t numoptim_sgd_f32_range(int64_t first, int64_t count, int64_t segments, const int64_t *offsets,
+    const int64_t *which, int64_t groups, const numoptim_sgd *h, float *w, const float *g, int64_t t);
+int32_t numoptim_sgd_f64_range(int64_t first, int64_t count, int64_t segments, const int64_t *offsets,
+    const int64_t *which, int64_t groups, const numoptim_sgd *h, double *w, const double *g, int64_t t);
+
+/*
+ * sgd_momentum: SGD: stochastic gradient descent, with or without momentum.
+ *
+ * Update
+ *     v = momentum*v - learning_rate*g
+ *     w = w + v
+ *
+ * Buffers
+ *     w  (size,) f32|f64  weights, in/out
+ *     g  (size,) like w   gradient after rescale, clip and weight decay, read only
+ *     v  (size,) like w   velocity, 0 before t = 1
+ *
+ * Source
+ *     Polyak, "Some methods of speeding up the convergence of iteration methods", 1964;
+ *     Rumelhart, Hinton & Williams, "Learning representations by back-propagating errors",
+ *     Nature 323, 1986, eq. 9.  https://doi.org/10.1038/323533a0
+ *
+ * Hyper-parameters
+ *     learning_rate    [0, inf)     default 0.01
+ *     momentum         [0, 1)       default 0.0
+ *     and wd, rescale_grad, clip_gradient (above)
+ */
+typedef struct numoptim_sgd_momentum {
+    double learning_rate;
+    double momentum;
+    double wd;
+    double rescale_grad;
+    double clip_gradient;
+} numoptim_sgd_momentum;
+#define NUMOPTIM_SGD_MOMENTUM_DEFAULT { 0.01, 0.0, 0.0, 1.0, INFINITY }
+int32_t numoptim_sgd_momentum_f32(int64_t size, float *w, const float *g, float *v,
+    const numoptim_sgd_momentum *h, int64_t t);
+int32_t numoptim_sgd_momentum_f64(int64_t size, double *w, const double *g, double *v,
+    const numoptim_sgd_momentum *h, int64_t t);
+int32_t numoptim_sgd_momentum_f32_range(int64_t first, int64_t count, int64_t segments,
+    const int64_t *offsets, const int64_t *which, int64_t groups, const numoptim_sgd_momentum *h, float *w,
+    const float *g, float *v, int64_t t);
+int32_t numoptim_sgd_momentum_f64_range(int64_t first, int64_t count, int64_t segments,
+    const int64_t *offsets, const int64_t *which, int64_t groups, const numoptim_sgd_momentum *h, double *w,
+    const double *g, double *v, int64_t t);
+
+/*
+ * nag: NAG: Nesterov's accelerated gradient.
+ *
+ * Update (the stored weight is the look-ahead point y = w + momentum*v of the paper)
+ *     v = momentum*v - learning_rate*g
+ *     w = w + momentum*v - learning_rate*g
+ *
+ * Buffers
+ *     w  (size,) f32|f64  weights at the look-ahead point, in/out
+ *     g  (size,) like w   gradient there, after rescale, clip and weight decay, read only
+ *     v  (size,) like w   velocity, 0 before t = 1
+ *
+ * Source
+ *     Sutskever, Martens, Dahl & Hinton, "On the importance of initialization and momentum in deep
+ *     learning", ICML 2013, eqs 3-4.  https://proceedings.mlr.press/v28/sutskever13.html
+ *
+ * Hyper-parameters
+ *     learning_rate    [0, inf)     default 0.01
+ *     momentum         [0, 1)       default 0.0
+ *     and wd, rescale_grad, clip_gradient (above)
+ */
+typedef struct numoptim_nag {
+    double learning_rate;
+    double momentum;
+    double wd;
+    double rescale_grad;
+    double clip_gradient;
+} numoptim_nag;
+#define NUMOPTIM_NAG_DEFAULT { 0.01, 0.0, 0.0, 1.0, INFINITY }
+int32_t numoptim_nag_f32(int64_t size, float *w, const float *g, float *v, const numoptim_nag *h, int64_t t);
+int32_t numoptim_nag_f64(int64_t size, double *w, const double *g, double *v, const numoptim_nag *h,
+    int64_t t);
+int32_t numoptim_nag_f32_range(int64_t first, int64_t count, int64_t segments, const int64_t *offsets,
+    const int64_t *which, int64_t groups, const numoptim_nag *h, float *w, const float *g, float *v,
+    int64_t t);
+int32_t numoptim_nag_f64_range(int64_t first, int64_t count, int64_t segments, const int64_t *offsets,
+    const int64_t *which, int64_t groups, const numoptim_nag *h, double *w, const double *g, double *v,
+    int64_t t);
+
+/*
+ * adagrad: AdaGrad: adaptive subgradient method.
+ *
+ * Update
+ *     n = n + g*g
+ *     w = w - learning_rate*g / sqrt(n + eps)
+ *
+ * Buffers
+ *     w  (size,) f32|f64  weights, in/out
+ *     g  (size,) like w   gradient after rescale, clip and weight decay, read only
+ *     n  (size,) like w   sum of squared gradients, 0 before t = 1
+ *
+ * Source
+ *     Duchi, Hazan & Singer, "Adaptive subgradient methods for online learning and stochastic
+ *     optimization", JMLR 12, 2011, eq. 1 with a diagonal matrix.  https://jmlr.org/papers/v12/duchi11a.html
+ *
+ * Hyper-parameters
+ *     learning_rate    [0, inf)     default 0.01
+ *     eps              (0, inf)     default 1e-07
+ *     and wd, rescale_grad, clip_gradient (above)
+ */
+typedef struct numoptim_adagrad {
+    double learning_rate;
+    double eps;
+    double wd;
+    double rescale_grad;
+    double clip_gradient;
+} numoptim_adagrad;
+#define NUMOPTIM_ADAGRAD_DEFAULT { 0.01, 1e-07, 0.0, 1.0, INFINITY }
+int32_t numoptim_adagrad_f32(int64_t size, float *w, const float *g, float *n, const numoptim_adagrad *h,
+    int64_t t);
+int32_t numoptim_adagrad_f64(int64_t size, double *w, const double *g, double *n, const numoptim_adagrad *h,
+    int64_t t);
+int32_t numoptim_adagrad_f32_range(int64_t first, int64_t count, int64_t segments, const int64_t *offsets,
+    const int64_t *which, int64_t groups, const numoptim_adagrad *h, float *w, const float *g, float *n,
+    int64_t t);
+int32_t numoptim_adagrad_f64_range(int64_t first, int64_t count, int64_t segments, const int64_t *offsets,
+    const int64_t *which, int64_t groups, const numoptim_adagrad *h, double *w, const double *g, double *n,
+    int64_t t);
+
+/*
+ * rmsprop: RMSProp: gradients divided by a running average of their magnitude; plain or centred.
+ *
+ * Update
+ *     n = gamma1*n + (1 - gamma1)*g*g
+ *     w = clip(w - learning_rate*g / sqrt(n + epsilon), -clip_weights, clip_weights)
+ *
+ * Buffers
+ *     w  (size,) f32|f64  weights, in/out
+ *     g  (size,) like w   gradient after rescale, clip and weight decay, read only
+ *     n  (size,) like w   running mean of g*g, 0 before t = 1
+ *     m  (size,) like w   running mean of g, 0 before t = 1
+ *     s  (size,) like w   running variance of g, 0 before t = 1
+ *     v  (size,) like w   velocity, 0 before t = 1
+ *
+ * Source
+ *     Tieleman & Hinton, "Lecture 6.5-rmsprop", COURSERA: Neural networks for machine learning, 2012.
+ *     https://www.cs.toronto.edu/~tijmen/csc321/slides/lecture_slides_lec6.pdf
+ *     Centred: Graves, "Generating sequences with recurrent neural networks", 2013, eqs 38-45.
+ *     https://arxiv.org/abs/1308.0850
+ *
+ * Hyper-parameters
+ *     learning_rate    [0, inf)     default 0.001
+ *     gamma1           [0, 1)       default 0.9
+ *     epsilon          (0, inf)     default 1e-08
+ *     clip_weights     (0, inf]     default INFINITY
+ *     and wd, rescale_grad, clip_gradient (above)
+ */
+typedef struct numoptim_rmsprop {
+    double learning_rate;
+    double gamma1;
+    double epsilon;
+    double clip_weights;
+    double wd;
+    double rescale_grad;
+    double clip_gradient;
+} numoptim_rmsprop;
+#define NUMOPTIM_RMSPROP_DEFAULT { 0.001, 0.9, 1e-08, INFINITY, 0.0, 1.0, INFINITY }
+int32_t numoptim_rmsprop_f32(int64_t size, float *w, const float *g, float *n, const numoptim_rmsprop *h,
+    int64_t t);
+int32_t numoptim_rmsprop_f64(int64_t size, double *w, const double *g, double *n, const numoptim_rmsprop *h,
+    int64_t t);
+int32_t numoptim_rmsprop_f32_range(int64_t first, int64_t count, int64_t segments, const int64_t *offsets,
+    const int64_t *which, int64_t groups, const numoptim_rmsprop *h, float *w, const float *g, float *n,
+    int64_t t);
+int32_t numoptim_rmsprop_f64_range(int64_t first, int64_t count, int64_t segments, const int64_t *offsets,
+    const int64_t *which, int64_t groups, const numoptim_rmsprop *h, double *w, const double *g, double *n,
+    int64_t t);
+
+/*
+ * rmsprop_centered: RMSProp: gradients divided by a running average of their magnitude; plain or centred.
+ *
+ * Update (s is Graves' n - m*m, kept itself: that difference cancels and goes negative)
+ *     s = gamma1*(s + (1 - gamma1)*(g - m)**2)
+ *     m = gamma1*m + (1 - gamma1)*g
+ *     v = gamma2*v - learning_rate*g / sqrt(s + epsilon)
+ *     w = clip(w + v, -clip_weights, clip_weights)
+ *
+ * Buffers
+ *     w  (size,) f32|f64  weights, in/out
+ *     g  (size,) like w   gradient after rescale, clip and weight decay, read only
+ *     n  (size,) like w   running mean of g*g, 0 before t = 1
+ *     m  (size,) like w   running mean of g, 0 before t = 1
+ *     s  (size,) like w   running variance of g, 0 before t = 1
+ *     v  (size,) like w   velocity, 0 before t = 1
+ *
+ * Source
+ *     Tieleman & Hinton, "Lecture 6.5-rmsprop", COURSERA: Neural networks for machine learning, 2012.
+ *     https://www.cs.toronto.edu/~tijmen/csc321/slides/lecture_slides_lec6.pdf
+ *     Centred: Graves, "Generating sequences with recurrent neural networks", 2013, eqs 38-45.
+ *     https://arxiv.org/abs/1308.0850
+ *
+ * Hyper-parameters
+ *     learning_rate    [0, inf)     default 0.001
+ *     gamma1           [0, 1)       default 0.9
+ *     epsilon          (0, inf)     default 1e-08
+ *     clip_weights     (0, inf]     default INFINITY
+ *     gamma2           [0, 1)       default 0.9
+ *     and wd, rescale_grad, clip_gradient (above)
+ */
+typedef struct numoptim_rmsprop_centered {
+    double learning_rate;
+    double gamma1;
+    double epsilon;
+    double clip_weights;
+    double gamma2;
+    double wd;
+    double rescale_grad;
+    double clip_gradient;
+} numoptim_rmsprop_centered;
+#define NUMOPTIM_RMSPROP_CENTERED_DEFAULT { 0.001, 0.9, 1e-08, INFINITY, 0.9, 0.0, 1.0, INFINITY }
+int32_t numoptim_rmsprop_centered_f32(int64_t size, float *w, const float *g, float *m, float *s, float *v,
+    const numoptim_rmsprop_centered *h, int64_t t);
+int32_t numoptim_rmsprop_centered_f64(int64_t size, double *w, const double *g, double *m, double *s,
+    double *v, const numoptim_rmsprop_centered *h, int64_t t);
+int32_t numoptim_rmsprop_centered_f32_range(int64_t first, int64_t count, int64_t segments,
+    const int64_t *offsets, const int64_t *which, int64_t groups, const numoptim_rmsprop_centered *h,
+    float *w, const float *g, float *m, float *s, float *v, int64_t t);
+int32_t numoptim_rmsprop_centered_f64_range(int64_t first, int64_t count, int64_t segments,
+    const int64_t *offsets, const int64_t *which, int64_t groups, const numoptim_rmsprop_centered *h,
+    double *w, const double *g, double *m, double *s, double *v, int64_t t);
+
+/*
+ * adadelta: AdaDelta: adaptive steps in the unit of the weights.
+ *
+ * Update (the paper has learning_rate = 1, the default)
+ *     a = rho*a + (1 - rho)*g*g
+ *     d = sqrt(u + epsilon) / sqrt(a + epsilon) * g
+ *     u = rho*u + (1 - rho)*d*d
+ *     w = w - learning_rate*d
+ *
+ * Buffers
+ *     w  (size,) f32|f64  weights, in/out
+ *     g  (size,) like w   gradient after rescale, clip and weight decay, read only
+ *     a  (size,) like w   running mean of g*g, 0 before t = 1
+ *     u  (size,) like w   running mean of d*d, 0 before t = 1
+ *
+ * Source
+ *     Zeiler, "ADADELTA: an adaptive learning rate method", 2012, Algorithm 1.
+ *     https://arxiv.org/abs/1212.5701
+ *
+ * Hyper-parameters
+ *     learning_rate    [0, inf)     default 1.0
+ *     rho              [0, 1)       default 0.9
+ *     epsilon          (0, inf)     default 1e-05
+ *     and wd, rescale_grad, clip_gradient (above)
+ */
+typedef struct numoptim_adadelta {
+    double learning_rate;
+    double rho;
+    double epsilon;
+    double wd;
+    double rescale_grad;
+    double clip_gradient;
+} numoptim_adadelta;
+#define NUMOPTIM_ADADELTA_DEFAULT { 1.0, 0.9, 1e-05, 0.0, 1.0, INFINITY }
+int32_t numoptim_adadelta_f32(int64_t size, float *w, const float *g, float *a, float *u,
+    const numoptim_adadelta *h, int64_t t);
+int32_t numoptim_adadelta_f64(int64_t size, double *w, const double *g, double *a, double *u,
+    const numoptim_adadelta *h, int64_t t);
+int32_t numoptim_adadelta_f32_range(int64_t first, int64_t count, int64_t segments, const int64_t *offsets,
+    const int64_t *which, int64_t groups, const numoptim_adadelta *h, float *w, const float *g, float *a,
+    float *u, int64_t t);
+int32_t numoptim_adadelta_f64_range(int64_t first, int64_t count, int64_t segments, const int64_t *offsets,
+    const int64_t *which, int64_t groups, const numoptim_adadelta *h, double *w, const double *g, double *a,
+    double *u, int64_t t);
+
+/*
+ * adam: Adam: adaptive moment estimation.
+ *
+ * Update
+ *     m = beta1*m + (1 - beta1)*g
+ *     v = beta2*v + (1 - beta2)*g*g
+ *     m_hat = m / (1 - beta1**t)
+ *     v_hat = v / (1 - beta2**t)
+ *     w = w - learning_rate*m_hat / (sqrt(v_hat) + epsilon)
+ *
+ * Buffers
+ *     w  (size,) f32|f64  weights, in/out
+ *     g  (size,) like w   gradient after rescale, clip and weight decay, read only
+ *     m  (size,) like w   first moment, 0 before t = 1
+ *     v  (size,) like w   second moment, 0 before t = 1
+ *
+ * Source
+ *     Kingma & Ba, "Adam: a method for stochastic optimization", ICLR 2015, Algorithm 1.
+ *     https://arxiv.org/abs/1412.6980
+ *
+ * Hyper-parameters
+ *     learning_rate    [0, inf)     default 0.001
+ *     beta1            [0, 1)       default 0.9
+ *     beta2            [0, 1)       default 0.999
+ *     epsilon          (0, inf)     default 1e-08
+ *     and wd, rescale_grad, clip_gradient (above)
+ */
+typedef struct numoptim_adam {
+    double learning_rate;
+    double beta1;
+    double beta2;
+    double epsilon;
+    double wd;
+    double rescale_grad;
+    double clip_gradient;
+} numoptim_adam;
+#define NUMOPTIM_ADAM_DEFAULT { 0.001, 0.9, 0.999, 1e-08, 0.0, 1.0, INFINITY }
+int32_t numoptim_adam_f32(int64_t size, float *w, const float *g, float *m, float *v,
+    const numoptim_adam *h, int64_t t);
+int32_t numoptim_adam_f64(int64_t size, double *w, const double *g, double *m, double *v,
+    const numoptim_adam *h, int64_t t);
+int32_t numoptim_adam_f32_range(int64_t first, int64_t count, int64_t segments, const int64_t *offsets,
+    const int64_t *which, int64_t groups, const numoptim_adam *h, float *w, const float *g, float *m,
+    float *v, int64_t t);
+int32_t numoptim_adam_f64_range(int64_t first, int64_t count, int64_t segments, const int64_t *offsets,
+    const int64_t *which, int64_t groups, const numoptim_adam *h, double *w, const double *g, double *m,
+    double *v, int64_t t);
+
+/*
+ * adamax: Adamax: Adam with the infinity norm.
+ *
+ * Update
+ *     m = beta1*m + (1 - beta1)*g
+ *     u = maximum(beta2*u, abs(g))
+ *     w = w - learning_rate / (1 - beta1**t) * m / (u + epsilon)
+ *
+ * Buffers
+ *     w  (size,) f32|f64  weights, in/out
+ *     g  (size,) like w   gradient after rescale, clip and weight decay, read only
+ *     m  (size,) like w   first moment, 0 before t = 1
+ *     u  (size,) like w   decaying maximum of abs(g), 0 before t = 1
+ *
+ * Source
+ *     Kingma & Ba, "Adam: a method for stochastic optimization", ICLR 2015, section 7.1, Algorithm 2.
+ *     https://arxiv.org/abs/1412.6980
+ *
+ * Hyper-parameters
+ *     learning_rate    [0, inf)     default 0.002
+ *     beta1            [0, 1)       default 0.9
+ *     beta2            [0, 1)       default 0.999
+ *     epsilon          (0, inf)     default 1e-08
+ *     and wd, rescale_grad, clip_gradient (above)
+ */
+typedef struct numoptim_adamax {
+    double learning_rate;
+    double beta1;
+    double beta2;
+    double epsilon;
+    double wd;
+    double rescale_grad;
+    double clip_gradient;
+} numoptim_adamax;
+#define NUMOPTIM_ADAMAX_DEFAULT { 0.002, 0.9, 0.999, 1e-08, 0.0, 1.0, INFINITY }
+int32_t numoptim_adamax_f32(int64_t size, float *w, const float *g, float *m, float *u,
+    const numoptim_adamax *h, int64_t t);
+int32_t numoptim_adamax_f64(int64_t size, double *w, const double *g, double *m, double *u,
+    const numoptim_adamax *h, int64_t t);
+int32_t numoptim_adamax_f32_range(int64_t first, int64_t count, int64_t segments, const int64_t *offsets,
+    const int64_t *which, int64_t groups, const numoptim_adamax *h, float *w, const float *g, float *m,
+    float *u, int64_t t);
+int32_t numoptim_adamax_f64_range(int64_t first, int64_t count, int64_t segments, const int64_t *offsets,
+    const int64_t *which, int64_t groups, const numoptim_adamax *h, double *w, const double *g, double *m,
+    double *u, int64_t t);
+
+/*
+ * nadam: Nadam: Adam with Nesterov's momentum.
+ *
+ * Update (P is the product of mu over the steps so far, 1 before t = 1)
+ *     mu = beta1*(1 - 0.5*0.96**(t*schedule_decay))
+ *     mu_next = beta1*(1 - 0.5*0.96**((t + 1)*schedule_decay))
+ *     P = P*mu
+ *     m = beta1*m + (1 - beta1)*g
+ *     v = beta2*v + (1 - beta2)*g*g
+ *     m_bar = (1 - mu)*g / (1 - P) + mu_next*m / (1 - P*mu_next)
+ *     w = w - learning_rate*m_bar / (sqrt(v / (1 - beta2**t)) + epsilon)
+ *
+ * Buffers
+ *     w  (size,) f32|f64  weights, in/out
+ *     g  (size,) like w   gradient after rescale, clip and weight decay, read only
+ *     m  (size,) like w   first moment, 0 before t = 1
+ *     v  (size,) like w   second moment, 0 before t = 1
+ *
+ * Source
+ *     Dozat, "Incorporating Nesterov momentum into Adam", ICLR workshop 2016, Algorithm 2, with the
+ *     momentum schedule of Sutskever et al. 2013 as MXNet and torch have it.
+ *     https://openreview.net/forum?id=OM0jvwB8jIp57ZJjtNEZ
+ *
+ * Hyper-parameters
+ *     learning_rate    [0, inf)     default 0.001
+ *     beta1            [0, 1)       default 0.9
+ *     beta2            [0, 1)       default 0.999
+ *     epsilon          (0, inf)     default 1e-08
+ *     schedule_decay   [0, 1]       default 0.004
+ *     and wd, rescale_grad, clip_gradient (above)
+ */
+typedef struct numoptim_nadam {
+    double learning_rate;
+    double beta1;
+    double beta2;
+    double epsilon;
+    double schedule_decay;
+    double wd;
+    double rescale_grad;
+    double clip_gradient;
+} numoptim_nadam;
+#define NUMOPTIM_NADAM_DEFAULT { 0.001, 0.9, 0.999, 1e-08, 0.004, 0.0, 1.0, INFINITY }
+int32_t numoptim_nadam_f32(int64_t size, float *w, const float *g, float *m, float *v,
+    const numoptim_nadam *h, int64_t t);
+int32_t numoptim_nadam_f64(int64_t size, double *w, const double *g, double *m, double *v,
+    const numoptim_nadam *h, int64_t t);
+int32_t numoptim_nadam_f32_range(int64_t first, int64_t count, int64_t segments, const int64_t *offsets,
+    const int64_t *which, int64_t groups, const numoptim_nadam *h, float *w, const float *g, float *m,
+    float *v, int64_t t);
+int32_t numoptim_nadam_f64_range(int64_t first, int64_t count, int64_t segments, const int64_t *offsets,
+    const int64_t *which, int64_t groups, const numoptim_nadam *h, double *w, const double *g, double *m,
+    double *v, int64_t t);
+
+/*
+ * signum: Signum: steps along the sign of the gradient (SignSGD) or of its running mean.
+ *
+ * Update
+ *     m = momentum*m + (1 - momentum)*g
+ *     w = (1 - learning_rate*wd_lh)*w - learning_rate*sign(m)
+ *
+ * Buffers
+ *     w  (size,) f32|f64  weights, in/out
+ *     g  (size,) like w   gradient after rescale, clip and weight decay, read only
+ *     m  (size,) like w   running mean of g, 0 before t = 1
+ *
+ * Source
+ *     Bernstein, Wang, Azizzadenesheli & Anandkumar, "signSGD: compressed optimisation for non-convex
+ *     problems", ICML 2018, Algorithm 2.  https://arxiv.org/abs/1802.04434
+ *     Decoupled decay wd_lh: Loshchilov & Hutter, "Decoupled weight decay regularization", ICLR 2019.
+ *     https://arxiv.org/abs/1711.05101
+ *
+ * Hyper-parameters
+ *     learning_rate    [0, inf)     default 0.01
+ *     momentum         [0, 1)       default 0.9
+ *     wd_lh            [0, inf)     default 0.0
+ *     and wd, rescale_grad, clip_gradient (above)
+ */
+typedef struct numoptim_signum {
+    double learning_rate;
+    double momentum;
+    double wd_lh;
+    double wd;
+    double rescale_grad;
+    double clip_gradient;
+} numoptim_signum;
+#define NUMOPTIM_SIGNUM_DEFAULT { 0.01, 0.9, 0.0, 0.0, 1.0, INFINITY }
+int32_t numoptim_signum_f32(int64_t size, float *w, const float *g, float *m, const numoptim_signum *h,
+    int64_t t);
+int32_t numoptim_signum_f64(int64_t size, double *w, const double *g, double *m, const numoptim_signum *h,
+    int64_t t);
+int32_t numoptim_signum_f32_range(int64_t first, int64_t count, int64_t segments, const int64_t *offsets,
+    const int64_t *which, int64_t groups, const numoptim_signum *h, float *w, const float *g, float *m,
+    int64_t t);
+int32_t numoptim_signum_f64_range(int64_t first, int64_t count, int64_t segments, const int64_t *offsets,
+    const int64_t *which, int64_t groups, const numoptim_signum *h, double *w, const double *g, double *m,
+    int64_t t);
+
+/*
+ * signsgd: Signum: steps along the sign of the gradient (SignSGD) or of its running mean.
+ *
+ * Update (momentum = 0)
+ *     w = (1 - learning_rate*wd_lh)*w - learning_rate*sign(g)
+ *
+ * Buffers
+ *     w  (size,) f32|f64  weights, in/out
+ *     g  (size,) like w   gradient after rescale, clip and weight decay, read only
+ *     m  (size,) like w   running mean of g, 0 before t = 1
+ *
+ * Source
+ *     Bernstein, Wang, Azizzadenesheli & Anandkumar, "signSGD: compressed optimisation for non-convex
+ *     problems", ICML 2018, Algorithm 2.  https://arxiv.org/abs/1802.04434
+ *     Decoupled decay wd_lh: Loshchilov & Hutter, "Decoupled weight decay regularization", ICLR 2019.
+ *     https://arxiv.org/abs/1711.05101
+ *
+ * Hyper-parameters
+ *     learning_rate    [0, inf)     default 0.01
+ *     wd_lh            [0, inf)     default 0.0
+ *     and wd, rescale_grad, clip_gradient (above)
+ */
+typedef struct numoptim_signsgd {
+    double learning_rate;
+    double wd_lh;
+    double wd;
+    double rescale_grad;
+    double clip_gradient;
+} numoptim_signsgd;
+#define NUMOPTIM_SIGNSGD_DEFAULT { 0.01, 0.0, 0.0, 1.0, INFINITY }
+int32_t numoptim_signsgd_f32(int64_t size, float *w, const float *g, const numoptim_signsgd *h, int64_t t);
+int32_t numoptim_signsgd_f64(int64_t size, double *w, const double *g, const numoptim_signsgd *h, int64_t t);
+int32_t numoptim_signsgd_f32_range(int64_t first, int64_t count, int64_t segments, const int64_t *offsets,
+    const int64_t *which, int64_t groups, const numoptim_signsgd *h, float *w, const float *g, int64_t t);
+int32_t numoptim_signsgd_f64_range(int64_t first, int64_t count, int64_t segments, const int64_t *offsets,
+    const int64_t *which, int64_t groups, const numoptim_signsgd *h, double *w, const double *g, int64_t t);
+
+/*
+ * accumulate: LBSGD: SGD for large batches made of micro-batches, with a warm-up.
+ *
+ * Update (every micro-step; w is the running sum, g the raw gradient)
+ *     w = w + rescale_grad*g
+ *
+ * Buffers
+ *     w  (size,) f32|f64  weights (accumulate: sum of the rescaled micro-batch gradients, 0 at first), in/out
+ *     g  (size,) like w   gradient (lbsgd_lars: that sum), read only
+ *     v  (size,) like w   velocity, 0 before t = 1
+ *
+ * Source
+ *     You, Gitman & Ginsburg, "Large batch training of convolutional networks", 2017.
+ *     https://arxiv.org/abs/1708.03888; warm-up strategies as Apache MXNet's LBSGD has them.
+ *
+ * Hyper-parameters
+ *     and wd, rescale_grad, clip_gradient (above)
+ */
+typedef struct numoptim_accumulate {
+    double wd;
+    double rescale_grad;
+    double clip_gradient;
+} numoptim_accumulate;
+#define NUMOPTIM_ACCUMULATE_DEFAULT { 0.0, 1.0, INFINITY }
+int32_t numoptim_accumulate_f32(int64_t size, float *w, const float *g, const numoptim_accumulate *h,
+    int64_t t);
+int32_t numoptim_accumulate_f64(int64_t size, double *w, const double *g, const numoptim_accumulate *h,
+    int64_t t);
+int32_t numoptim_accumulate_f32_range(int64_t first, int64_t count, int64_t segments,
+    const int64_t *offsets, const int64_t *which, int64_t groups, const numoptim_accumulate *h, float *w,
+    const float *g, int64_t t);
+int32_t numoptim_accumulate_f64_range(int64_t first, int64_t count, int64_t segments,
+    const int64_t *offsets, const int64_t *which, int64_t groups, const numoptim_accumulate *h, double *w,
+    const double *g, int64_t t);
+
+/*
+ * lbsgd_lars: LBSGD: SGD for large batches made of micro-batches, with a warm-up.
+ *
+ * Update (every batch_scale-th micro-step with warmup_strategy 'lars'; g is the running sum)
+ *     mean = rescale_grad*g
+ *     mult = clip(sqrt(norm(w)**2 / (norm(mean)**2 + wd*norm(w)**2 + 1e-18)), 0.01, 100)
+ *     v = momentum*v - learning_rate*mult*(clip(mean, -clip_gradient, clip_gradient) + wd*w)
+ *     w = w + v
+ *
+ * Buffers
+ *     w  (size,) f32|f64  weights (accumulate: sum of the rescaled micro-batch gradients, 0 at first), in/out
+ *     g  (size,) like w   gradient (lbsgd_lars: that sum), read only
+ *     v  (size,) like w   velocity, 0 before t = 1
+ *
+ * Source
+ *     You, Gitman & Ginsburg, "Large batch training of convolutional networks", 2017.
+ *     https://arxiv.org/abs/1708.03888; warm-up strategies as Apache MXNet's LBSGD has them.
+ *
+ * Hyper-parameters
+ *     learning_rate    [0, inf)     default 0.01
+ *     momentum         [0, 1)       default 0.0
+ *     and wd, rescale_grad, clip_gradient (above)
+ */
+typedef struct numoptim_lbsgd_lars {
+    double learning_rate;
+    double momentum;
+    double wd;
+    double rescale_grad;
+    double clip_gradient;
+} numoptim_lbsgd_lars;
+#define NUMOPTIM_LBSGD_LARS_DEFAULT { 0.01, 0.0, 0.0, 1.0, INFINITY }
+int32_t numoptim_lbsgd_lars_f32(int64_t segments, const int64_t *offsets, float *w, const float *g,
+    float *v, const numoptim_lbsgd_lars *h, int64_t t);
+int32_t numoptim_lbsgd_lars_f64(int64_t segments, const int64_t *offsets, double *w, const double *g,
+    double *v, const numoptim_lbsgd_lars *h, int64_t t);
+int32_t numoptim_lbsgd_lars_f32_norms(int64_t first, int64_t count, int64_t segments,
+    const int64_t *offsets, const int64_t *which, int64_t groups, const numoptim_lbsgd_lars *h,
+    double *norms, const float *w, const float *g, const float *v, int64_t t);
+int32_t numoptim_lbsgd_lars_f64_norms(int64_t first, int64_t count, int64_t segments,
+    const int64_t *offsets, const int64_t *which, int64_t groups, const numoptim_lbsgd_lars *h,
+    double *norms, const double *w, const double *g, const double *v, int64_t t);
+int32_t numoptim_lbsgd_lars_f32_range(int64_t first, int64_t count, int64_t segments,
+    const int64_t *offsets, const int64_t *which, int64_t groups, const numoptim_lbsgd_lars *h,
+    const double *norms, float *w, const float *g, float *v, int64_t t);
+int32_t numoptim_lbsgd_lars_f64_range(int64_t first, int64_t count, int64_t segments,
+    const int64_t *offsets, const int64_t *which, int64_t groups, const numoptim_lbsgd_lars *h,
+    const double *norms, double *w, const double *g, double *v, int64_t t);
+
+/*
+ * lars: LARS: layer-wise adaptive rate scaling.
+ *
+ * Update (norm: over one parameter; r = 1 where norm(w) or norm(g) is 0)
+ *     r = eta*norm(w) / (norm(g) + wd*norm(w) + epsilon)
+ *     v = momentum*v - learning_rate*r*(g + wd*w)
+ *     w = w + v
+ *
+ * Buffers
+ *     w  (size,) f32|f64  weights of all parameters, in/out
+ *     g  (size,) like w   gradient after rescale and clip, read only
+ *     v  (size,) like w   velocity, 0 before t = 1
+ *
+ * Source
+ *     You, Gitman & Ginsburg, "Large batch training of convolutional networks", 2017, Algorithm 1.
+ *     https://arxiv.org/abs/1708.03888
+ *
+ * Hyper-parameters
+ *     learning_rate    [0, inf)     default 0.01
+ *     momentum         [0, 1)       default 0.0
+ *     eta              (0, inf)     default 0.001
+ *     epsilon          [0, inf)     default 0.0
+ *     and wd, rescale_grad, clip_gradient (above)
+ */
+typedef struct numoptim_lars {
+    double learning_rate;
+    double momentum;
+    double eta;
+    double epsilon;
+    double wd;
+    double rescale_grad;
+    double clip_gradient;
+} numoptim_lars;
+#define NUMOPTIM_LARS_DEFAULT { 0.01, 0.0, 0.001, 0.0, 0.0, 1.0, INFINITY }
+int32_t numoptim_lars_f32(int64_t segments, const int64_t *offsets, float *w, const float *g, float *v,
+    const numoptim_lars *h, int64_t t);
+int32_t numoptim_lars_f64(int64_t segments, const int64_t *offsets, double *w, const double *g, double *v,
+    const numoptim_lars *h, int64_t t);
+int32_t numoptim_lars_f32_norms(int64_t first, int64_t count, int64_t segments, const int64_t *offsets,
+    const int64_t *which, int64_t groups, const numoptim_lars *h, double *norms, const float *w,
+    const float *g, const float *v, int64_t t);
+int32_t numoptim_lars_f64_norms(int64_t first, int64_t count, int64_t segments, const int64_t *offsets,
+    const int64_t *which, int64_t groups, const numoptim_lars *h, double *norms, const double *w,
+    const double *g, const double *v, int64_t t);
+int32_t numoptim_lars_f32_range(int64_t first, int64_t count, int64_t segments, const int64_t *offsets,
+    const int64_t *which, int64_t groups, const numoptim_lars *h, const double *norms, float *w,
+    const float *g, float *v, int64_t t);
+int32_t numoptim_lars_f64_range(int64_t first, int64_t count, int64_t segments, const int64_t *offsets,
+    const int64_t *which, int64_t groups, const numoptim_lars *h, const double *norms, double *w,
+    const double *g, double *v, int64_t t);
+
+/*
+ * lamb: LAMB: layer-wise adaptive moments for large batches.
+ *
+ * Update (norm: over one parameter; c1 = c2 = 1 without bias_correction; r = 1 where norm_w or norm(u) is 0)
+ *     m = beta1*m + (1 - beta1)*g
+ *     v = beta2*v + (1 - beta2)*g*g
+ *     c1, c2 = (1 - beta1**t, 1 - beta2**t) if bias_correction else (1.0, 1.0)
+ *     u = m / c1 / (sqrt(v / c2) + epsilon) + wd*w
+ *     norm_w = clip(norm(w), lower_bound, upper_bound)
+ *     r = norm_w / norm(u)
+ *     w = w - learning_rate*r*u
+ *
+ * Buffers
+ *     w  (size,) f32|f64  weights of all parameters, in/out
+ *     g  (size,) like w   gradient after rescale and clip, read only
+ *     m  (size,) like w   first moment, 0 before t = 1
+ *     v  (size,) like w   second moment, 0 before t = 1
+ *
+ * Source
+ *     You et al., "Large batch optimization for deep learning: training BERT in 76 minutes", ICLR 2020,
+ *     Algorithm 2.  https://arxiv.org/abs/1904.00962
+ *
+ * Hyper-parameters
+ *     learning_rate    [0, inf)     default 0.001
+ *     beta1            [0, 1)       default 0.9
+ *     beta2            [0, 1)       default 0.999
+ *     epsilon          (0, inf)     default 1e-06
+ *     lower_bound      [-inf, inf)  default -INFINITY
+ *     upper_bound      (0, inf]     default INFINITY
+ *     bias_correction  [0, 1]       default 1
+ *     and wd, rescale_grad, clip_gradient (above)
+ */
+typedef struct numoptim_lamb {
+    double learning_rate;
+    double beta1;
+    double beta2;
+    double epsilon;
+    double lower_bound;
+    double upper_bound;
+    int64_t bias_correction;
+    double wd;
+    double rescale_grad;
+    double clip_gradient;
+} numoptim_lamb;
+#define NUMOPTIM_LAMB_DEFAULT { 0.001, 0.9, 0.999, 1e-06, -INFINITY, INFINITY, 1, 0.0, 1.0, INFINITY }
+int32_t numoptim_lamb_f32(int64_t segments, const int64_t *offsets, float *w, const float *g, float *m,
+    float *v, const numoptim_lamb *h, int64_t t);
+int32_t numoptim_lamb_f64(int64_t segments, const int64_t *offsets, double *w, const double *g, double *m,
+    double *v, const numoptim_lamb *h, int64_t t);
+int32_t numoptim_lamb_f32_norms(int64_t first, int64_t count, int64_t segments, const int64_t *offsets,
+    const int64_t *which, int64_t groups, const numoptim_lamb *h, double *norms, const float *w,
+    const float *g, const float *m, const float *v, int64_t t);
+int32_t numoptim_lamb_f64_norms(int64_t first, int64_t count, int64_t segments, const int64_t *offsets,
+    const int64_t *which, int64_t groups, const numoptim_lamb *h, double *norms, const double *w,
+    const double *g, const double *m, const double *v, int64_t t);
+int32_t numoptim_lamb_f32_range(int64_t first, int64_t count, int64_t segments, const int64_t *offsets,
+    const int64_t *which, int64_t groups, const numoptim_lamb *h, const double *norms, float *w,
+    const float *g, float *m, float *v, int64_t t);
+int32_t numoptim_lamb_f64_range(int64_t first, int64_t count, int64_t segments, const int64_t *offsets,
+    const int64_t *which, int64_t groups, const numoptim_lamb *h, const double *norms, double *w,
+    const double *g, double *m, double *v, int64_t t);
+
+/*
+ * dcasgd: DCASGD: asynchronous SGD with delay compensation, with or without momentum.
+ *
+ * Update (momentum = 0)
+ *     d = g + wd*w + lamda*g*g*(w - w_bak)
+ *     w_bak = w
+ *     w = w - learning_rate*d
+ *
+ * Buffers
+ *     w      (size,) f32|f64  weights, in/out
+ *     g      (size,) like w   gradient after rescale and clip, read only
+ *     v      (size,) like w   velocity, 0 before t = 1
+ *     w_bak  (size,) like w   the weight this worker last pulled (alone: before the last update); w at first
+ *
+ * Source
+ *     Zheng et al., "Asynchronous stochastic gradient descent with delay compensation", ICML 2017,
+ *     eq. 10.  https://arxiv.org/abs/1609.08326
+ *
+ * Its slots begin as numoptim_dcasgd_<f32|f64>_init leaves them, others at 0.
+ *
+ * Hyper-parameters
+ *     learning_rate    [0, inf)     default 0.01
+ *     lamda            [0, inf)     default 0.04
+ *     and wd, rescale_grad, clip_gradient (above)
+ */
+typedef struct numoptim_dcasgd {
+    double learning_rate;
+    double lamda;
+    double wd;
+    double rescale_grad;
+    double clip_gradient;
+} numoptim_dcasgd;
+#define NUMOPTIM_DCASGD_DEFAULT { 0.01, 0.04, 0.0, 1.0, INFINITY }
+int32_t numoptim_dcasgd_f32(int64_t size, float *w, const float *g, float *w_bak, const numoptim_dcasgd *h,
+    int64_t t);
+int32_t numoptim_dcasgd_f64(int64_t size, double *w, const double *g, double *w_bak,
+    const numoptim_dcasgd *h, int64_t t);
+int32_t numoptim_dcasgd_f32_range(int64_t first, int64_t count, int64_t segments, const int64_t *offsets,
+    const int64_t *which, int64_t groups, const numoptim_dcasgd *h, float *w, const float *g, float *w_bak,
+    int64_t t);
+int32_t numoptim_dcasgd_f64_range(int64_t first, int64_t count, int64_t segments, const int64_t *offsets,
+    const int64_t *which, int64_t groups, const numoptim_dcasgd *h, double *w, const double *g,
+    double *w_bak, int64_t t);
+int32_t numoptim_dcasgd_f32_init(int64_t size, const float *w, float *w_bak, const numoptim_dcasgd *h);
+int32_t numoptim_dcasgd_f64_init(int64_t size, const double *w, double *w_bak, const numoptim_dcasgd *h);
+
+/*
+ * dcasgd_momentum: DCASGD: asynchronous SGD with delay compensation, with or without momentum.
+ *
+ * Update
+ *     d = g + wd*w + lamda*g*g*(w - w_bak)
+ *     v = momentum*v - learning_rate*d
+ *     w_bak = w
+ *     w = w + v
+ *
+ * Buffers
+ *     w      (size,) f32|f64  weights, in/out
+ *     g      (size,) like w   gradient after rescale and clip, read only
+ *     v      (size,) like w   velocity, 0 before t = 1
+ *     w_bak  (size,) like w   the weight this worker last pulled (alone: before the last update); w at first
+ *
+ * Source
+ *     Zheng et al., "Asynchronous stochastic gradient descent with delay compensation", ICML 2017,
+ *     eq. 10.  https://arxiv.org/abs/1609.08326
+ *
+ * Its slots begin as numoptim_dcasgd_momentum_<f32|f64>_init leaves them, others at 0.
+ *
+ * Hyper-parameters
+ *     learning_rate    [0, inf)     default 0.01
+ *     lamda            [0, inf)     default 0.04
+ *     momentum         [0, 1)       default 0.0
+ *     and wd, rescale_grad, clip_gradient (above)
+ */
+typedef struct numoptim_dcasgd_momentum {
+    double learning_rate;
+    double lamda;
+    double momentum;
+    double wd;
+    double rescale_grad;
+    double clip_gradient;
+} numoptim_dcasgd_momentum;
+#define NUMOPTIM_DCASGD_MOMENTUM_DEFAULT { 0.01, 0.04, 0.0, 0.0, 1.0, INFINITY }
+int32_t numoptim_dcasgd_momentum_f32(int64_t size, float *w, const float *g, float *v, float *w_bak,
+    const numoptim_dcasgd_momentum *h, int64_t t);
+int32_t numoptim_dcasgd_momentum_f64(int64_t size, double *w, const double *g, double *v, double *w_bak,
+    const numoptim_dcasgd_momentum *h, int64_t t);
+int32_t numoptim_dcasgd_momentum_f32_range(int64_t first, int64_t count, int64_t segments,
+    const int64_t *offsets, const int64_t *which, int64_t groups, const numoptim_dcasgd_momentum *h,
+    float *w, const float *g, float *v, float *w_bak, int64_t t);
+int32_t numoptim_dcasgd_momentum_f64_range(int64_t first, int64_t count, int64_t segments,
+    const int64_t *offsets, const int64_t *which, int64_t groups, const numoptim_dcasgd_momentum *h,
+    double *w, const double *g, double *v, double *w_bak, int64_t t);
+int32_t numoptim_dcasgd_momentum_f32_init(int64_t size, const float *w, float *v, float *w_bak,
+    const numoptim_dcasgd_momentum *h);
+int32_t numoptim_dcasgd_momentum_f64_init(int64_t size, const double *w, double *v, double *w_bak,
+    const numoptim_dcasgd_momentum *h);
+
+/*
+ * ftrl: Ftrl: follow the (proximally) regularised leader, for sparse online learning.
+ *
+ * Update
+ *     sigma = (sqrt(n + g*g) - sqrt(n)) / learning_rate
+ *     z = z + g - sigma*w
+ *     n = n + g*g
+ *     w = -sign(z)*maximum(abs(z) - lamda1, 0) / ((beta + sqrt(n)) / learning_rate + wd)
+ *
+ * Buffers
+ *     w  (size,) f32|f64  weights, in/out; exactly 0 where abs(z) <= lamda1
+ *     g  (size,) like w   gradient after rescale and clip, read only
+ *     z  (size,) like w   0 before t = 1: the first step forgets w; a warm start keeps it
+ *     n  (size,) like w   sum of squared gradients, 0 before t = 1
+ *
+ * Source
+ *     McMahan et al., "Ad click prediction: a view from the trenches", KDD 2013, Algorithm 1 with
+ *     alpha = learning_rate, lambda1 = lamda1, lambda2 = wd.  https://doi.org/10.1145/2487575.2488200
+ *
+ * Its slots begin as numoptim_ftrl_<f32|f64>_init leaves them, others at 0.
+ *
+ * Hyper-parameters
+ *     learning_rate    [0, inf)     default 0.1
+ *     lamda1           [0, inf)     default 0.01
+ *     beta             (0, inf)     default 1.0
+ *     and wd, rescale_grad, clip_gradient (above)
+ */
+typedef struct numoptim_ftrl {
+    double learning_rate;
+    double lamda1;
+    double beta;
+    double wd;
+    double rescale_grad;
+    double clip_gradient;
+} numoptim_ftrl;
+#define NUMOPTIM_FTRL_DEFAULT { 0.1, 0.01, 1.0, 0.0, 1.0, INFINITY }
+int32_t numoptim_ftrl_f32(int64_t size, float *w, const float *g, float *z, float *n,
+    const numoptim_ftrl *h, int64_t t);
+int32_t numoptim_ftrl_f64(int64_t size, double *w, const double *g, double *z, double *n,
+    const numoptim_ftrl *h, int64_t t);
+int32_t numoptim_ftrl_f32_range(int64_t first, int64_t count, int64_t segments, const int64_t *offsets,
+    const int64_t *which, int64_t groups, const numoptim_ftrl *h, float *w, const float *g, float *z,
+    float *n, int64_t t);
+int32_t numoptim_ftrl_f64_range(int64_t first, int64_t count, int64_t segments, const int64_t *offsets,
+    const int64_t *which, int64_t groups, const numoptim_ftrl *h, double *w, const double *g, double *z,
+    double *n, int64_t t);
+int32_t numoptim_ftrl_f32_init(int64_t size, const float *w, float *z, float *n, const numoptim_ftrl *h);
+int32_t numoptim_ftrl_f64_init(int64_t size, const double *w, double *z, double *n, const numoptim_ftrl *h);
+
+/*
+ * ftml: FTML: follow the moving leader.
+ *
+ * Update
+ *     v = beta2*v + (1 - beta2)*g*g
+ *     d_old = d
+ *     d = (1 - beta1**t) / learning_rate * (sqrt(v / (1 - beta2**t)) + epsilon)
+ *     z = beta1*z + (1 - beta1)*g - (d - beta1*d_old)*w
+ *     w = -z / d
+ *
+ * Buffers
+ *     w  (size,) f32|f64  weights, in/out
+ *     g  (size,) like w   gradient after rescale, clip and weight decay, read only
+ *     d  (size,) like w   denominator, 0 before t = 1
+ *     v  (size,) like w   second moment, 0 before t = 1
+ *     z  (size,) like w   0 before t = 1
+ *
+ * Source
+ *     Zheng & Kwok, "Follow the moving leader in deep learning", ICML 2017, Algorithm 1.
+ *     https://proceedings.mlr.press/v70/zheng17a.html
+ *
+ * Hyper-parameters
+ *     learning_rate    [0, inf)     default 0.0025
+ *     beta1            [0, 1)       default 0.6
+ *     beta2            [0, 1)       default 0.999
+ *     epsilon          (0, inf)     default 1e-08
+ *     and wd, rescale_grad, clip_gradient (above)
+ */
+typedef struct numoptim_ftml {
+    double learning_rate;
+    double beta1;
+    double beta2;
+    double epsilon;
+    double wd;
+    double rescale_grad;
+    double clip_gradient;
+} numoptim_ftml;
+#define NUMOPTIM_FTML_DEFAULT { 0.0025, 0.6, 0.999, 1e-08, 0.0, 1.0, INFINITY }
+int32_t numoptim_ftml_f32(int64_t size, float *w, const float *g, float *d, float *v, float *z,
+    const numoptim_ftml *h, int64_t t);
+int32_t numoptim_ftml_f64(int64_t size, double *w, const double *g, double *d, double *v, double *z,
+    const numoptim_ftml *h, int64_t t);
+int32_t numoptim_ftml_f32_range(int64_t first, int64_t count, int64_t segments, const int64_t *offsets,
+    const int64_t *which, int64_t groups, const numoptim_ftml *h, float *w, const float *g, float *d,
+    float *v, float *z, int64_t t);
+int32_t numoptim_ftml_f64_range(int64_t first, int64_t count, int64_t segments, const int64_t *offsets,
+    const int64_t *which, int64_t groups, const numoptim_ftml *h, double *w, const double *g, double *d,
+    double *v, double *z, int64_t t);
+
+/*
+ * sgld: SGLD: stochastic gradient Langevin dynamics, a sampler.
+ *
+ * Update (normal: a standard normal number per element, a function of seed, t and offset + element alone)
+ *     g = n_data*g + wd*w
+ *     w = w - learning_rate/2*g + sqrt(learning_rate*temperature)*normal
+ *
+ * Buffers
+ *     w  (size,) f32|f64  weights, in/out
+ *     g  (size,) like w   gradient after rescale and clip, read only; n_data scales a mini-batch mean to
+ *                         the sum over the data that a posterior needs
+ *
+ * Source
+ *     Welling & Teh, "Bayesian learning via stochastic gradient Langevin dynamics", ICML 2011, eq. 4.
+ *     https://www.stats.ox.ac.uk/~teh/research/compstats/WelTeh2011a.pdf
+ *     (The guide cites Patterson & Teh 2013, which is the Riemannian variant.)
+ *
+ * Hyper-parameters
+ *     learning_rate    [0, inf)     default 0.01
+ *     n_data           (0, inf)     default 1.0
+ *     temperature      [0, inf)     default 1.0
+ *     and wd, rescale_grad, clip_gradient, seed, offset (above)
+ */
+typedef struct numoptim_sgld {
+    double learning_rate;
+    double n_data;
+    double temperature;
+    double wd;
+    double rescale_grad;
+    double clip_gradient;
+    int64_t seed;
+    int64_t offset;
+} numoptim_sgld;
+#define NUMOPTIM_SGLD_DEFAULT { 0.01, 1.0, 1.0, 0.0, 1.0, INFINITY, 0, 0 }
+int32_t numoptim_sgld_f32(int64_t size, float *w, const float *g, const numoptim_sgld *h, int64_t t);
+int32_t numoptim_sgld_f64(int64_t size, double *w, const double *g, const numoptim_sgld *h, int64_t t);
+int32_t numoptim_sgld_f32_range(int64_t first, int64_t count, int64_t segments, const int64_t *offsets,
+    const int64_t *which, int64_t groups, const numoptim_sgld *h, float *w, const float *g, int64_t t);
+int32_t numoptim_sgld_f64_range(int64_t first, int64_t count, int64_t segments, const int64_t *offsets,
+    const int64_t *which, int64_t groups, const numoptim_sgld *h, double *w, const double *g, int64_t t);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
