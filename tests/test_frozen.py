@@ -81,8 +81,8 @@ def test_buffers_of_frozen_segments_are_not_touched_at_all(rule, dtype):
 def test_norms_of_frozen_segments_stay(rule, dtype):
     which = np.array([0, FROZEN, 0, 0, FROZEN, 0, FROZEN, 0, 0])
     hyper, norms = records(rule, [values(rule)]), np.full(2 * (OFFSETS[-1] // BLOCK + len(SIZES)), np.nan)
-    words = plan(0, OFFSETS[-1], which, hyper, norms, buffers_with_nan(rule, dtype, which))
-    assert call(rule, dtype, "norms", words) == 0
+    buffers = buffers_with_nan(rule, dtype, which)
+    assert call(rule, dtype, "norms", plan(0, OFFSETS[-1], which, hyper, norms, buffers)) == 0
     written = np.zeros(len(norms), bool)
     for s, size in enumerate(SIZES):
         first = 2 * (OFFSETS[s] // BLOCK + s)

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from reference import BY_NAME, FLOAT, _call, values
 
 import numoptim
+from numoptim import Rule
 from numoptim.hyperparameters import Interval
 from numoptim.kernels import hyper_dtype, misfit
 from numoptim.rules import RULES
@@ -96,3 +97,26 @@ def test_a_jitted_kernel_refuses_it_before_it_writes():
     w = np.ones(3)
     numoptim.kernel("adam", float)(w, w.copy(), w.copy(), w.copy(), changed(BY_NAME["adam"], epsilon=1e-46), 1)
     assert (w != 1).all()
+
+
+def update(w, g, h):
+    return w - h.learning_rate * g
+
+
+OWN = Rule("ends", update, hyper={"learning_rate": (0.1, "[0.1, 0.7]"), "open": (0.2, "(0.1, 0.7)"),
+                                  "most": (3, "[0, 1e20]"), "few": (1, "(0.5, 3)"), "any": (0, "(-inf, inf)")})
+
+
+@pytest.mark.parametrize("key, value, fits", [
+    ("learning_rate", 0.1, {"f32", "f64"}), ("learning_rate", 0.7, {"f32", "f64"}),
+    ("learning_rate", np.nextafter(0.1, 0), set()), ("learning_rate", np.nextafter(0.7, 1), set()),
+    ("open", 0.1, set()), ("open", 0.7, set()), ("open", 0.1 + 1e-12, {"f64"}), ("open", 0.7 - 1e-12, {"f64"}),
+    ("open", 0.1 - 1e-12, set()), ("open", 0.1 + 1e-7, {"f32", "f64"}),
+    ("most", 2**63 - 1, {"f32", "f64"}), ("most", -1, set()), ("few", 0, set()), ("few", 2, {"f32", "f64"}),
+    ("few", 3, set()), ("any", -2**63, {"f32", "f64"}),
+])
+def test_ends_that_are_no_number_of_the_element_type(key, value, fits):
+    for dtype in FLOAT:
+        record = numoptim.hyper(OWN).copy()
+        record[key] = value
+        assert (misfit(OWN, record, FLOAT[dtype]) == "") == (status(OWN, dtype, record) == 0) == (dtype in fits)

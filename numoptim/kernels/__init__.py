@@ -101,14 +101,15 @@ def hyper(rule: Rule | str, **values: float | None) -> Any:
 def misfit(rule: Rule, record: Any, dtype: npt.DTypeLike) -> str:
     """Which hyper-parameter of a record kernels of ``dtype`` refuse, in words; "" where they take them all.
 
-    They want float hyper-parameters in their interval as numbers of the element type, too. Names the first one.
+    They want floats in their interval also when rounded to the element type. Names the first hyper-parameter.
     """
-    scalar = np.dtype(dtype)
+    scalar: Any = np.dtype(dtype)
     for key, (default, interval) in rule.fields.items():
         value, accepted = record[key].item(), Interval.parse(interval)
         with np.errstate(all="ignore"):
-            rounded = value if isinstance(default, int) else float(scalar.type(value))
-        if rounded not in accepted:
+            rounded, low, high = (x if isinstance(default, int) else float(scalar.type(x))
+                                  for x in (value, accepted.low, accepted.high))
+        if value not in accepted or rounded not in accepted._replace(low=low, high=high):
             known = f" ({rounded} in {scalar.name})" if value in accepted else ""
             return f"{key}={value}{known} is out of range: expected {interval}"
     return ""

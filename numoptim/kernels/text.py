@@ -51,18 +51,31 @@ def fill(template: str, **parts: str | list[str]) -> str:
 
 
 def conditions(rule: Rule) -> str:
-    """Python condition that every hyper-parameter lies in its interval in the element type, too; NaN fails it."""
+    """Python condition that every hyper-parameter lies in its interval, also as a T; NaN fails it."""
     tests = []
     for key, (default, text) in rule.fields.items():
         low, high, closed_low, closed_high = Interval.parse(text)
-        if isinstance(default, int) and math.inf == high == -low:
-            continue
-        # LLVM makes a long test of bits of "less than infinity": finite is what the largest number bounds.
-        below = "-MAX <=" if (low, closed_low) == (-math.inf, False) else f"{low!r} {'<=' if closed_low else '<'}"
-        above = "<= MAX" if (high, closed_high) == (math.inf, False) else f"{'<=' if closed_high else '<'} {high!r}"
-        value = f"hyper.{key}" if isinstance(default, int) else f"T(hyper.{key})"
-        tests.append(f"{below} {value} {above}")
-    return " and ".join(tests)
+        for end, closed, relation in ((low, closed_low, ">"), (high, closed_high, "<")):
+            bound = bound_of_integer if isinstance(default, int) else bound_of_float
+            tests.append(bound(f"hyper.{key}", end, closed, relation))
+    return " and ".join(filter(None, tests))
+
+
+def bound_of_integer(value: str, end: float, closed: bool, relation: str) -> str:
+    """One of its comparisons; "" where every int64 is inside."""
+    if math.isinf(end):
+        return ""
+    exact = int(end) if end == int(end) and abs(end) < 2**63 else end        # 1e18 + 1 is 1e18 among floats
+    return f"{value} {relation}{'=' * closed} {exact}"
+
+
+def bound_of_float(value: str, end: float, closed: bool, relation: str) -> str:
+    """One of its comparisons: what is rounded onto a closed end is inside, onto an open one outside."""
+    if closed:
+        return f"{value} {relation}= {end!r}"
+    if math.isinf(end):       # LLVM makes a long test of bits of "less than infinity"
+        return f"T({value}) {relation}= {'MAX' if end > 0 else '-MAX'}"
+    return f"T({value}) {relation} T({end!r})"
 
 
 def constants_of(rule: Rule) -> list[str]:

@@ -77,11 +77,11 @@ class Case:
             key = rng.choice(list(rule.fields))
             group, (default, text) = rng.randrange(self.groups), rule.fields[key]
             bad = rng.choice([-1, -HUGE, 2**63 - 1] if isinstance(default, int) else
-                             [np.nan, np.inf, -np.inf, -1.0, 1e300, 1e-300, 1.0 + 1e-15, 1.0 - 1e-15, -0.0])
+                             [np.nan, np.inf, -np.inf, -1.0, 1e300, 1e-300, -1e-300, 1.0 + 1e-15, 1.0 - 1e-15, -0.0])
             self.hyper[group][key] = self.table[group][key] = bad
             with np.errstate(over="ignore"):
                 rounded = bad if isinstance(default, int) else float(FLOAT[self.dtype](bad))
-            if rounded not in Interval.parse(text):
+            if bad not in Interval.parse(text) or rounded not in Interval.parse(text):
                 self.allowed.add(-4)
         if (self.which == FROZEN).all() and -4 not in self.allowed and rng.random() < 0.5:
             self.groups = 0
