@@ -85,7 +85,9 @@ class Case:
                 self.allowed.add(-4)
         if (self.which == FROZEN).all() and -4 not in self.allowed and rng.random() < 0.5:
             self.groups = 0
-        if self.suffix == "_init" and rule.needs_rate and self.table[0]["learning_rate"] == 0:
+        info = np.finfo(FLOAT[self.dtype])
+        if self.suffix == "_init" and rule.needs_rate and (
+                self.table[0]["learning_rate"] * float(info.max) * float(info.eps) < 1):
             self.allowed.add(-4)                            # it would divide by the rate
 
     def _choose_buffers(self):
