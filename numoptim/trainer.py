@@ -1,7 +1,6 @@
 """Trainer: one optimizer on all parameters of a model."""
 import copy
 import math
-import os
 from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
@@ -102,7 +101,7 @@ class Trainer:
 
     # --- saving and resuming
 
-    def save_states(self, path: str | os.PathLike[str]) -> None:
+    def save_states(self, path: checkpoint.File) -> None:
         """Write all that a resumed run needs beside the weights, so that it continues bit for bit.
 
         Slots, step count, position in the noise, hyper-parameters, multipliers, the schedule (of
@@ -124,13 +123,14 @@ class Trainer:
             **self._driver.save(),
         })
 
-    def load_states(self, path: str | os.PathLike[str]) -> None:
+    def load_states(self, path: checkpoint.File) -> None:
         """Become what the trainer was that saved ``path``, weights apart: see ``save_states``.
 
         ValueError, and nothing changed, for a damaged or foreign file, another optimizer, other
         parameter names or shapes, another dtype.
         """
-        saved = checkpoint.load(path)
+        with checkpoint.reading(path) as tree:
+            saved = checkpoint.loaded(tree)
         optimizer = copy.copy(self._optimizer)
         try:
             own = {"optimizer": type(optimizer).__name__.lower(), "dtype": str(self.params.flat.dtype),
@@ -154,7 +154,7 @@ class Trainer:
             optimizer.set_wd_mult(saved["wd_mult"])
             state = self._driver.load(saved, optimizer)
         except (KeyError, TypeError, AttributeError, ValueError) as error:
-            raise ValueError(f"{os.fspath(path)}: these states do not fit this trainer: {error}") from error
+            raise ValueError(f"{checkpoint.label(path)}: these states do not fit this trainer: {error}") from error
         vars(self._optimizer).update(vars(optimizer))
         self._driver.adopt(state)
 
