@@ -1,4 +1,5 @@
 """Files of optimizer states: a resumed run continues bit for bit; anything else is refused, with nothing changed."""
+import io
 import os
 import pickle
 import subprocess
@@ -176,6 +177,24 @@ def test_trainers_with_and_without_threads_read_each_others_files(tmp_path):
     two.load_states(str(tmp_path / "states"))
     two.params.flat[:] = one.params.flat
     assert run(one, range(2, 4)) == run(two, range(2, 4)) and two.threads == 2
+
+
+def test_trainers_take_paths_of_bytes_and_file_objects(tmp_path):
+    trainer = Trainer(Parameters(draw(0)), "adam", ADAM)
+    run(trainer, range(3))
+    stream = io.BytesIO()
+    trainer.save_states(stream)
+    trainer.save_states(os.fsencode(tmp_path / "states"))
+    stream.seek(0)
+    ends = []
+    for source in (stream, os.fsencode(tmp_path / "states"), (tmp_path / "states").open("rb")):
+        resumed = Trainer(copied(trainer.params), "adam")
+        resumed.load_states(source)
+        ends.append(run(resumed, range(3, 6)))
+    assert ends == [run(trainer, range(3, 6))] * 3
+    stream.seek(0)
+    with pytest.raises(ValueError, match="<BytesIO>: these states do not fit this trainer"):
+        Trainer(copied(trainer.params), "sgd").load_states(stream)
 
 
 # --- writing

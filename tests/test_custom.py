@@ -5,6 +5,7 @@ from typing import NamedTuple
 import numba
 import numpy as np
 import pytest
+from test_checkpoint_reading import whole
 from test_optimizer import bits, draw
 
 import numoptim
@@ -140,12 +141,6 @@ def test_every_gradient_is_an_array_of_its_own():
     params = Parameters({"a": np.zeros(2), "b": np.zeros(())})
     Trainer(params, Halve()).step(2, grads={"a": [4, 8], "b": 12})
     assert params.flat.tolist() == [-1, -2, -3] and params.grad.flat.tolist() == [4, 8, 12]
-
-
-def whole(path):
-    """The tree in a file of states."""
-    with numoptim.checkpoint.reading(path) as tree:
-        return numoptim.checkpoint.loaded(tree)
 
 
 @pytest.mark.parametrize("kind", STATES)

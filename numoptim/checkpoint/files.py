@@ -55,8 +55,8 @@ def regular(path: Path) -> os.stat_result | None:
         return status
     kind = stat.S_IFMT(status.st_mode)
     raise OSError(errno.EISDIR if kind == stat.S_IFDIR else errno.EEXIST,
-                  f"it is {KINDS.get(kind, 'something else')}; states are kept in regular files, and go elsewhere "
-                  "as an open binary file", os.fsdecode(path))
+                  f"it is {KINDS.get(kind, 'something else')}; expected a regular file, or a binary file object",
+                  os.fsdecode(path))
 
 
 @contextmanager

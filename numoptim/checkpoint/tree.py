@@ -8,7 +8,7 @@ import numpy as np
 from ..arrays import Array
 
 FORMAT = "numoptim-states-1"
-DEPTH = 50                                      # far more than states need, far less than Python's parsers can do
+DEPTH = 100                                     # far more than states need, less than every Python can parse
 BITS = 4096                                     # of an int, likewise
 NUMBERS = "biufc"                               # kinds of NumPy's dtypes
 
@@ -23,14 +23,16 @@ def _encode(tree: Any, arrays: dict[str, Array] | None, depth: int) -> Any:
     """JSON for ``tree``; arrays go to ``arrays``, which is None in a dict's key."""
     if depth > DEPTH:
         raise TypeError(f"cannot save what is nested more than {DEPTH} deep, or contains itself")
+    if arrays is None and isinstance(tree, np.generic) and tree.dtype.kind in NUMBERS:
+        tree = tree.item()                      # equal to it, and hashed equally
     if isinstance(tree, float):
         return {"float": float.hex(tree)}
-    if isinstance(tree, np.generic) and tree.dtype.kind in NUMBERS:
-        tree = np.asarray(tree) if arrays is not None else tree.item()      # equal to it, and hashed equally
     if isinstance(tree, int) and tree.bit_length() > BITS:
         raise TypeError(f"cannot save an int of {tree.bit_length()} bits: {BITS} are the most")
     if tree is None or isinstance(tree, (bool, int, str)):
         return tree
+    if isinstance(tree, np.generic):
+        tree = np.asarray(tree)
     if type(tree) in (list, tuple):
         return {type(tree).__name__: [_encode(item, arrays, depth + 1) for item in tree]}
     if arrays is not None and type(tree) in (np.ndarray, np.memmap) and tree.dtype.kind in NUMBERS:
@@ -52,10 +54,12 @@ def decode(text: str, take: Callable[[str], Any]) -> Any:
         raise ValueError("its tree has no format")
     if content["format"] != FORMAT:
         raise ValueError(f"its format is {content['format']!r}, expected {FORMAT!r}")
-    return _decode(content["tree"], take)
+    return _decode(content["tree"], take, 0)
 
 
-def _decode(code: Any, take: Callable[[str], Any]) -> Any:
+def _decode(code: Any, take: Callable[[str], Any], depth: int) -> Any:
+    if depth > DEPTH:
+        raise ValueError(f"its tree is nested more than {DEPTH} deep")
     if code is None or isinstance(code, (bool, int, str)):
         return code
     (kind, value), = code.items()
@@ -63,15 +67,17 @@ def _decode(code: Any, take: Callable[[str], Any]) -> Any:
         return float.fromhex(value)
     if kind == "array":
         return take(value)
-    if kind == "dict":
-        tree = {_decode(key, _refuse): _decode(item, take) for key, item in value}
-        if len(tree) < len(value):
-            raise ValueError("a key of its tree is there twice")
-        return tree
-    if kind not in ("list", "tuple") or not isinstance(value, list):
-        raise ValueError(f"its tree has a {kind!r}")
-    items = [_decode(item, take) for item in value]
-    return tuple(items) if kind == "tuple" else items
+    if kind not in ("list", "tuple", "dict") or not isinstance(value, list):
+        raise ValueError(f"its tree has a {kind!r} that is none")
+    if kind != "dict":
+        items = [_decode(item, take, depth + 1) for item in value]
+        return tuple(items) if kind == "tuple" else items
+    if not all(isinstance(pair, list) for pair in value):
+        raise ValueError("its tree has a 'dict' that is none")
+    tree = {_decode(key, _refuse, depth + 1): _decode(item, take, depth + 1) for key, item in value}
+    if len(tree) < len(value):
+        raise ValueError("a key of its tree is there twice")
+    return tree
 
 
 def _refuse(text: str) -> Any:
