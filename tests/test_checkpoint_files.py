@@ -1,5 +1,7 @@
 """How files of states are written: regular files are replaced whole, whatever happens, and nothing else is touched."""
+import contextlib
 import errno
+import gc
 import gzip
 import io
 import os
@@ -15,6 +17,7 @@ import sys
 import tempfile
 import threading
 import tracemalloc
+import zipfile
 
 import numpy as np
 import pytest
@@ -223,6 +226,27 @@ def test_a_full_disk_in_the_middle(path):
             resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
         assert error.value.errno == errno.EFBIG
         check_untouched(path)
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")     # of the member left open here
+def test_an_interrupt_while_an_array_is_ended_stays_one(path, monkeypatch):
+    opened, members = zipfile.ZipFile.open, []
+
+    @contextlib.contextmanager
+    def interrupted(archive, *args, **kwargs):
+        members.append(opened(archive, *args, **kwargs))
+        yield members[-1]
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(zipfile.ZipFile, "open", interrupted)
+    stream = io.BytesIO()
+    for target in (path, stream):
+        with pytest.raises(KeyboardInterrupt):
+            checkpoint.save(target, NEW)
+    monkeypatch.undo()
+    check_untouched(path)
+    gc.collect()
+    assert b"PK\5\6" not in stream.getvalue()               # nor does an unfinished stream look finished
 
 
 MOUNTS = """

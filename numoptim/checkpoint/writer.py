@@ -31,10 +31,14 @@ def save(path: File, tree: Any) -> None:
 
 
 def _write(file: Any, members: dict[str, Array]) -> None:
-    with zipfile.ZipFile(file, "w") as archive:
+    archive = zipfile.ZipFile(file, "w")
+    try:
         for name, array in members.items():
             with archive.open(f"{name}.npy", "w", force_zip64=True) as member:
                 np.lib.format.write_array(member, array, allow_pickle=False)
+        archive.close()
+    finally:
+        archive.fp = None                       # one that failed is not to be ended, now or when it is collected
 
 
 class _Stream:
