@@ -19,7 +19,8 @@ Symbols
     epsilon  number > 0      at 0 a weight that has had no gradient would become 0/0
 
 Differs from
-    MXNet and TensorFlow, which add epsilon to sqrt(v) before its correction.
+    MXNet, TensorFlow, Keras, scikit-learn and ensmallen, which add epsilon to sqrt(v) before its correction;
+    MXNet 1.9.1, which clips after adding wd.
 """
 import math
 

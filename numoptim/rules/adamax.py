@@ -17,7 +17,8 @@ Symbols
     epsilon  number > 0      at 0 a weight that has had no gradient would become 0/0
 
 Differs from
-    the paper and MXNet, which have no epsilon: a zero first gradient gives NaN there.
+    the paper and MXNet, which have no epsilon: a zero first gradient gives NaN there; torch and optax, which add
+    it to abs(g) inside the maximum; MXNet 1.9.1, which clips after adding wd.
 """
 from numoptim.rule import Rule, maximum, power
 

@@ -22,7 +22,8 @@ Symbols
     epsilon  number > 0      at 0 a weight that has had no gradient would become 0/0
 
 Differs from
-    MXNet, which multiplies P once per parameter, so that identical parameters diverge.
+    MXNet, which multiplies P once per parameter, so that identical parameters diverge; MXNet 1.9.1, which clips
+    after adding wd; Keras, whose schedule_decay is 1; optax, whose momentum is constant.
     The guide prints a gradient at w + beta1*v: that is no rule over (w, g), and it looks uphill.
 """
 import math

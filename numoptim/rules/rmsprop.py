@@ -26,8 +26,9 @@ Symbols
     epsilon  number > 0      at 0 a weight that has had no gradient would become 0/0
 
 Differs from
-    torch and optax, which add epsilon outside the root; they and MXNet form s as n - m*m, which goes
-    non-finite on constant gradients.
+    torch and ensmallen, which add epsilon outside the root (optax and Keras: inside, too); MXNet 1.9.1, which
+    clips after adding wd. torch, optax, Keras and MXNet form s as n - m*m, which goes non-finite on constant
+    gradients.
 """
 import math
 
