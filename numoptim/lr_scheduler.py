@@ -1,10 +1,12 @@
 """Learning-rate schedules: pure functions of the update number n = 1, 2, ..., the step being made.
 
 Source
-    Apache MXNet's lr_scheduler, whose objects change when called; these do not.
+    Apache MXNet's lr_scheduler, whose objects change when called; these do not. Arguments have its order.
 
 Every schedule takes base_lr and a warm-up: while n < warmup_steps, the rate is warmup_begin_lr ("constant")
 or runs linearly from it to base_lr ("linear"). ValueError for values that contradict each other.
+
+A subclass overrides ``rate``; as a dataclass it may add fields, and takes those of its base by keyword.
 """
 import bisect
 import math
@@ -27,6 +29,13 @@ class LRScheduler:
     warmup_steps: int = 0
     warmup_begin_lr: float = 0.0
     warmup_mode: str = "linear"
+
+    # Written out, here and below: a generated one has base_lr before the fields of a subclass, or by keyword only.
+    def __init__(self, base_lr: float = 0.01, warmup_steps: int = 0, warmup_begin_lr: float = 0.0,
+                 warmup_mode: str = "linear") -> None:
+        vars(self).update(base_lr=base_lr, warmup_steps=warmup_steps, warmup_begin_lr=warmup_begin_lr,
+                          warmup_mode=warmup_mode)
+        self.__post_init__()
 
     def __post_init__(self) -> None:
         for field in fields(self):
@@ -53,13 +62,18 @@ class LRScheduler:
         return self.base_lr
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class FactorScheduler(LRScheduler):
     """base_lr * factor**floor((n - 1)/step), but at least stop_factor_lr."""
 
     step: int
     factor: float = 1.0
     stop_factor_lr: float = 1e-8
+
+    def __init__(self, step: int, factor: float = 1.0, stop_factor_lr: float = 1e-8, base_lr: float = 0.01,
+                 warmup_steps: int = 0, warmup_begin_lr: float = 0.0, warmup_mode: str = "linear") -> None:
+        vars(self).update(step=step, factor=factor, stop_factor_lr=stop_factor_lr)
+        super().__init__(base_lr, warmup_steps, warmup_begin_lr, warmup_mode)
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -71,12 +85,17 @@ class FactorScheduler(LRScheduler):
         return max(self.base_lr * self.factor ** (max(num_update - 1, 0) // self.step), self.stop_factor_lr)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class MultiFactorScheduler(LRScheduler):
     """base_lr times factor once for every boundary in ``step`` that is below n."""
 
     step: Sequence[int]
     factor: float = 1.0
+
+    def __init__(self, step: Sequence[int], factor: float = 1.0, base_lr: float = 0.01,
+                 warmup_steps: int = 0, warmup_begin_lr: float = 0.0, warmup_mode: str = "linear") -> None:
+        vars(self).update(step=step, factor=factor)
+        super().__init__(base_lr, warmup_steps, warmup_begin_lr, warmup_mode)
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -91,48 +110,52 @@ class MultiFactorScheduler(LRScheduler):
         return self.base_lr * self.factor ** bisect.bisect_left(self.step, num_update)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True, init=False)
 class _Decay(LRScheduler):
     """From base_lr after the warm-up to final_lr at max_update, where it stays."""
 
     max_update: int
+    final_lr: float = 0.0
 
     def __post_init__(self) -> None:
         super().__post_init__()
         _require(self.max_update >= 1, f"max_update={self.max_update}: expected at least 1")
         _require(self.warmup_steps < self.max_update,
                  f"warmup_steps={self.warmup_steps} is not below max_update={self.max_update}")
+        _require(self.final_lr >= 0, f"final_lr={self.final_lr} is negative")
 
     def _progress(self, num_update: int) -> float:
         return min((num_update - self.warmup_steps) / (self.max_update - self.warmup_steps), 1.0)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class PolyScheduler(_Decay):
     """final_lr + (base_lr - final_lr) * (1 - p)**pwr, p running from 0 after the warm-up to 1 at max_update."""
 
     pwr: float = 2.0
-    final_lr: float = 0.0
+
+    def __init__(self, max_update: int, base_lr: float = 0.01, pwr: float = 2.0, final_lr: float = 0.0,
+                 warmup_steps: int = 0, warmup_begin_lr: float = 0.0, warmup_mode: str = "linear") -> None:
+        vars(self).update(max_update=max_update, pwr=pwr, final_lr=final_lr)
+        super().__init__(base_lr, warmup_steps, warmup_begin_lr, warmup_mode)
 
     def __post_init__(self) -> None:
         super().__post_init__()
         _require(self.pwr > 0, f"pwr={self.pwr}: expected above 0")
-        _require(self.final_lr >= 0, f"final_lr={self.final_lr} is negative")
 
     def rate(self, num_update: int) -> float:
         left: float = (1 - self._progress(num_update)) ** self.pwr
         return self.final_lr + (self.base_lr - self.final_lr) * left
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class CosineScheduler(_Decay):
     """final_lr + (base_lr - final_lr) * (1 + cos(pi*p))/2, p running from 0 after the warm-up to 1 at max_update."""
 
-    final_lr: float = 0.0
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        _require(self.final_lr >= 0, f"final_lr={self.final_lr} is negative")
+    def __init__(self, max_update: int, base_lr: float = 0.01, final_lr: float = 0.0,
+                 warmup_steps: int = 0, warmup_begin_lr: float = 0.0, warmup_mode: str = "linear") -> None:
+        vars(self).update(max_update=max_update, final_lr=final_lr)
+        super().__init__(base_lr, warmup_steps, warmup_begin_lr, warmup_mode)
 
     def rate(self, num_update: int) -> float:
         return self.final_lr + (self.base_lr - self.final_lr) * (1 + math.cos(math.pi * self._progress(num_update))) / 2

@@ -1,11 +1,18 @@
 """Schedules: formulas, purity, validation, and how an optimizer takes them."""
+import copy
+import inspect
+import json
 import math
-from dataclasses import FrozenInstanceError, fields
+import pickle
+from dataclasses import FrozenInstanceError, asdict, dataclass, fields, replace
+from pathlib import Path
 
 import numpy as np
 import pytest
+from peer_calls import ask
 
 from numoptim import Parameters, Trainer, optimizer
+from numoptim import lr_scheduler as schedules
 from numoptim.lr_scheduler import CosineScheduler, FactorScheduler, LRScheduler, MultiFactorScheduler, PolyScheduler
 
 WARM = {"warmup_steps": 5, "warmup_begin_lr": 0.01}
@@ -59,14 +66,14 @@ def test_formulas(cls, keywords, formula, mode):
 
 
 @pytest.mark.parametrize("schedule, rates", [
-    (FactorScheduler(2, 0.5, base_lr=1.0), {1: 1, 2: 1, 3: 0.5, 4: 0.5, 5: 0.25, 101: 1e-8}),
+    (FactorScheduler(2, 0.5, 1e-8, 1.0), {1: 1, 2: 1, 3: 0.5, 4: 0.5, 5: 0.25, 101: 1e-8}),
     (FactorScheduler(2, base_lr=1.0), {1: 1, 100: 1}),
-    (MultiFactorScheduler([2, 3], 0.5, base_lr=1.0), {1: 1, 2: 1, 3: 0.5, 4: 0.25, 100: 0.25}),
+    (MultiFactorScheduler([2, 3], 0.5, 1.0), {1: 1, 2: 1, 3: 0.5, 4: 0.25, 100: 0.25}),
     (PolyScheduler(4, base_lr=1.0), {1: 0.5625, 2: 0.25, 3: 0.0625, 4: 0, 100: 0}),
-    (PolyScheduler(4, 1, 0.5, base_lr=1.0), {1: 0.875, 4: 0.5, 5: 0.5}),
+    (PolyScheduler(4, 1.0, 1, 0.5), {1: 0.875, 4: 0.5, 5: 0.5}),
     (CosineScheduler(4, base_lr=1.0), {2: 0.5, 4: 0, 5: 0}),
-    (CosineScheduler(6, 0.5, base_lr=1.0, warmup_steps=2), {0: 0, 1: 0.5, 2: 1, 4: 0.75, 6: 0.5, 7: 0.5}),
-    (LRScheduler(base_lr=1.0, warmup_steps=4, warmup_begin_lr=0.5), {0: 0.5, 1: 0.625, 3: 0.875, 4: 1, 5: 1}),
+    (CosineScheduler(6, 1.0, 0.5, 2), {0: 0, 1: 0.5, 2: 1, 4: 0.75, 6: 0.5, 7: 0.5}),
+    (LRScheduler(1.0, 4, 0.5), {0: 0.5, 1: 0.625, 3: 0.875, 4: 1, 5: 1}),
     (LRScheduler(), {1: 0.01}),
 ], ids=repr)
 def test_rates_one_can_check_by_hand(schedule, rates):
@@ -140,6 +147,100 @@ def test_values_that_contradict_each_other(make, message):
 def test_values_of_another_type(make, message):
     with pytest.raises(TypeError, match=message):
         make()
+
+
+# --- by position, and copies
+
+REST = (4, 0.1, "constant")                     # warmup_steps, warmup_begin_lr, warmup_mode
+EVERY_POSITION = {
+    "FactorScheduler": (3, 0.5, 0.002, 0.3, *REST), "MultiFactorScheduler": ([6, 9, 20], 0.25, 0.3, *REST),
+    "PolyScheduler": (15, 0.3, 1.5, 0.001, *REST), "CosineScheduler": (15, 0.3, 0.001, *REST)}
+BY_POSITION = [f"{name}({', '.join(map(repr, given[:k]))})"
+               for name, given in EVERY_POSITION.items() for k in range(1, len(given) + 1)]
+COUNT = 25
+CLASSES = ["LRScheduler", *EVERY_POSITION]
+RECORDED = Path(__file__).parent / "data" / "peers.npz"
+
+
+def mxnet(what, **question):
+    """MXNet's answer: of the one at hand, or as recorded."""
+    return ask("MXNet", **question) or json.loads(str(np.load(RECORDED)[what]))
+
+
+def test_arguments_have_mxnets_order_names_and_defaults():
+    theirs = mxnet("signatures", signatures=CLASSES)
+    for name in CLASSES:
+        own = inspect.signature(getattr(schedules, name)).parameters.values()
+        assert [(p.name, "required" if p.default is p.empty else p.default) for p in own] == list(theirs[name].items())
+
+
+def test_every_call_by_position_gives_mxnets_rates():
+    theirs = mxnet("rates", rates=BY_POSITION, count=COUNT)
+    for call in BY_POSITION:
+        schedule = eval(call, vars(schedules).copy())
+        assert [schedule(n) for n in range(COUNT)] == pytest.approx(theirs[call], rel=1e-14, abs=1e-17), call
+
+
+@pytest.mark.parametrize("name", CLASSES)
+def test_fields_and_arguments_have_the_same_defaults(name):
+    """Written twice, since a user's dataclass takes them from the fields."""
+    cls = getattr(schedules, name)
+    arguments = inspect.signature(cls).parameters
+    assert {field.name: field.default for field in fields(cls) if field.init}.items() >= {
+        key: p.default for key, p in arguments.items() if p.default is not p.empty}.items()
+    assert {field.name for field in fields(cls)} == set(arguments)
+
+
+@each_schedule
+def test_copies_are_equal(cls, keywords, formula):
+    schedule = cls(base_lr=0.3, **keywords, **WARM)
+    for twin in (copy.copy(schedule), copy.deepcopy(schedule), pickle.loads(pickle.dumps(schedule)), replace(schedule),
+                 cls(**asdict(schedule)), eval(repr(schedule), vars(schedules).copy())):
+        assert twin == schedule and hash(twin) == hash(schedule) and twin(7) == schedule(7)
+    half = replace(schedule, base_lr=0.15)
+    assert asdict(half) == {**asdict(schedule), "base_lr": 0.15}
+
+
+class Stairs(CosineScheduler):
+    def rate(self, num_update):
+        return super().rate(num_update // 4 * 4)
+
+
+@dataclass(frozen=True)
+class Pulse(LRScheduler):
+    period: int
+    low: float = 0.0
+
+    def rate(self, num_update):
+        return self.low if num_update % self.period else self.base_lr
+
+
+@dataclass(frozen=True)
+class Rising(PolyScheduler):
+    end: float = 1.0
+
+    def rate(self, num_update):
+        return self.end - super().rate(num_update)
+
+
+@pytest.mark.parametrize("schedule, rates", [
+    (Stairs(8, 0.4), {1: 0.4, 3: 0.4, 4: 0.2, 9: 0}),
+    (Pulse(3, 0.1, base_lr=0.5, warmup_steps=2), {0: 0, 1: 0.25, 2: 0.1, 3: 0.5}),
+    (Pulse(period=2), {1: 0, 2: 0.01}),
+    (Rising(max_update=4, base_lr=0.5), {0: 0.5, 2: 0.875, 4: 1}),
+    (Rising(0.75, max_update=4, base_lr=0.5), {4: 0.75}),
+], ids=repr)
+def test_subclasses(schedule, rates):
+    assert {n: schedule(n) for n in rates} == pytest.approx(rates)
+    twin = pickle.loads(pickle.dumps(schedule))
+    assert twin == schedule and type(replace(schedule, base_lr=0.25)) is type(schedule)
+    assert optimizer.SGD(lr_scheduler=schedule, learning_rate=0.25).lr_scheduler.base_lr == 0.25
+
+
+def test_a_dataclass_takes_its_bases_fields_by_keyword():
+    """By position they would have another order than its base's."""
+    with pytest.raises(TypeError, match="positional argument"):
+        Rising(0.75, 4, 0.5)
 
 
 # --- beside an optimizer
