@@ -110,6 +110,27 @@ def test_an_array_of_records_serves_groups_of_parameters():
     assert weights.tolist() == [[0] * 3] * 2
 
 
+def test_prange_takes_a_record_from_an_array(tmp_path):
+    """Numba does not hand a record itself to the threads. In a process of its own, which gets Numba's threads."""
+    in_a_process("""
+import numba, numoptim
+import numpy as np
+adam_step = numoptim.kernel("adam", np.float64)
+hypers = np.array([numoptim.hyper("adam", learning_rate=0.1)])
+
+def rows(w, g, m, v, hypers):
+    for k in numba.prange(len(w)):
+        adam_step(w[k], g[k], m[k], v[k], hypers[0], 1)
+
+found = []
+for parallel in (False, True):
+    w, m, v = np.ones((4, 3)), np.zeros((4, 3)), np.zeros((4, 3))
+    numba.njit(parallel=parallel)(rows)(w, np.arange(12.0).reshape(4, 3), m, v, hypers)
+    found.append((w, m, v))
+assert np.array_equal(*found) and (found[0][0] < 1).sum() == 11
+""", tmp_path)
+
+
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.name)
 def test_records_hold_every_hyper_parameter(rule):
     record = numoptim.hyper(rule.name)

@@ -86,6 +86,8 @@ def kernel(rule: Rule | str, dtype: npt.DTypeLike = np.float32) -> Any:
 def hyper(rule: Rule | str, **values: float | None) -> Any:
     """Hyper-parameters of a rule as a record for ``numoptim.kernel``; ``record["learning_rate"] = x`` changes one.
 
+    Inside ``prange`` take it from an array, ``hypers = np.array([hyper(...)])``: Numba hands no record to its threads.
+
     Raises TypeError for an unknown keyword, ValueError for a value out of range.
     """
     rule = named(rule)
