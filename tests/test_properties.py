@@ -142,8 +142,8 @@ def schedules(draw):
         LRScheduler(**warm),
         FactorScheduler(draw(st.integers(1, 10)), factor, draw(rate), **warm),
         MultiFactorScheduler(sorted(draw(st.sets(st.integers(1, 50), min_size=1))), factor, **warm),
-        PolyScheduler(end, draw(st.floats(1e-3, 10)), draw(rate), **warm),
-        CosineScheduler(end, draw(rate), **warm),
+        PolyScheduler(end, pwr=draw(st.floats(1e-3, 10)), final_lr=draw(rate), **warm),
+        CosineScheduler(end, final_lr=draw(rate), **warm),
     ]))
 
 
