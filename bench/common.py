@@ -14,6 +14,7 @@ import platform
 import subprocess
 import sys
 import time
+from array import array
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import date
 from pathlib import Path
@@ -33,6 +34,13 @@ def times(call: Callable[[], object]) -> Timed:
         for _ in itertools.repeat(None, count):
             call()
     return loop
+
+
+def stepper(made: Any, t: int = 0, make: Callable[..., None] | None = None) -> Callable[[], None]:
+    """A function that makes the next step of a plan: t + 1 first. make: of the plan's module."""
+    from numoptim import native
+    record, make = native.Record([made], array("q", [t]), array("q", [t])), make or native.make
+    return lambda: make(record.alone, 1, [made])
 
 
 def seconds(timed: Timed, count: int) -> float:

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import cffi
 import numpy as np
-from common import Row, Timed, absent, compared, measure, run, times
+from common import Row, Timed, absent, compared, measure, run, stepper, times
 from hand import COMPILERS, FLAGS, calls
 from hand import numoptim as library
 from numba import njit
@@ -53,14 +53,14 @@ def ways(n: int) -> dict[str, Timed]:
     found: dict[str, Timed] = {
         "@njit caller": lambda count: jitted(count, *arrays, hyper),
         "@njit kernel from Python": times(lambda: kernel(*arrays, hyper, 1000)),
-        "plan": times(lambda: own.run(1000)),
+        "plan": times(stepper(own, 999)),
         "optimizer.update": times(lambda: adam.update(0, weight, grad, state)),
         "Trainer.step": trainer([n]),
         "Trainer.step, schedule": trainer([n], lr_scheduler=lr_scheduler.CosineScheduler(10**9)),
     }
-    if own._only is not None:
-        entry, words = own._only
-        found["cffi, extension"] = times(lambda: own._call(entry, words, 1000))
+    if n:                                      # else there are no pieces
+        entry, words = map(int, own.passes[0, 3:5])
+        found["cffi, extension"] = times(lambda: own.call(entry, words, 1000))
     return found | foreign(n, arrays, hyper)
 
 

@@ -156,7 +156,7 @@ PEERS: dict[str, tuple[str, Callable[..., Made]]] = {
 def kernels(optimizer: str, n: int, threads: int, rounds: int) -> dict[str, list[float]]:
     """numoptim's kernel and torch's fused operator in turns on the same memory; equal results first."""
     import torch
-    from common import measure, times
+    from common import measure, stepper, times
     from roofline import plan
 
     from numoptim.arrays import aligned_zeros
@@ -176,13 +176,13 @@ def kernels(optimizer: str, n: int, threads: int, rounds: int) -> dict[str, list
         "adagrad": lambda: torch._fused_adagrad_(*tensors, [t], lr_decay=0.0, eps=1e-10, **given),
     }[optimizer]
     found = []
-    for step in (lambda: own.run(1), fused):
+    for step in (stepper(own), fused):
         for array, value in zip(arrays, (*start(n), *[0] * len(rule.slots)), strict=True):
             array[:] = value
         step()
         found.append(arrays[0].copy())
     np.testing.assert_allclose(*found, rtol=1e-4, atol=1e-6, err_msg=f"{optimizer}: numoptim and torch differ")
-    spent = measure({"numoptim": times(lambda: own.run(1000)), "torch": times(fused)}, rounds)
+    spent = measure({"numoptim": times(stepper(own, 999)), "torch": times(fused)}, rounds)
     return {name: list(seconds) for name, seconds in spent.items()}
 
 

@@ -18,7 +18,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
-from common import Row, Timed, compared, measure, run, times
+from common import Row, Timed, compared, measure, run, stepper, times
 from numba import carray, cfunc, from_dtype, njit, types
 
 from numoptim import gradient, native
@@ -72,8 +72,8 @@ def caller(*entries: int) -> Callable[..., None]:
 def step(made: native.Plan, size: int) -> Timed:
     """The rule's step; on small buffers from a jitted loop."""
     if size >= IN_LOOP:
-        return times(lambda: made.run(1000))
-    call, plans = caller(*made._entries), [made._pieces[0]] * len(made._entries)
+        return times(stepper(made, 999))
+    call, plans = caller(*map(int, made.passes[:, 3])), [int(address) for address in made.passes[:, 4]]
     return lambda count, alive=made: call(count, *plans)
 
 
@@ -137,12 +137,13 @@ def limit(rule: Rule, arrays: list[np.ndarray], threads: int) -> Timed:
     return times(parallel)
 
 
-def passes(work: Callable[..., int], arrays: list[np.ndarray], threads: int) -> Callable[[], int]:
+def passes(work: Callable[..., int], arrays: list[np.ndarray], threads: int) -> Callable[[], None]:
     """``work`` on arrays cut into pieces, on threads as a rule's step is."""
     plans = np.array([(count, *(array[first:].ctypes.data for array in arrays))
                       for first, count in native.pieces(arrays[0].size, threads)])
     address, jobs = entry(work, len(arrays), arrays[0].dtype).address, len(plans)
-    return lambda: native.extension().run(address, plans.ctypes.data, plans.strides[0], jobs, 1, threads)
+    words = native.KERNEL, 1, 0, address, plans.ctypes.data, plans.strides[0], jobs, threads
+    return stepper(SimpleNamespace(passes=np.array([words]), step=native.extension().step, plans=plans))
 
 
 def check(rule: Rule, dtype: type) -> None:
@@ -158,7 +159,7 @@ def check(rule: Rule, dtype: type) -> None:
         measured = np.array([rule.measure(*element, h) for element in raw])
         extra = [rule.trust(*np.sqrt((measured**2).sum(axis=0)), h)]
     expected = np.array([rule.update(*element, *extra, h) for element in raw]).reshape(len(raw), -1)
-    plan(rule, arrays, 1).run(1)
+    stepper(plan(rule, arrays, 1))()
     if not rule.noisy:
         for found, wanted in zip([arrays[0], *arrays[2:]], expected.T, strict=True):
             np.testing.assert_allclose(found, wanted, 1e-4 if dtype is np.float32 else 1e-9, 1e-6, err_msg=rule.name)

@@ -17,6 +17,12 @@ def aligned_zeros(size: int, dtype: Any) -> Array:
     return raw[start:start + count].view(dtype)
 
 
+def check_unmasked(what: str, array: Any) -> None:
+    """TypeError for a masked array: kernels would use what its mask hides."""
+    if isinstance(array, np.ma.MaskedArray):
+        raise TypeError(f"{what} is a masked array: fill it first, array.filled(0)")
+
+
 def check_dtype(what: str, dtype: "np.dtype[Any]") -> None:
     """TypeError unless ``dtype`` is one that kernels exist for."""
     if dtype in ACCEPTED:
@@ -38,6 +44,7 @@ def check_array(what: str, array: Any, like: Array | None = None, written: bool 
     """TypeError or ValueError unless ``array`` can be a buffer, of the dtype and shape of ``like``."""
     if not isinstance(array, np.ndarray):
         raise TypeError(f"{what} is {type(array).__name__}; expected a NumPy array")
+    check_unmasked(what, array)
     check_like(what, array, like)
     if not array.flags.c_contiguous or not array.flags.aligned:
         raise ValueError(f"{what} is not C-contiguous (strides {array.strides} for shape {array.shape})")

@@ -3,12 +3,13 @@ import difflib
 import math
 import numbers
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
 import numpy as np
 
 INF = math.inf
+MOST_KNOWN = 40         # names that a message about an unknown one lists
 
 
 class Interval(NamedTuple):
@@ -47,10 +48,12 @@ NOISE: Hyper = {"seed": (0, "(-inf, inf)"), "offset": (0, "[0, 1e18]")}
 def checked(key: str, value: Any, default: float, interval: str) -> float:
     """``value`` of a hyper-parameter, None meaning an infinite default: an int where the default is one, else a float.
 
-    Raises TypeError for what is no number, ValueError for NaN, infinity or a number outside ``interval``.
+    0-d arrays, of PyTorch and JAX too, are the number in them. Raises TypeError for what is no number, ValueError for
+    NaN, infinity or a number outside ``interval``.
     """
     if value is None and math.isinf(default):
         return default
+    value = _scalar(value)
     none = ", or None" if math.isinf(default) else ""
     integer = isinstance(default, int)
     kinds = (numbers.Integral if integer else numbers.Real, np.bool_)
@@ -66,8 +69,21 @@ def checked(key: str, value: Any, default: float, interval: str) -> float:
     return number
 
 
+def _scalar(value: Any) -> Any:
+    if getattr(value, "shape", None) == () and hasattr(value, "item") and not isinstance(value, np.ma.MaskedArray):
+        return value.item()
+    return value
+
+
 def nearest(word: str, known: Iterable[str]) -> str:
     """``; did you mean 'x'?`` for an error message about an unknown word, or a list of what is known."""
     lower = {k.lower(): k for k in known}
     close = difflib.get_close_matches(word.lower(), lower, n=1)
-    return f"; did you mean {lower[close[0]]!r}?" if close else f"; known: {', '.join(lower.values())}"
+    return f"; did you mean {lower[close[0]]!r}?" if close else f"; known: {some(lower.values(), str, MOST_KNOWN)}"
+
+
+def some(names: Iterable[str], form: Callable[[str], str] = repr, most: int = 8) -> str:
+    """The first few names, and how many there are: a message is to fit a screen."""
+    names = list(names)
+    shown = ", ".join(map(form, names[:most]))
+    return f"{shown} ... ({len(names):,} in all)" if len(names) > most else shown

@@ -5,7 +5,7 @@ from typing import Any, Protocol, TypeAlias
 import numpy as np
 
 from . import native
-from .arrays import Array, aligned_zeros, check_array
+from .arrays import Array, aligned_zeros, check_array, check_unmasked
 
 Buffer: TypeAlias = Any                         # an array of some memory: NumPy's, or a cuda.Array
 
@@ -18,21 +18,27 @@ class Memory(Protocol):
         """"cpu", "cuda:0", ..."""
     @property
     def kernels(self) -> ModuleType:
-        """The module whose ``Plan`` and ``initialise`` run on buffers here."""
-    def place(self) -> tuple[str, Any]:
-        """What ``named`` makes the same memory of, in another process too; TypeError where nothing is."""
+        """The module whose ``Plan``, ``make`` and ``initialise`` run on buffers here."""
+    def __reduce__(self) -> Any:
+        """Copies and pickles name the same memory, in another process too; TypeError where nothing does."""
     def zeros(self, size: int, dtype: Any) -> Any:
         """A new buffer: (size,) zeros."""
     def given(self, x: Any) -> Any:
         """What a caller gave to copy from, as an array."""
     def check_source(self, what: str, array: Any, like: Any) -> None:
         """TypeError unless a given array may be copied to ``like`` in a step."""
+    def unshared(self, array: Any, buffer: Any) -> Any:
+        """A given array, or a copy where it shares bytes with a buffer."""
     def write(self, to: Any, array: Any) -> None:
         """Copy a given array to one of this memory, of one shape."""
+    def load(self, to: Any, stored: Any) -> None:
+        """Read a checkpoint's array into one of this memory, of one shape and dtype."""
     def host(self, array: Any) -> Array:
         """A NumPy array with the content."""
     def checked(self, what: str, array: Any, like: Any = None, written: bool = True) -> Any:
         """A caller's array as a buffer, in place; TypeError or ValueError for what kernels cannot use."""
+    def address(self, array: Any) -> int:
+        """Of the first byte of a checked array; 0 where there is none."""
     def same(self, a: Any, b: Any) -> bool:
         """Whether two checked arrays are one."""
     def overlap(self, a: Any, b: Any) -> bool:
@@ -45,21 +51,28 @@ class Host:
     name = "cpu"
     kernels = native
 
-    def place(self) -> tuple[str, Any]:
-        return self.name, None
+    def __reduce__(self) -> Any:
+        return named, (self.name,)
 
     def zeros(self, size: int, dtype: Any) -> Array:
         return aligned_zeros(size, dtype)
 
     def given(self, x: Any) -> Array:
+        check_unmasked("what is to be copied", x)
         return np.asarray(x)
 
     def check_source(self, what: str, array: Array, like: Array) -> None:
         if not np.can_cast(array.dtype, like.dtype, "same_kind"):
             raise TypeError(f"{what} is {array.dtype}; expected {like.dtype}")
 
+    def unshared(self, array: Array, buffer: Array) -> Array:
+        return array.copy() if np.may_share_memory(array, buffer) else array
+
     def write(self, to: Array, array: Array) -> None:
         np.copyto(to, array)
+
+    def load(self, to: Array, stored: Any) -> None:
+        stored.read_into(to)
 
     def host(self, array: Array) -> Array:
         return array
@@ -67,6 +80,9 @@ class Host:
     def checked(self, what: str, array: Any, like: Array | None = None, written: bool = True) -> Any:
         check_array(what, array, like, written)
         return array
+
+    def address(self, array: Array) -> int:
+        return array.ctypes.data if array.size else 0
 
     def same(self, a: Array, b: Array) -> bool:
         return a is b

@@ -3,8 +3,8 @@ import functools
 import math
 import os
 import warnings
+from array import array
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 from typing import Any
 
@@ -20,6 +20,8 @@ SERIAL_BELOW = 32_768          # elements: under this, two threads take longer t
 ROUSING = 262_144              # elements that it pays to wake a thread for
 PIECES_PER_THREAD = 4          # from there on, so that a thread that loses its core does not hold up the rest
 FIXED = 8                      # words of a plan before its buffers
+KERNEL, CLEAR = 0, 1           # kinds of passes (aot/steps.c)
+SET_LATER = ("learning_rate", "rescale_grad")      # hyper-parameters that Plan.set sets
 
 
 def processors() -> int:
@@ -29,43 +31,32 @@ def processors() -> int:
 
 @functools.cache
 def extension() -> Any:
-    """``call(entry, plan, t)`` with addresses, and ``run(entry, plans, stride, jobs, t, threads)``, which calls with
-    every plan; ``rules``: {Rule: {phase: (entry for float32, for float64)}}; ``isa``.
+    """``call(entry, plan, t)``, and ``step(records, count)``, which makes whole steps (aot/steps.c), with addresses as
+    integers; ``rules``: {Rule: {phase: (entry for float32, for float64)}}; ``isa``.
 
-    From the package's compiled extension. Without one there are no rules, nor with one that was built from
-    other sources than these, which a RuntimeWarning says.
+    From the package's compiled extension. Without one, or with one that was built from other sources than these, which
+    a RuntimeWarning says, there are no rules.
     """
     try:
         from . import _native  # type: ignore[attr-defined]
     except ImportError:
-        return _without_extension()
+        from .kernels import serial
+        return SimpleNamespace(**vars(serial.functions()), rules={}, isa=0)
     ffi, lib = _native.ffi, _native.lib
     built = ffi.string(lib.numoptim_sources()).decode()
-    rules = {}
-    for k, rule in enumerate(RULES):
-        descriptor = lib.numoptim_rule_at(k)
-        rules[rule] = {phase: [int(ffi.cast("intptr_t", function)) for function in getattr(descriptor, phase)]
-                       for phase in ("range", "norms", "init")}
-    if built != digest():
+    if built == digest():
+        rules = {rule: _entries(ffi, lib.numoptim_rule_at(k)) for k, rule in enumerate(RULES)}
+    else:                                      # its table of rules may be another one
         warnings.warn(f"{_native.__file__} was built from other sources (digest {built}) than the rules and kernels "
                       f"in {PACKAGE} (digest {digest()}): kernels are compiled in process until numoptim is installed "
                       "anew", RuntimeWarning, stacklevel=2)
         rules = {}
-    return SimpleNamespace(call=lib.call, run=lib.run, rules=rules, isa=lib.numoptim_isa())
+    return SimpleNamespace(call=lib.call, step=lib.step, rules=rules, isa=lib.numoptim_isa())
 
 
-def _without_extension() -> Any:
-    import cffi
-    function = functools.cache(functools.partial(cffi.FFI().cast, "int32_t (*)(intptr_t, int64_t)"))
-
-    def call(entry: int, plan: int, t: int) -> int:
-        return int(function(entry)(plan, t))
-
-    def run(entry: int, plans: int, stride: int, jobs: int, t: int, threads: int) -> int:
-        with ThreadPoolExecutor(min(threads, jobs)) as pool:
-            return min(pool.map(lambda k: call(entry, plans + k * stride, t), range(jobs)))
-
-    return SimpleNamespace(call=call, run=run, rules={}, isa=0)
+def _entries(ffi: Any, descriptor: Any) -> dict[str, list[int]]:
+    return {phase: [int(ffi.cast("intptr_t", function)) for function in getattr(descriptor, phase)]
+            for phase in ("range", "norms", "init")}
 
 
 def source() -> str:
@@ -93,7 +84,13 @@ def initialise(rule: Rule, weight: Array, slots: Sequence[Array], values: Mappin
     words[FIXED + 2:] = [slot.ctypes.data for slot in slots]
     status = extension().call(entry(rule, weight.dtype, "init"), words.ctypes.data, 1)
     if status:
-        raise ValueError(f"{rule.name}: {kernels.STATUS[status]} ({hyper})")
+        raise ValueError(_refused(rule, hyper, weight.dtype, status))
+
+
+def _refused(rule: Rule, hyper: Array, dtype: "np.dtype[Any]", status: int) -> str:
+    """Why a kernel did: the hyper-parameter of these sets that it does not take, else what the status says."""
+    misfits = (kernels.misfit(rule, each, dtype) for each in hyper)
+    return f"{rule.name}: {next(filter(None, misfits), kernels.STATUS[status])}"
 
 
 def pieces(size: int, threads: int) -> list[tuple[int, int]]:
@@ -110,20 +107,24 @@ class Plan:
     """A rule bound to flat buffers: all that a step needs, worked out once.
 
     buffers: w, g and the rule's slots, contiguous and of one dtype and size; their owner checks them.
-    offsets: int64 (k + 1,), the segments. group: int64 (k,), which set of hyper-parameters a segment has.
-    multipliers: (learning rate, wd) of every group. values: every other hyper-parameter of the rule.
-    Its ``hyper`` is the array of the rule's C structs, one for each group.
+    offsets: int64 (k + 1,), the segments. which: int64 (k,), the set of hyper-parameters of a segment, FROZEN for none.
+    multipliers: (learning rate, wd) of every set. values: every other hyper-parameter of the rule.
+    every, since: the steps t in which it runs, those where t - since is a multiple of every; with clears, what it took
+    for the gradient is then set to 0.
+
+    Its ``hyper`` is the array of the rule's C structs, one for each set; ``passes``: int64 (n, 8), what a step does.
     """
 
-    def __init__(self, rule: Rule, buffers: Sequence[Array], offsets: Array, group: Array,
-                 multipliers: Sequence[tuple[float, float]], values: Mapping[str, float], threads: int) -> None:
+    def __init__(self, rule: Rule, buffers: Sequence[Array], offsets: Array, which: Array,
+                 multipliers: Sequence[tuple[float, float]], values: Mapping[str, float], threads: int,
+                 every: int = 1, since: int = 0, clears: bool = False) -> None:
         self.rule = rule
         if not rule.layerwise:                     # neighbours with one set of hyper-parameters are one segment
-            first = np.flatnonzero(np.diff(group, prepend=-1))
-            offsets, group = np.append(offsets[:-1][first], offsets[-1]), group[first]
+            first = np.flatnonzero(np.diff(which, prepend=kernels.FROZEN - 1))
+            offsets, which = np.append(offsets[:-1][first], offsets[-1]), which[first]
         self.hyper = np.zeros(len(multipliers), kernels.hyper_dtype(rule))
         for key in rule.fields:
-            self.hyper[key] = values.get(key, 0.0)
+            self.hyper[key] = np.nan if key in SET_LATER else values[key]
         self._lr_mult, wd_mult = np.array(multipliers, np.float64).reshape(-1, 2).T.copy()
         self._most = float(self._lr_mult.max(initial=0.0))
         with np.errstate(over="ignore"):           # ``set`` refuses what overflows
@@ -131,53 +132,78 @@ class Plan:
         self._wd = float(self.hyper["wd"].max(initial=0.0))
         self._rates = self.hyper["learning_rate"] if "learning_rate" in rule.fields else np.zeros_like(self._lr_mult)
         self._rate, self._rescale = np.nan, np.nan
-        self._threads = threads
-        self._bind(buffers, np.ascontiguousarray(offsets), np.ascontiguousarray(group))
+        self._threads, self._when, self._clears = threads, (every, since), clears
+        self._check = self._checking(len(buffers), buffers[0].dtype)
+        self.call, self.step = extension().call, extension().step
+        self._bind(buffers, np.ascontiguousarray(offsets), np.ascontiguousarray(which))
 
-    def _bind(self, buffers: Sequence[Array], offsets: Array, group: Array) -> None:
+    def _bind(self, buffers: Sequence[Array], offsets: Array, which: Array) -> None:
         """Write the plan of every call: a row of words for each piece of the buffers."""
         size, itemsize = buffers[0].size, buffers[0].itemsize
-        norms = np.zeros(2 * (size // kernels.BLOCK + len(group)) if self.rule.layerwise else 0)
-        table = [len(group), offsets.ctypes.data, group.ctypes.data, len(self.hyper), self.hyper.ctypes.data,
+        norms = np.zeros(2 * (size // kernels.BLOCK + len(which)) if self.rule.layerwise else 0)
+        table = [len(which), offsets.ctypes.data, which.ctypes.data, len(self.hyper), self.hyper.ctypes.data,
                  norms.ctypes.data]
         addresses = [b.ctypes.data for b in buffers]
         words = np.array([(first, count, *table, *(a + first * itemsize for a in addresses))
                           for first, count in pieces(size, self._threads)], np.int64)
         self._words = words.reshape(-1, FIXED + len(buffers))
-        self._buffers, self._alive = list(buffers), (offsets, group, norms)
-        self._entries = [entry(self.rule, buffers[0].dtype, phase) for phase in kernels.phases(self.rule)]
-        self._call, self._run = extension().call, extension().run
-        self._pieces = self._words.ctypes.data, self._words.strides[0], len(self._words)
-        self._only = (self._entries[0], self._pieces[0]) if len(self._entries) == len(self._words) == 1 else None
+        self._gradient = addresses[1]
+        self._buffers, self._alive = list(buffers), (offsets, which, norms)
+        plans = self._words.ctypes.data, self._words.strides[0], len(self._words)
+        passes = [(KERNEL, *self._when, entry(self.rule, buffers[0].dtype, phase), *plans, self._threads)
+                  for phase in kernels.phases(self.rule)]
+        if self._clears:
+            passes.append((CLEAR, *self._when, itemsize, *plans, 1))
+        self.passes = np.array(passes, np.int64)
+
+    def _checking(self, buffers: int, dtype: "np.dtype[Any]") -> tuple[int, int, Any]:
+        """A kernel of the processor and a plan of no elements for it: it checks hyper-parameters and t, and no more."""
+        words = np.zeros(FIXED + buffers, np.int64)
+        words[[5, 6]] = len(self.hyper), self.hyper.ctypes.data
+        return entry(self.rule, dtype, "range"), words.ctypes.data, words
 
     def set_gradient(self, grad: Array) -> None:
         """Read another array, of the same size and dtype, from now on."""
-        self._words[:, FIXED + 1] += grad.ctypes.data - self._buffers[1].ctypes.data
-        self._buffers[1] = grad
+        address = grad.ctypes.data
+        self._words[:, FIXED + 1] += address - self._gradient
+        self._buffers[1], self._gradient = grad, address
 
     def set(self, t: int, rate: float, rescale: float) -> None:
         """Set what step t takes: learning rate (before multipliers) and gradient scale.
 
-        ValueError where a product overflows.
+        ValueError where they, or other hyper-parameters, are out of range, also after their multipliers.
         """
         if rate == self._rate and rescale == self._rescale:
             return
+        self._rate = np.nan                        # whatever interrupts this, nothing half set is taken for set
         for key, most in (("learning_rate", rate * self._most), ("wd", self._wd), ("rescale_grad", rescale)):
             if not math.isfinite(most):
                 raise ValueError(f"{self.rule.name}: {key} out of range after its multipliers: {most}")
         np.multiply(self._lr_mult, rate, out=self._rates)
         self.hyper["rescale_grad"] = rescale
-        self._rate, self._rescale = rate, rescale
-
-    def run(self, t: int) -> None:
-        """Step t on all buffers."""
-        status = self._run_phases(t) if self._only is None else self._call(*self._only, t)
+        kernel, plan, _ = self._check
+        status = self.call(kernel, plan, t)
         if status:
-            raise ValueError(f"{self.rule.name}: {kernels.STATUS[status]} ({self.hyper})")
+            raise ValueError(_refused(self.rule, self.hyper, self._buffers[0].dtype, status))
+        self._rescale = rescale
+        self._rate = rate
 
-    def _run_phases(self, t: int) -> int:
-        for entry in self._entries if len(self._words) else ():
-            status = self._run(entry, *self._pieces, t, self._threads)
-            if status:
-                return int(status)
-        return 0
+
+class Record:
+    """What aot/steps.c makes steps by: the passes of plans, and where their number is counted (arrays of one int64)."""
+
+    def __init__(self, plans: Sequence[Any], t: "array[int]", latest: "array[int]") -> None:
+        self._alive = plans, t, latest
+        self._passes = np.concatenate([plan.passes for plan in plans])
+        counts = [count.buffer_info()[0] for count in (t, latest)]
+        self._words = np.array([self._passes.ctypes.data, len(self._passes), *counts], np.int64)
+        self.address: int = self._words.ctypes.data
+        self._list = np.array([self.address], np.int64)
+        self.alone: int = self._list.ctypes.data              # address of a list of this one record
+
+
+def make(records: int, count: int, plans: Sequence[Plan]) -> None:
+    """Make and count the next step of each of a list of records, all in one call. plans: of them all."""
+    status = plans[0].step(records, count)
+    if status:
+        raise RuntimeError(f"{plans[0].rule.name}: {kernels.STATUS[status]} in a step that was checked before")

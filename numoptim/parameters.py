@@ -1,29 +1,51 @@
 """Parameters: named arrays that live side by side in one flat buffer."""
+import copy
 import math
 from collections.abc import Iterator, Mapping
-from typing import Any
+from types import MappingProxyType
+from typing import Any, ClassVar, Self
 
 import numpy as np
 
 from .arrays import Array, check_dtype
-from .hyperparameters import nearest
+from .hyperparameters import nearest, some
 from .memory import Buffer, Memory, named
+from .sealed import Sealed
+
+Shapes = Mapping[str, tuple[int, ...]]
 
 
-class Views(Mapping[str, Any]):
+class Views(Sealed, Mapping[str, Any]):
     """Named views into one flat buffer, in the order they were given.
 
     ``views[name]`` has the given shape and shares memory with ``flat``; ``views[name] = x`` copies in.
     """
 
-    def __init__(self, flat: Buffer, shapes: Mapping[str, tuple[int, ...]], memory: Memory) -> None:
-        self.flat, self.memory = flat, memory
+    _instead: ClassVar[dict[str, str]] = {"flat": ".flat[...] = x, which copies in"}
+
+    def __init__(self, flat: Buffer, shapes: Shapes, memory: Memory) -> None:
+        self._flat, self._shapes, self._memory = flat, dict(shapes), memory
         self._views: dict[str, Buffer] = {}
         start = 0
         for name, shape in shapes.items():
             stop = start + math.prod(shape)
             self._views[name] = flat[start:stop].reshape(shape)
             start = stop
+
+    @property
+    def flat(self) -> Any:
+        """The whole buffer, (size,)."""
+        return self._flat
+
+    @property
+    def shapes(self) -> Shapes:
+        """{name: shape}."""
+        return MappingProxyType(self._shapes)
+
+    @property
+    def memory(self) -> Memory:
+        """Where the buffer is."""
+        return self._memory
 
     def __getitem__(self, name: str) -> Any:
         try:
@@ -32,10 +54,33 @@ class Views(Mapping[str, Any]):
             raise KeyError(f"no parameter {name!r}{nearest(str(name), self._views)}") from None
 
     def __setitem__(self, name: str, value: Any) -> None:
-        view, value = self[name], self.memory.given(value)
+        view, value = self[name], self._memory.given(value)
         if value.shape != view.shape:
             raise ValueError(f"{name!r} has shape {view.shape}, was given {value.shape}")
-        self.memory.write(view, value)
+        self._memory.write(view, value)
+
+    def assign(self, arrays: Mapping[str, Any], what: str = "arrays") -> None:
+        """Copy in an array of its own shape for every name, as if all were read before any is written.
+
+        Raises TypeError or ValueError, which begin with ``what``, before anything is written.
+        """
+        if not isinstance(arrays, Mapping):
+            raise TypeError(f"{what} is {type(arrays).__name__}; expected a mapping of names to arrays")
+        for name in arrays:
+            if name not in self._views:
+                raise ValueError(f"{what}: no parameter {name!r}{nearest(str(name), self._views)}")
+        given, memory = {}, self._memory
+        for name, view in self._views.items():
+            if name not in arrays:
+                raise ValueError(f"{what}: {name!r} is missing; every parameter needs one")
+            array = memory.given(arrays[name])
+            if array.shape != view.shape:
+                raise ValueError(f"{what}: {name!r} has shape {array.shape}; expected {view.shape}")
+            memory.check_source(f"{what}: {name!r}", array, view)
+            if array is not view:
+                given[name] = memory.unshared(array, self._flat)
+        for name, array in given.items():
+            memory.write(self._views[name], array)
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._views)
@@ -47,6 +92,26 @@ class Views(Mapping[str, Any]):
         inside = ", ".join(f"{name}: {view.shape}" for name, view in self.items())
         return f"<{type(self).__name__} {self.flat.dtype} {{{inside}}}>"
 
+    def _hint(self, name: str) -> str:
+        return f": write [{name!r}] = x, which copies in" if name in self._views else super()._hint(name)
+
+    # Copies and pickles have buffers of their own, in the same memory, and views into those.
+
+    def __getstate__(self) -> dict[str, Any]:
+        state = {**vars(self), "_flat": self._memory.host(self._flat)}
+        del state["_views"]
+        return state
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state)
+        content = self._flat
+        flat = self._memory.zeros(content.size, content.dtype)
+        self._memory.write(flat, content)
+        Views.__init__(self, flat, self._shapes, self._memory)
+
+    def __copy__(self) -> Self:
+        return copy.deepcopy(self)
+
 
 class Parameters(Views):
     """Weights by name, and beside them their gradients: one flat, 64-byte-aligned buffer each.
@@ -57,10 +122,10 @@ class Parameters(Views):
     ``__cuda_stream__``; None: the legacy default stream.
 
     ``params[name]``, ``params.grad[name]``: live views; ``params.flat``, ``params.grad.flat``: the
-    whole, (size,). Gradients start at 0. ``params.offsets``: int64 (len + 1,), segment k being
-    ``flat[offsets[k]:offsets[k + 1]]``; segments lie back to back. Raises TypeError for other dtypes,
-    mixed dtypes and names that are not strings, ValueError for a device that is not there; for a GPU ImportError
-    without the extra ``numoptim[cuda]`` and RuntimeError without a driver.
+    whole, (size,). Gradients start at 0; ``params.grad = {name: array}`` copies all in. ``params.offsets``: int64
+    (len + 1,), segment k being ``flat[offsets[k]:offsets[k + 1]]``; segments lie back to back. Raises TypeError for
+    other dtypes, mixed dtypes and names that are not strings, ValueError for a device that is not there; for a GPU
+    ImportError without the extra ``numoptim[cuda]`` and RuntimeError without a driver.
     """
 
     def __init__(self, arrays: Mapping[str, Any], device: str = "cpu", stream: Any = None) -> None:
@@ -74,28 +139,44 @@ class Parameters(Views):
             check_dtype(f"parameter {name!r}", array.dtype)
         dtypes = {array.dtype for array in given.values()}
         if len(dtypes) > 1:
-            each = ", ".join(f"{name!r} {array.dtype}" for name, array in given.items())
-            raise TypeError(f"parameters have different dtypes: {each}")
-        self.shapes = {name: array.shape for name, array in given.items()}
-        self.offsets = np.cumsum([0, *(array.size for array in given.values())], dtype=np.int64)
+            each = {dtype: some(name for name, array in given.items() if array.dtype == dtype) for dtype in dtypes}
+            raise TypeError("parameters have different dtypes: " +
+                            "; ".join(f"{dtype}: {names}" for dtype, names in sorted(each.items(), key=str)))
+        size = sum(array.size for array in given.values())
+        shapes = {name: array.shape for name, array in given.items()}
         dtype = dtypes.pop() if dtypes else np.dtype(np.float32)
-        super().__init__(memory.zeros(int(self.offsets[-1]), dtype), self.shapes, memory)
-        self.grad = Views(memory.zeros(self.flat.size, dtype), self.shapes, memory)
+        super().__init__(memory.zeros(size, dtype), shapes, memory)
+        self._grad = Views(memory.zeros(size, dtype), shapes, memory)
+        self._offsets = _offsets(shapes)
         for name, array in given.items():
             self[name] = array
 
     @property
+    def grad(self) -> Views:
+        """The gradients, by name."""
+        return self._grad
+
+    @grad.setter
+    def grad(self, arrays: Mapping[str, Any]) -> None:
+        if arrays is not self._grad:                   # as in params.grad |= ...
+            self._grad.assign(arrays, "params.grad")
+
+    @property
+    def offsets(self) -> Array:
+        """int64 (len + 1,), where segments begin and the last one ends; read-only."""
+        return self._offsets
+
+    @property
     def device(self) -> str:
         """Where the buffers are: "cpu", "cuda:0" ..."""
-        return self.memory.name
+        return self._memory.name
 
-    def __reduce__(self) -> Any:
-        """Copies and pickles have buffers of their own, with live views, on the same device."""
-        host, place = self.memory.host, self.memory.place()
-        return _rebuilt, ({name: host(view) for name, view in self.items()}, host(self.grad.flat), *place)
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)
+        self._offsets = _offsets(self._shapes)          # read-only again
 
 
-def _rebuilt(arrays: dict[str, Array], gradients: Array, device: str = "cpu", stream: Any = None) -> Parameters:
-    params = Parameters(arrays, device, stream)
-    params.memory.write(params.grad.flat, gradients)
-    return params
+def _offsets(shapes: Shapes) -> Array:
+    offsets = np.cumsum([0, *map(math.prod, shapes.values())], dtype=np.int64)
+    offsets.flags.writeable = False
+    return offsets

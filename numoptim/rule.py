@@ -7,10 +7,11 @@ import inspect
 import keyword
 import re
 import sys
+import weakref
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from functools import cached_property
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 from .hyperparameters import COMMON, INF, NOISE, Hyper, Interval
 
@@ -68,6 +69,26 @@ class Rule:
         for key, (default, interval) in self.fields.items():
             if default not in Interval.parse(interval):
                 raise ValueError(f"rule {self.name!r}: the default {key}={default} is not in {interval}")
+        _known[self._identity()] = self
+
+    def _identity(self) -> Any:
+        """Equal for rules that are one: the code of their functions, and all else."""
+        def plain(value: Any) -> Any:
+            code = getattr(value, "__code__", None)
+            return (value.__module__, code) if code else tuple(value.items()) if isinstance(value, dict) else value
+
+        return tuple(plain(getattr(self, each.name)) for each in fields(self))
+
+    # A rule cannot change: copied it is itself, and so it is where it is unpickled and known already.
+
+    def __copy__(self) -> Self:
+        return self
+
+    def __deepcopy__(self, memo: Any) -> Self:
+        return self
+
+    def __reduce__(self) -> Any:
+        return _restored, tuple(getattr(self, each.name) for each in fields(self))
 
     def _check_names(self) -> None:
         names = [self.name, *self.slots, *self.fields, *self.derived]
@@ -118,6 +139,17 @@ class Rule:
 
     def __repr__(self) -> str:
         return f"<Rule {self.name}>"
+
+
+_known: "weakref.WeakValueDictionary[Any, Rule]" = weakref.WeakValueDictionary()
+
+
+def _restored(*values: Any) -> Rule:
+    made = Rule.__new__(Rule)
+    for each, value in zip(fields(Rule), values, strict=True):
+        object.__setattr__(made, each.name, value)
+    known = _known.get(made._identity())
+    return Rule(*values) if known is None else known
 
 
 # What rules may call beside math.sqrt and math.copysign: functions whose bits are the same everywhere.

@@ -1,81 +1,89 @@
 """How a Trainer makes its steps: a rule's on all parameters at once, or an optimizer's in Python one by one."""
 import math
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any, Self
 
 import numpy as np
 
 from .hyperparameters import checked
 from .optimizer import Optimizer, RuleOptimizer, State
-from .optimizer.rule_optimizer import Bound
-
-if TYPE_CHECKING:
-    from .trainer import Trainer
+from .optimizer.bound import Bound
+from .parameters import Parameters
 
 
 class Flat:
-    """Drives a RuleOptimizer: every parameter in one call."""
+    """Drives a RuleOptimizer: every parameter in one call. state: of the flat buffers; None: before the first step."""
 
-    def __init__(self, trainer: "Trainer") -> None:
-        self.trainer = trainer
-        optimizer, params = trainer._optimizer, trainer.params
-        assert isinstance(optimizer, RuleOptimizer)
-        self.optimizer = optimizer
-        self.adopt(optimizer._state(params.memory, params.flat, params.flat.shape, range(len(params)), params.offsets))
+    def __init__(self, optimizer: RuleOptimizer, params: Parameters, threads: int, state: State | None = None) -> None:
+        self.optimizer, self.params, self.threads = optimizer, params, threads
+        indices = range(len(params))
+        self.state = state or optimizer._state(params.memory, params.flat, params.flat.shape, indices, params.offsets)
+        self.bound = Bound(optimizer, params.memory, params.flat, params.grad.flat, self.state, indices,
+                           params.offsets, threads)
 
-    def adopt(self, state: Any) -> None:
-        params = self.trainer.params
-        self.bound = Bound(self.optimizer, params.memory, params.flat, params.grad.flat, state, range(len(params)),
-                           params.offsets, self.trainer.threads)
-        self.bound.refresh()
-        self.prepare, self.step = self.bound.prepare, self.bound.step
+    def prepare(self, batch_size: float = 1) -> None:
+        """All of a step that can fail."""
+        self.bound.prepare(batch_size)
+
+    def step(self) -> None:
+        """The step that ``prepare`` prepared."""
+        self.bound.step()
 
     def save(self) -> dict[str, Any]:
-        state, optimizer = self.bound.state, self.optimizer
-        slots = {name: self.trainer.params.memory.host(slot) for name, slot in state.slots.items()}
+        state, optimizer = self.state, self.optimizer
+        slots = {name: self.params.memory.host(slot) for name, slot in state.slots.items()}
         return {"rule": state.rule.name, "slots": slots, "t": state.t, "offset": state.offset,
                 "noise": optimizer._noise, "options": {key: getattr(optimizer, key) for key in optimizer.options}}
 
-    def load(self, saved: dict[str, Any], optimizer: Any) -> State:
+    def resumed(self, saved: dict[str, Any], optimizer: Any) -> Self:
+        """What makes the steps from a saved state on.
+
+        optimizer: the draft that becomes what the file says; the driver is of the optimizer that becomes the draft.
+        """
+        driver = type(self)(optimizer, self.params, self.threads, self._loaded(saved, optimizer))
+        driver.optimizer = driver.bound.optimizer = self.optimizer
+        return driver
+
+    def _loaded(self, saved: dict[str, Any], optimizer: Any) -> State:
         for key in optimizer.options:
             setattr(optimizer, key, saved["options"][key])
-        rule, flat, memory = optimizer.rule, self.trainer.params.flat, self.trainer.params.memory
+        rule, flat, memory = optimizer.rule, self.params.flat, self.params.memory
         if saved["rule"] != rule.name or tuple(saved["slots"]) != optimizer._slot_names():
             raise ValueError(f"its slots {tuple(saved['slots'])} of {saved['rule']!r} are not those of {rule.name!r}")
         optimizer._noise = count(saved, "noise")
-        state = State(rule, {}, count(saved, "t"), count(saved, "offset"))
         for name, slot in saved["slots"].items():
             if slot.shape != flat.shape or slot.dtype != flat.dtype:
                 raise ValueError(f"slot {name!r} is {slot.dtype} {slot.shape}; expected {flat.dtype} {flat.shape}")
-            state.slots[name] = memory.zeros(flat.size, flat.dtype)
-            memory.write(state.slots[name], slot)
-        return state
+        slots = {name: memory.zeros(flat.size, flat.dtype) for name in saved["slots"]}
+        for name, slot in saved["slots"].items():
+            memory.load(slots[name], slot)
+        return State(rule, slots, count(saved, "t"), count(saved, "offset"))
 
 
 class Graphed(Flat):
     """The same on a GPU, where steps can be captured in CUDA graphs."""
 
-    def __init__(self, trainer: "Trainer") -> None:
-        self._captured: list[Any] = []              # plans whose memory graphs may still use
-        super().__init__(trainer)
+    _captured: tuple[Any, ...] = ()                 # plans whose memory graphs may still use
+    _capturing = False
 
-    def adopt(self, state: Any) -> None:
-        super().adopt(state)
-        self.prepare, self.step = self._prepare, self._step
+    def resumed(self, saved: dict[str, Any], optimizer: Any) -> Self:
+        driver = super().resumed(saved, optimizer)
+        driver._captured = self._captured
+        return driver
 
-    def _prepare(self, batch_size: float = 1) -> None:
-        memory: Any = self.trainer.params.memory
+    def prepare(self, batch_size: float = 1) -> None:
+        memory: Any = self.params.memory
         self._capturing = memory.capturing()
         if self._capturing:
             self.bound.prepare_capture()
         else:
             self.bound.prepare(batch_size)
 
-    def _step(self) -> None:
+    def step(self) -> None:
         if self._capturing:
             plan = self.bound.capture()
             if plan not in self._captured[-1:]:
-                self._captured.append(plan)
+                self._captured += (plan,)
         else:
             self.bound.step()
 
@@ -89,19 +97,26 @@ class Graphed(Flat):
 class Loop:
     """Drives an optimizer written in Python: its ``update`` is called parameter by parameter."""
 
-    def __init__(self, trainer: "Trainer") -> None:
-        self.trainer, self.optimizer = trainer, trainer._optimizer
-        self.host = trainer.params.device == "cpu"
-        self.adopt([self.optimizer.create_state(i, w) for i, w in enumerate(trainer.params.values())])
+    def __init__(self, optimizer: Optimizer, params: Parameters, states: list[Any] | None = None) -> None:
+        self.optimizer, self.params = optimizer, params
+        self.host = params.device == "cpu"
+        self.half_made = ""                         # the parameter at which a step was left
+        if states is None:
+            states = [optimizer.create_state(i, w) for i, w in enumerate(params.values())]
+        self.state = states
 
-    def adopt(self, states: Any) -> None:
-        self.states = states
+    def check_whole(self) -> None:
+        """RuntimeError where the latest step was left in the middle."""
+        if self.half_made:
+            raise RuntimeError(f"the latest step was interrupted at parameter {self.half_made!r}, with others updated "
+                               "already: load_states, or make a new Trainer")
 
     def prepare(self, batch_size: float) -> None:
         """All of a step that can fail before the optimizer's own code runs."""
+        self.check_whole()
         self.optimizer._rate(self.optimizer.num_update + 1)
         with np.errstate(over="ignore"):
-            self.scale = self.trainer.params.flat.dtype.type(batch_size)
+            self.scale = self.params.flat.dtype.type(batch_size)
         if not 0 < self.scale < math.inf:
             raise ValueError(f"batch_size={batch_size!r} is out of range for {self.scale.dtype}")
         if not self.host and self.scale != 1:
@@ -109,27 +124,43 @@ class Loop:
                              "as they are; divide them there, and step with batch_size=1")
 
     def step(self) -> None:
-        params = self.trainer.params
-        for index, (name, weight) in enumerate(params.items()):
-            grad = params.grad[name]
+        for index, (name, weight) in enumerate(self.params.items()):
+            self.half_made = name
+            if self.optimizer._lr_mult.of(index) == 0:             # frozen
+                self.optimizer._update_count(index)
+                continue
+            grad = self.params.grad[name]
             self.optimizer.update(index, weight, np.asarray(grad / self.scale) if self.host else grad,
-                                  self.states[index])
+                                  self.state[index])
+        self.half_made = ""
 
     def save(self) -> dict[str, Any]:
-        return {"states": [_plain(state) for state in self.states], "counts": self.optimizer._counts}
+        self.check_whole()
+        return {"states": [_plain(state) for state in self.state], "counts": self.optimizer._counts,
+                "saved": {key: getattr(self.optimizer, key) for key in self.optimizer.saved}}
 
-    def load(self, saved: dict[str, Any], optimizer: Optimizer) -> list[Any]:
-        if len(saved["states"]) != len(self.states):
-            raise ValueError(f"it has {len(saved['states'])} states for {len(self.states)} parameters")
+    def resumed(self, saved: dict[str, Any], optimizer: Optimizer) -> "Loop":
+        """What makes the steps from saved states on; optimizer: the draft that becomes what the file says."""
+        if len(saved["states"]) != len(self.state):
+            raise ValueError(f"it has {len(saved['states'])} states for {len(self.state)} parameters")
+        own = saved.get("saved", {})                # not in files of before
+        if set(own) != set(optimizer.saved):
+            raise ValueError(f"its attributes are {sorted(own)}, here they are {sorted(optimizer.saved)}")
         optimizer._counts = dict(saved["counts"])
-        return list(saved["states"])
+        for key, value in own.items():
+            setattr(optimizer, key, value)
+        return Loop(self.optimizer, self.params, list(saved["states"]))
 
 
-def driver_of(trainer: "Trainer") -> Flat | Loop:
-    """What makes the steps of a trainer with its optimizer on its parameters' device."""
-    if not _is_flat(trainer._optimizer):
-        return Loop(trainer)
-    return Flat(trainer) if trainer.params.device == "cpu" else Graphed(trainer)
+Driver = Flat | Loop
+
+
+def driver_of(optimizer: Optimizer, params: Parameters, threads: int, state: Any = None) -> Driver:
+    """What makes the steps of an optimizer on parameters, on their device."""
+    if not _is_flat(optimizer):
+        return Loop(optimizer, params, state)
+    assert isinstance(optimizer, RuleOptimizer)
+    return (Flat if params.device == "cpu" else Graphed)(optimizer, params, threads, state)
 
 
 def _is_flat(optimizer: Optimizer) -> bool:

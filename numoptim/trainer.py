@@ -1,28 +1,38 @@
 """Trainer: one optimizer on all parameters of a model."""
 import copy
 import math
+import weakref
+from collections import deque
 from collections.abc import Mapping
 from dataclasses import asdict
-from typing import Any
+from typing import Any, ClassVar, Self
 
 import numpy.typing as npt
 
 from . import checkpoint, lr_scheduler, native
-from .hyperparameters import checked, nearest
+from .hyperparameters import checked, some
 from .lr_scheduler import LRScheduler
 from .optimizer import Optimizer, create
 from .parameters import Parameters
-from .steps import Graphed, count, driver_of
+from .sealed import Sealed
+from .steps import Graphed, Loop, count, driver_of
 
 
-class Trainer:
+class Trainer(Sealed):
     """Applies an optimizer to ``Parameters``.
 
     params: the weights, and the gradients ``step`` reads. optimizer: a name, with its keywords in
     optimizer_params, or an Optimizer made for these parameters. threads: how many a step may use;
     None: all processors, where the buffers are large enough to gain. The bits do not depend on it.
     With parameters on a GPU steps are made there, asynchronously on the parameters' stream, with the same bits.
+
+    A step is made whole and counted, or not at all, also under Ctrl-C. Calls from several threads wait for each other.
+    A copy, or what is unpickled, has parameters, optimizer and state of its own, and goes on as the original would.
     """
+
+    _instead: ClassVar[dict[str, str]] = {
+        "threads": "Trainer(params, optimizer, threads=n)", "learning_rate": "set_learning_rate(x)",
+        "params": "Trainer(params, ...) for other parameters", "optimizer": "Trainer(params, optimizer)"}
 
     def __init__(self, params: Parameters, optimizer: str | Optimizer,
                  optimizer_params: Mapping[str, Any] | None = None, *, threads: int | None = None) -> None:
@@ -33,11 +43,29 @@ class Trainer:
                 raise ValueError("optimizer_params go with an optimizer's name; this one is made already")
         else:
             optimizer = create(optimizer, **(optimizer_params or {}))
+        threads = _thread_count(threads)
         optimizer._name_parameters(list(params))
-        self.params = params
-        self.threads = _thread_count(threads)
-        self._optimizer = optimizer
-        self._driver = driver_of(self)
+        self._params, self._optimizer, self._threads = params, optimizer, threads
+        self._driver = driver_of(optimizer, params, threads)
+        if isinstance(self._driver, Loop):
+            self._claim(optimizer)
+
+    def _claim(self, optimizer: Optimizer) -> None:
+        """Refuse an optimizer written in Python that another Trainer has: it holds the counts, and more, of one."""
+        owner = optimizer._trainer and optimizer._trainer()
+        if owner is not None and owner is not self:
+            raise ValueError(f"this {type(optimizer).__name__} belongs to another Trainer already: make one for each")
+        optimizer._trainer = weakref.ref(self)
+
+    @property
+    def params(self) -> Parameters:
+        """The weights, and their gradients."""
+        return self._params
+
+    @property
+    def threads(self) -> int:
+        """How many a step may use."""
+        return self._threads
 
     @property
     def optimizer(self) -> Optimizer:
@@ -60,10 +88,12 @@ class Trainer:
         """
         if batch_size.__class__ is not int or not 1 <= batch_size < 2**53:
             batch_size = checked("batch_size", batch_size, 1.0, "(0, inf)")
-        self._driver.prepare(batch_size)
-        if grads is not None:
-            self._copy_in(grads)
-        self._driver.step()
+        with self._optimizer._lock:
+            driver = self._driver
+            driver.prepare(batch_size)
+            if grads is not None:
+                self._params.grad.assign(grads, "grads")
+            driver.step()
 
     def advance(self, batch_size: float) -> None:
         """Before each replay of a CUDA graph with a captured ``step``: what the next step takes, put on the device.
@@ -76,28 +106,12 @@ class Trainer:
         """
         if not isinstance(self._driver, Graphed):
             raise RuntimeError("advance goes with captured steps of a built-in optimizer or Rule on a GPU")
-        self._driver.advance(checked("batch_size", batch_size, 1.0, "(0, inf)"))
+        with self._optimizer._lock:
+            self._driver.advance(checked("batch_size", batch_size, 1.0, "(0, inf)"))
 
     def zero_grad(self) -> None:
         """Set all gradients to 0."""
         self.params.grad.flat.fill(0)
-
-    def _copy_in(self, grads: Mapping[str, npt.ArrayLike]) -> None:
-        if not isinstance(grads, Mapping):
-            raise TypeError(f"grads is {type(grads).__name__}; expected a mapping of names to arrays")
-        for name in grads:
-            if name not in self.params:
-                raise ValueError(f"grads: no parameter {name!r}{nearest(str(name), self.params)}")
-        arrays, memory = {}, self.params.memory
-        for name, weight in self.params.items():
-            if name not in grads:
-                raise ValueError(f"grads: {name!r} is missing; every parameter needs one")
-            arrays[name] = array = memory.given(grads[name])
-            if array.shape != weight.shape:
-                raise ValueError(f"grads: {name!r} has shape {array.shape}; expected {weight.shape}")
-            memory.check_source(f"grads: {name!r}", array, weight)
-        for name, array in arrays.items():
-            self.params.grad[name] = array
 
     # --- saving and resuming
 
@@ -108,8 +122,13 @@ class Trainer:
         lr_scheduler; another function is left to the program that resumes). The weights are yours to save.
         Replaces an older file only when complete. TypeError for a custom state that is not arrays and numbers.
         """
+        with self._optimizer._lock:
+            checkpoint.save(path, {**self._own(), **self._driver.save()})
+
+    def _own(self) -> dict[str, Any]:
+        """What a file holds beside the driver's part."""
         optimizer = self._optimizer
-        checkpoint.save(path, {
+        return {
             "optimizer": type(optimizer).__name__.lower(),
             "dtype": str(self.params.flat.dtype),
             "shapes": list(self.params.shapes.items()),
@@ -120,8 +139,7 @@ class Trainer:
             "wd_mult": dict(optimizer.wd_mult),
             "begin_num_update": optimizer.begin_num_update,
             "num_update": optimizer.num_update,
-            **self._driver.save(),
-        })
+        }
 
     def load_states(self, path: checkpoint.File) -> None:
         """Become what the trainer was that saved ``path``, weights apart: see ``save_states``.
@@ -129,34 +147,68 @@ class Trainer:
         ValueError, and nothing changed, for a damaged or foreign file, another optimizer, other
         parameter names or shapes, another dtype.
         """
-        with checkpoint.reading(path) as tree:
-            saved = checkpoint.loaded(tree)
-        optimizer = copy.copy(self._optimizer)
-        try:
-            own = {"optimizer": type(optimizer).__name__.lower(), "dtype": str(self.params.flat.dtype),
-                   "shapes": list(self.params.shapes.items())}
-            for key, value in own.items():
-                if saved[key] != value:
-                    raise ValueError(f"its {key} is {saved[key]}, here it is {value}")
-            if saved["schedule"] != "custom":
-                optimizer.lr_scheduler = _from_schedule(saved["schedule"])
-            elif optimizer.lr_scheduler is None:
-                raise ValueError("its learning rate came from a function: give this trainer that lr_scheduler")
-            if set(saved["hyper"]) != set(optimizer._values):
-                raise ValueError(f"its hyper-parameters are {sorted(saved['hyper'])}")
-            optimizer._values = {}
-            for key, value in saved["hyper"].items():
-                setattr(optimizer, key, None if math.isinf(value) else value)
-            optimizer._learning_rate = checked("learning_rate", saved["learning_rate"], 0.0, "[0, inf)")
-            optimizer.begin_num_update = count(saved, "begin_num_update")
-            optimizer.num_update = count(saved, "num_update")
-            optimizer.set_lr_mult(saved["lr_mult"])
-            optimizer.set_wd_mult(saved["wd_mult"])
-            state = self._driver.load(saved, optimizer)
-        except (KeyError, TypeError, AttributeError, ValueError) as error:
-            raise ValueError(f"{checkpoint.label(path)}: these states do not fit this trainer: {error}") from error
-        vars(self._optimizer).update(vars(optimizer))
-        self._driver.adopt(state)
+        with self._optimizer._lock:
+            optimizer = self._optimizer._draft()
+            try:
+                with checkpoint.reading(path) as tree:
+                    saved = {key: value if key == "slots" else checkpoint.loaded(value) for key, value in tree.items()}
+                    self._compare(saved)
+                    _resume(optimizer, saved)
+                    driver = self._driver.resumed(saved, optimizer)
+            except checkpoint.Damaged:
+                raise
+            except (KeyError, TypeError, AttributeError, ValueError) as error:
+                raise ValueError(f"{checkpoint.label(path)}: these states do not fit this trainer: {error}") from error
+            # One call, in which no signal's handler can run: both or neither.
+            deque(map(dict.update, (vars(self._optimizer), vars(self)), (vars(optimizer), {"_driver": driver})), 0)
+
+    def _compare(self, saved: Mapping[str, Any]) -> None:
+        """ValueError where a file is of another optimizer or other parameters."""
+        own = self._own()
+        for key in ("optimizer", "dtype"):
+            if saved[key] != own[key]:
+                raise ValueError(f"its {key} is {saved[key]}, here it is {own[key]}")
+        there, here = dict(saved["shapes"]), dict(own["shapes"])
+        only = [[f"{name} {shape}" for name, shape in one.items() if other.get(name) != shape]
+                for one, other in ((there, here), (here, there))]
+        if saved["shapes"] != own["shapes"]:
+            differ = ", ".join(f"only {where} {some(names)}"
+                               for where, names in zip(("there", "here"), only, strict=True) if names)
+            raise ValueError(f"its shapes are others: {differ or 'in another order'}")
+
+    # --- copies and pickles are bound anew
+
+    def __getstate__(self) -> dict[str, Any]:
+        with self._optimizer._lock:
+            if isinstance(self._driver, Loop):
+                self._driver.check_whole()
+            return {**vars(self), "_driver": self._driver.state}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state)
+        self._driver = driver_of(self._optimizer, self._params, self._threads, state["_driver"])
+        if isinstance(self._driver, Loop):
+            self._claim(self._optimizer)
+
+    def __copy__(self) -> Self:
+        return copy.deepcopy(self)
+
+
+def _resume(optimizer: Optimizer, saved: Mapping[str, Any]) -> None:
+    """Give an optimizer what a file holds of it. ValueError where that is not of such an optimizer."""
+    if saved["schedule"] != "custom":
+        optimizer.lr_scheduler = _from_schedule(saved["schedule"])
+    elif optimizer.lr_scheduler is None:
+        raise ValueError("its learning rate came from a function: give this trainer that lr_scheduler")
+    if set(saved["hyper"]) != set(optimizer._values):
+        raise ValueError(f"its hyper-parameters are {sorted(saved['hyper'])}")
+    for key, value in saved["hyper"].items():
+        setattr(optimizer, key, None if math.isinf(value) else value)
+    optimizer._learning_rate = checked("learning_rate", saved["learning_rate"], 0.0, "[0, inf)")
+    optimizer._begin_num_update = count(saved, "begin_num_update")
+    optimizer.num_update = count(saved, "num_update")
+    optimizer.set_lr_mult(saved["lr_mult"])
+    optimizer.set_wd_mult(saved["wd_mult"])
 
 
 def _thread_count(given: int | None) -> int:

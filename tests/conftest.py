@@ -1,19 +1,29 @@
 """Fixtures, and the directory that ``reference`` is imported from."""
+import ctypes
+
 import pytest
 
 from numoptim import native
 
 
+def passes(records, count):
+    """The passes (aot/steps.c) of so many records, as rows of 8 words."""
+    addresses = (ctypes.c_int64 * count).from_address(records)
+    for address in addresses:
+        start, length, *_ = (ctypes.c_int64 * 4).from_address(address)
+        yield from ((ctypes.c_int64 * 8).from_address(start + 64 * k) for k in range(length))
+
+
 @pytest.fixture
 def split(monkeypatch):
-    """Make trainers split buffers of any size among threads; a list of (pieces, threads) of every call that was."""
-    calls, run = [], native.extension().run
+    """Make trainers split buffers of any size among threads; a list of (pieces, threads) of every kernel that was."""
+    calls, step = [], native.extension().step
 
-    def spy(entry, plans, stride, jobs, t, threads):
-        if jobs > 1:
-            calls.append((jobs, threads))
-        return run(entry, plans, stride, jobs, t, threads)
+    def spy(records, count):
+        calls.extend((jobs, threads) for kind, *_, jobs, threads in passes(records, count)
+                     if kind == native.KERNEL and jobs > 1)
+        return step(records, count)
 
     monkeypatch.setattr(native, "SERIAL_BELOW", 2)
-    monkeypatch.setattr(native.extension(), "run", spy)
+    monkeypatch.setattr(native.extension(), "step", spy)
     return calls

@@ -313,7 +313,7 @@ def test_options_are_checked_when_set(name, key, value):
 @each_case
 def test_a_learning_rate_of_0_moves_nothing(name, keywords):
     if keywords.get("warm_start"):
-        with pytest.raises(ValueError, match="warm_start needs a learning_rate above 0"):
+        with pytest.raises(ValueError, match="warm start needs a learning_rate"):
             fresh(name, **keywords, learning_rate=0)
         return
     opt, w = make(name, keywords, learning_rate=0), np.linspace(-0.8, 0.8, 5, dtype=np.float32)

@@ -135,7 +135,7 @@ def test_no_parameters_at_all_can_be_trained():
     ({"w": np.zeros(2, np.float16)}, TypeError, "parameter 'w' is float16.*16-bit numbers are not supported yet"),
     ({"w": np.zeros(2, np.dtype(float).newbyteorder())}, TypeError, "parameter 'w' is .f8; accepted are"),
     ({"w": np.zeros(2, np.longdouble)}, TypeError, "parameter 'w' is float128; accepted are"),
-    ({"w": np.zeros(2), "v": np.zeros(2, np.float32)}, TypeError, "different dtypes: 'w' float64, 'v' float32"),
+    ({"w": np.zeros(2), "v": np.zeros(2, np.float32)}, TypeError, "different dtypes: float32: 'v'; float64: 'w'"),
 ], ids=["list", "name", "int", "float16", "byte order", "long double", "mixed"])
 def test_what_is_refused(given, error, message):
     with pytest.raises(error, match=message):

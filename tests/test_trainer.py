@@ -55,10 +55,11 @@ def test_a_multiplier_of_0_freezes_one_parameter(name, keywords, frozen):
 
 
 def test_precedence_of_multipliers():
-    """A name before an index before the first pattern; what no entry fits has 1."""
-    names = ["a.weight", "a.bias", "b.weight", "b.bias", "*", "other"]
-    table = {"?.*": 0.5, "*.bias": 0.25, 1: 2.0, "a.bias": 3.0, 0: 4.0, "*": 5.0}
-    expected = {"a.weight": 4, "a.bias": 3, "b.weight": 0.5, "b.bias": 0.5, "*": 5, "other": 5}
+    """A name before an index before the first pattern; what no entry fits has 1; a name is no pattern."""
+    names = ["a.weight", "a.bias", "b.weight", "b.bias", "*", "other", "layers[0].w", "layers0.w"]
+    table = {"?.*": 0.5, "*.bias": 0.25, 1: 2.0, "a.bias": 3.0, 0: 4.0, "*": 5.0, "layers[0].w": 6, "ot*": 7}
+    expected = {"a.weight": 4, "a.bias": 3, "b.weight": 0.5, "b.bias": 0.5, "*": 5, "other": 7, "layers[0].w": 6,
+                "layers0.w": 1}
     for what in ("lr_mult", "wd_mult"):
         params = Parameters({name: np.ones(2) for name in names})
         rate = {"learning_rate": 1, "wd": 1, what: table}
@@ -66,7 +67,7 @@ def test_precedence_of_multipliers():
         assert {name: 1 - w[0] for name, w in params.items()} == expected
     params = Parameters({name: np.ones(2) for name in names})
     Trainer(params, "sgd", {"learning_rate": 1, "wd": 1, "lr_mult": {"b.*": 0}}).step(1)
-    assert params.flat.tolist() == [0, 0, 0, 0, 1, 1, 1, 1, 0, 0, 0, 0]
+    assert params.flat.tolist() == [0, 0, 0, 0, 1, 1, 1, 1, 0, 0, 0, 0, 0, 0, 0, 0]
 
 
 def test_no_name_is_special():

@@ -23,7 +23,7 @@ CUDA = HERE.parent / "cuda"
 ALLOWED = {"memset", "_GLOBAL_OFFSET_TABLE_"}        # what kernels may need of the world
 EXTENSION = """
 int32_t call(intptr_t entry, intptr_t plan, int64_t t);
-int32_t run(intptr_t entry, intptr_t plans, int64_t stride, int64_t jobs, int64_t t, int64_t threads);
+int32_t step(intptr_t records, int64_t count);
 """
 
 
@@ -136,7 +136,7 @@ def fill(template: Path, target: Path, version: str) -> None:
 
 
 def extension(out: Path, tools: Toolchain) -> None:
-    """Write ``out``/_native.abi3.so: the static library, extension.c, by which Python calls it, and cuda/launcher.c.
+    """Write ``out``/_native.abi3.so: the static library, how Python calls it (crew.c, steps.c), and cuda/launcher.c.
 
     Raises Unavailable where Python's headers are missing.
     """
@@ -147,7 +147,7 @@ def extension(out: Path, tools: Toolchain) -> None:
     builder = cffi.FFI()
     builder.cdef(header.common() + header.launcher() + EXTENSION)
     builder.set_source("numoptim._native", '#include "numoptim.h"\n#include "launcher.h"\n' +
-                       (HERE / "extension.c").read_text())
+                       (HERE / "crew.c").read_text() + (HERE / "steps.c").read_text())
     with tempfile.TemporaryDirectory() as temporary:
         work = Path(temporary)
         with contextlib.redirect_stdout(None):

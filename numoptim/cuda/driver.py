@@ -141,6 +141,13 @@ def _library() -> ctypes.CDLL:
     return ctypes.CDLL("libcuda.so.1")
 
 
+def address(name: str) -> int:
+    """Address of a function of the driver."""
+    found = ctypes.cast(getattr(_library(), name), ctypes.c_void_p).value
+    assert found is not None
+    return found
+
+
 def device_of(ptr: int) -> int:
     """The GPU whose memory an address is. ValueError for the host's."""
     api()

@@ -4,8 +4,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from numoptim.arrays import check_like
-from numoptim.memory import on_device
+from numoptim.arrays import check_like, check_unmasked
+from numoptim.memory import named, on_device
 
 from . import array, driver, plan
 from .array import Array
@@ -32,24 +32,37 @@ class Device:
     def name(self) -> str:
         return f"cuda:{self.context.ordinal}"
 
-    def place(self) -> tuple[str, int]:
+    def __reduce__(self) -> Any:
         if self.stream not in (driver.LEGACY, driver.PER_THREAD):
             raise TypeError(f"what is on stream {self.stream:#x} cannot be copied or pickled: no other process has it")
-        return self.name, self.stream
+        return named, (self.name, self.stream)
 
     def zeros(self, size: int, dtype: Any) -> Array:
         return array.zeros(self.context, self.stream, size, dtype, self._keep)
 
     def given(self, x: Any) -> Any:
-        return array.found(x, usual=self.stream, ordinal=self.context.ordinal) if on_device(x) else np.asarray(x)
+        if on_device(x):
+            return array.found(x, usual=self.stream, ordinal=self.context.ordinal)
+        check_unmasked("what is to be copied", x)
+        return np.asarray(x)
 
     def check_source(self, what: str, source: Any, like: Array) -> None:
         self._check_place(what, source)
         if source.dtype != like.dtype:
             raise TypeError(f"{what} is {source.dtype}; expected {like.dtype}")
 
+    def unshared(self, source: Any, buffer: Array) -> Any:
+        if not isinstance(source, Array) or not self.overlap(source, buffer):
+            return source
+        twin = self.zeros(source.size, source.dtype).reshape(source.shape)
+        twin.copy_from(source)
+        return twin
+
     def write(self, to: Array, source: Any) -> None:
         to.copy_from(source)
+
+    def load(self, to: Array, stored: Any) -> None:
+        to.copy_from(stored.read())
 
     def host(self, source: Array) -> npt.NDArray[Any]:
         return source.to_host()
@@ -74,6 +87,9 @@ class Device:
             raise TypeError(f"{what} is in the processor's memory; expected an array on {self.name}")
         if found.device != self.context.ordinal:
             raise ValueError(f"{what} is on cuda:{found.device}; expected an array on {self.name}")
+
+    def address(self, array: Array) -> int:
+        return array.ptr if array.size else 0
 
     def same(self, a: Array, b: Array) -> bool:
         return (a.ptr, a.shape, a.dtype, a.device, a.stream) == (b.ptr, b.shape, b.dtype, b.device, b.stream)

@@ -10,6 +10,8 @@ from numoptim.rule import Rule
 from . import driver, launch
 from .array import Array
 
+LAUNCH, CLEAR_DEVICE = 2, 3              # kinds of passes (aot/steps.c)
+
 
 class Plan(native.Plan):
     """A rule bound to flat device buffers: native.Plan for a GPU, asynchronous on the weight's stream.
@@ -18,35 +20,49 @@ class Plan(native.Plan):
     uploaded when they have changed. A captured step takes all from the table, and t: ``advance`` writes them.
     """
 
-    def _bind(self, buffers: Sequence[Any], offsets: Any, group: Any) -> None:
+    def _bind(self, buffers: Sequence[Any], offsets: Any, which: Any) -> None:
         weight: Array = buffers[0]
-        self._context, self._stream = weight.context, weight.stream
+        self.context, self._stream = weight.context, weight.stream
         self._buffers: list[Any] = list(buffers)
         self._launcher = launch.launcher()
-        self._kernels = launch.kernels(self.rule, weight.dtype, self._context)
-        self._several = len(self.hyper) > 1
-        address = 0 if self._several else self.hyper.ctypes.data
-        self._value, self._handle = (self._launcher.ffi.cast("void *", x) for x in (address, weight.stream))
+        self._kernels = launch.kernels(self.rule, weight.dtype, self.context)
+        self._tables = len(self.hyper) > 1 or kernels.FROZEN in which
         # On the device: t, hyper, offsets, which; then norms.
         head = 1 + self.hyper.nbytes // 8
-        table = np.concatenate([np.zeros(head, np.int64), offsets, group])
-        norms = 2 * (weight.size // kernels.BLOCK + len(group)) if self.rule.layerwise else 0
-        self._memory = driver.Allocation(self._context, table.nbytes + 8 * norms)
+        table = np.concatenate([np.zeros(head, np.int64), offsets, which])
+        norms = 2 * (weight.size // kernels.BLOCK + len(which)) if self.rule.layerwise else 0
+        self._memory = driver.Allocation(self.context, table.nbytes + 8 * norms)
         self._table = table[:head]
         self._written = False
-        starts = self._memory.ptr + 8 * np.cumsum([0, 1, head - 1, len(offsets), len(group)])
-        with self._context:
+        starts = self._memory.ptr + 8 * np.cumsum([0, 1, head - 1, len(offsets), len(which)])
+        with self.context:
             driver.upload(self._memory.ptr, table, self._stream)
             driver.synchronise(self._stream)
-        self._by_value = self._filled(len(group), starts.tolist(), in_memory=False)
-        self._in_memory = self._filled(len(group), starts.tolist(), in_memory=True)
-        self._check = self._checking(weight.dtype)
+        self._by_value = self._filled(len(which), starts.tolist(), in_memory=False)
+        self._in_memory = self._filled(len(which), starts.tolist(), in_memory=True)
+        self.passes = np.array(self._passes(offsets, which), np.int64).reshape(-1, 8)
+
+    def _passes(self, offsets: Any, which: Any) -> list[tuple[int, ...]]:
+        weight, gradient = self._buffers[:2]
+        if not weight.size:
+            return []
+        address = self._launcher.ffi.cast
+        passes: list[tuple[int, ...]] = [
+            (LAUNCH, *self._when, int(address("intptr_t", self._kernels)), int(address("intptr_t", self._by_value)),
+             0 if self._tables else self.hyper.ctypes.data, self._stream, 0)]
+        if self._clears:
+            starts, sizes = gradient.ptr + weight.dtype.itemsize * offsets, weight.dtype.itemsize * np.diff(offsets)
+            passes += [(CLEAR_DEVICE, *self._when, driver.address("cuMemsetD8Async"), int(start), int(size),
+                        self._stream, 0)
+                       for start, size, group in zip(starts, sizes, which, strict=False)
+                       if size and group != kernels.FROZEN]
+        return passes
 
     def _filled(self, segments: int, starts: list[int], in_memory: bool) -> Any:
         """The launcher's struct. in_memory: t and one group's hyper-parameters too, as captured steps have them."""
         ffi = self._launcher.ffi
         step, hyper, offsets, which, norms = starts
-        tables = in_memory or self._several
+        tables = in_memory or self._tables
         plan = ffi.new("numoptim_cuda_plan *")
         plan.size, plan.segments, plan.groups = self._buffers[0].size, segments, len(self.hyper)
         if tables or self.rule.layerwise:
@@ -61,12 +77,6 @@ class Plan(native.Plan):
             plan.buffers[k] = ffi.cast("void *", buffer.ptr)
         return plan
 
-    def _checking(self, dtype: "np.dtype[Any]") -> tuple[int, int, Any]:
-        """The processor's kernel and a plan of no elements for it: it checks hyper-parameters and t, and no more."""
-        words = np.zeros(native.FIXED + len(self._buffers), np.int64)
-        words[[5, 6]] = len(self.hyper), self.hyper.ctypes.data
-        return native.entry(self.rule, dtype, "range"), words.ctypes.data, words
-
     def set_gradient(self, grad: Any) -> None:
         """Read another array, of the same size and dtype, on the same device and stream, from now on."""
         for plan in (self._by_value, self._in_memory):
@@ -74,48 +84,48 @@ class Plan(native.Plan):
         self._buffers[1] = grad
 
     def set(self, t: int, rate: float, rescale: float) -> None:
-        """Set what step t takes, as native.Plan does; ValueError where it is out of the rule's range."""
-        if rate == self._rate and rescale == self._rescale:
-            return
-        super().set(t, rate, rescale)
-        entry, plan, _ = self._check
-        status = native.extension().call(entry, plan, t)
-        self._written = False
-        if status:
-            self._rate = np.nan
-            raise ValueError(f"{self.rule.name}: {kernels.STATUS[status]} ({self.hyper})")
+        """Set what step t takes, as native.Plan does."""
+        if rate != self._rate or rescale != self._rescale:
+            self._written = False
+            super().set(t, rate, rescale)
 
-    def run(self, t: int) -> None:
-        """Step t on all buffers. RuntimeError while the stream is captured: the step would have the same t for ever."""
-        with self._context:
-            if driver.capturing(self._stream):
-                raise RuntimeError("update cannot be captured in a CUDA graph; Trainer.step can")
-            if self._several and not self._written:
-                self._write(t)
-            self._launch(self._by_value, self._value, t)
+    def ready(self) -> None:
+        """Upload what the next step takes. RuntimeError while the stream is captured: it would have one t for ever."""
+        if driver.capturing(self._stream):
+            raise RuntimeError("update cannot be captured in a CUDA graph; Trainer.step can")
+        if self._tables and not self._written:
+            self._write()
 
     def capture(self) -> None:
         """Record a step that takes t and the hyper-parameters from device memory."""
-        with self._context:
-            self._launch(self._in_memory, self._launcher.ffi.NULL, 1)
+        if self._buffers[0].size:
+            ffi, lib = self._launcher
+            with self.context:
+                status = lib.numoptim_cuda_step(self._kernels, self._in_memory, ffi.NULL, 1,
+                                                ffi.cast("void *", self._stream))
+            self._launcher.check(status, self.rule.name)
 
     def advance(self, t: int) -> None:
         """Have the next replay of a captured step be step t, with what ``set`` set."""
-        with self._context:
+        with self.context:
             if driver.capturing(self._stream):
                 raise RuntimeError("advance goes before a replay, not into the capture")
-            self._write(t)
+            self._table[0] = t
+            self._write()
 
-    def _write(self, t: int) -> None:
-        self._table[0] = t
+    def _write(self) -> None:
         self._table[1:] = self.hyper.view(np.int64)
         driver.upload(self._memory.ptr, self._table, self._stream)
         self._written = True
 
-    def _launch(self, plan: Any, hyper: Any, t: int) -> None:
-        if plan.size:
-            status = self._launcher.lib.numoptim_cuda_step(self._kernels, plan, hyper, t, self._handle)
-            self._launcher.check(status, self.rule.name)
+
+def make(records: int, count: int, plans: Sequence[Plan]) -> None:
+    """Launch and count the next step of each record, all in one call; native.make for a GPU. plans: of one context."""
+    with plans[0].context:
+        for plan in plans:
+            plan.ready()
+        status = plans[0].step(records, count)
+    launch.launcher().check(status, plans[0].rule.name)
 
 
 def initialise(rule: Rule, weight: Array, slots: Sequence[Array], values: Mapping[str, float]) -> None:

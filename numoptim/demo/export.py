@@ -49,7 +49,7 @@ def _run(optimizer: RuleOptimizer, params: Parameters, network: Network, data: D
          seed: int) -> tuple[float, int]:
     """Train, write <rule>.bin; the accuracy at the end and the checksum of the weights after the recorded steps."""
     if optimizer.rule.noisy:
-        optimizer.seed = seed    # type: ignore[attr-defined]
+        optimizer.seed = seed
     first, trainer = params.flat.copy(), Trainer(params, optimizer)
     grads, checksum = [], 0
     for step, batch in enumerate(rows, 1):
@@ -59,7 +59,7 @@ def _run(optimizer: RuleOptimizer, params: Parameters, network: Network, data: D
         trainer.step(BATCH)
         if step == RECORDED:
             checksum = fnv1a(params.flat.tobytes())
-    hyper = trainer._driver.bound._plan.hyper[0]      # type: ignore[union-attr]
+    hyper = trainer._driver.bound.plans[0].hyper[0]      # type: ignore[union-attr]
     _write(out / f"{optimizer.rule.name}.bin", b"NOREPLAY",
            [len(hyper.dtype), len(params), first.size, RECORDED, int(optimizer._warm())],
            params.offsets.astype("<i8"), hyper, first, *grads)

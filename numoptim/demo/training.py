@@ -77,7 +77,7 @@ def train(choice: Choice, network: Network, data: Digits, seed: int) -> Result:
     optimizer = create(choice.name, **choice.keywords)
     assert isinstance(optimizer, RuleOptimizer)
     if optimizer.rule.noisy:
-        optimizer.seed = seed    # type: ignore[attr-defined]
+        optimizer.seed = seed
     trainer = Trainer(params, optimizer)
     losses, seconds, predictions = [], 0.0, []
     schedule = list(batches(rng, len(data.train_y)))

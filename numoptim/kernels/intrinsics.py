@@ -92,3 +92,14 @@ def prefetch(typing, pointer, index):
         builder.call(function, [address, word(0), word(3), word(1)])
         return context.get_dummy_value()
     return types.void(pointer, types.intp), generate
+
+
+@intrinsic
+def called(typing, entry, plan, t):
+    """What the C function at address ``entry`` returns: ``int32_t (*)(plan, t)``, both given as int64."""
+    def generate(context, builder, signature, args):
+        word = ir.IntType(64)
+        kind = ir.FunctionType(ir.IntType(32), [word, word])
+        function = builder.inttoptr(args[0], kind.as_pointer())
+        return builder.sext(builder.call(function, args[1:]), word)
+    return types.int64(types.int64, types.int64, types.int64), generate

@@ -1,17 +1,21 @@
 """Optimizer: what all optimizers have in common, and the registry of their names."""
-import fnmatch
+import copy
 import inspect
+import threading
+import warnings
+from array import array
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
-from typing import Any, ClassVar, TypeVar
+from dataclasses import fields, is_dataclass, replace
+from types import MappingProxyType
+from typing import Any, ClassVar, Self, TypeVar
 
-import numpy as np
-
-from numoptim.hyperparameters import COMMON, checked, nearest
+from numoptim.hyperparameters import COMMON, checked, nearest, some
 from numoptim.lr_scheduler import LRScheduler
 from numoptim.memory import Buffer
+from numoptim.sealed import Sealed
 
-Key = int | str
+from .multipliers import Key, Multipliers
+
 Schedule = Callable[[int], float]
 RATE = "[0, inf)"
 
@@ -36,13 +40,14 @@ class HyperParameter:
         optimizer._version += 1
 
 
-class Optimizer:
+class Optimizer(Sealed):
     """Base of all optimizers. Subclass it to write one in Python; see ``update``.
 
     learning_rate: default 0.01. lr_scheduler: ``f(num_update) -> rate``; a learning_rate given beside a
     schedule of lr_scheduler becomes the base_lr of the optimizer's own copy.
     wd, rescale_grad, clip_gradient: the gradient is rescaled, clipped to [-clip_gradient, clip_gradient]
-    (None: not), then wd*w is added. lr_mult, wd_mult: {name, index or name pattern: factor}.
+    (None: not), then wd*w is added. lr_mult, wd_mult: {name, index or name pattern: factor}; a parameter with
+    lr_mult 0 is frozen: nothing of it is read or written.
     param_idx2name: {index: name}, for those tables. begin_num_update: steps already made elsewhere.
     multi_precision: no effect on float32 and float64.
 
@@ -53,31 +58,73 @@ class Optimizer:
     rescale_grad = HyperParameter(*COMMON["rescale_grad"])
     clip_gradient = HyperParameter(*COMMON["clip_gradient"])
     default_learning_rate: ClassVar[float] = 0.01
+    saved: ClassVar[tuple[str, ...]] = ()
+    """Attributes of a custom optimizer that belong to its state: None, numbers, strings, arrays, nests of them."""
+    _instead: ClassVar[dict[str, str]] = {
+        "lr": "set_learning_rate(x)", "learning_rate": "set_learning_rate(x)",
+        "lr_mult": "set_lr_mult(table)", "wd_mult": "set_wd_mult(table)"}
 
     def __init__(self, *, learning_rate: float | None = None, lr_scheduler: Schedule | None = None,
                  wd: float = 0.0, rescale_grad: float = 1.0, clip_gradient: float | None = None,
                  lr_mult: Mapping[Key, float] | None = None, wd_mult: Mapping[Key, float] | None = None,
                  param_idx2name: Mapping[int, str] | None = None, begin_num_update: int = 0,
                  multi_precision: bool = False) -> None:
+        self._lock = threading.RLock()          # one step at a time
+        self._trainer: Any = None               # a reference to the one that steps it in Python
         self._values: dict[str, float] = {}
         self._version = 0                       # changes whenever anything but the schedule's rate does
         self.wd, self.rescale_grad, self.clip_gradient = wd, rescale_grad, clip_gradient
-        self.lr_scheduler = lr_scheduler
-        if lr_scheduler is not None and not callable(lr_scheduler):
-            raise TypeError(f"lr_scheduler={lr_scheduler!r}: expected a function of the update number")
         if lr_scheduler is not None and learning_rate is not None:
-            if not isinstance(lr_scheduler, LRScheduler):
-                raise ValueError("learning_rate beside an lr_scheduler that has no base_lr: give one of them")
-            self.lr_scheduler = replace(lr_scheduler, base_lr=checked("learning_rate", learning_rate, 0.01, RATE))
+            lr_scheduler = _based(lr_scheduler, checked("learning_rate", learning_rate, 0.01, RATE))
+        self.lr_scheduler = lr_scheduler
         rate = self.default_learning_rate if learning_rate is None else learning_rate
         self._learning_rate = checked("learning_rate", rate, 0.01, RATE)
-        self.begin_num_update = int(checked("begin_num_update", begin_num_update, 0, "[0, inf)"))
-        self.num_update = self.begin_num_update
-        self.multi_precision = bool(multi_precision)
-        self.param_idx2name = dict(param_idx2name or {})
+        self._begin_num_update = int(checked("begin_num_update", begin_num_update, 0, "[0, inf)"))
+        self._latest = array("q", [self._begin_num_update])         # where steps count, in C (aot/steps.c)
+        self._multi_precision = bool(multi_precision)
+        self._names = dict(param_idx2name or {})
         self._counts: dict[Key, int] = {}
         self.set_lr_mult(lr_mult or {})
         self.set_wd_mult(wd_mult or {})
+
+    @property
+    def num_update(self) -> int:
+        """Number of the latest update, of whichever parameter has seen most."""
+        return self._latest[0]
+
+    @num_update.setter
+    def num_update(self, value: int) -> None:
+        self._latest[0] = int(checked("num_update", value, 0, "[0, inf)"))
+
+    @property
+    def begin_num_update(self) -> int:
+        """Steps made before the first."""
+        return self._begin_num_update
+
+    @property
+    def multi_precision(self) -> bool:
+        return self._multi_precision
+
+    @property
+    def param_idx2name(self) -> Mapping[int, str]:
+        """{index: name}."""
+        return MappingProxyType(self._names)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {key: value for key, value in vars(self).items() if key not in ("_lock", "_trainer")}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state, _lock=threading.RLock(), _trainer=None)
+
+    def __copy__(self) -> Self:
+        return copy.deepcopy(self)
+
+    def _draft(self) -> Self:
+        """Another with the same attributes, objects of the user's too, but apart in what a file of states sets."""
+        draft = object.__new__(type(self))
+        vars(draft).update(vars(self), _values=dict(self._values), _counts=dict(self._counts),
+                           _latest=array("q", self._latest))
+        return draft
 
     # --- learning rate
 
@@ -92,64 +139,59 @@ class Optimizer:
             raise ValueError("the learning rate is set by lr_scheduler: change or remove that instead")
         self._learning_rate = checked("learning_rate", lr, 0.01, RATE)
 
+    @property
+    def lr_scheduler(self) -> Schedule | None:
+        """``f(num_update) -> rate``, or None; may be set, for the next update on."""
+        return self._lr_scheduler
+
+    @lr_scheduler.setter
+    def lr_scheduler(self, schedule: Schedule | None) -> None:
+        if schedule is not None and not callable(schedule):
+            raise TypeError(f"lr_scheduler={schedule!r}: expected a function of the update number")
+        self._lr_scheduler = schedule
+
     def _rate(self, num_update: int) -> float:
-        if self.lr_scheduler is None:
+        if self._lr_scheduler is None:
             return self._learning_rate
-        return checked("learning_rate", self.lr_scheduler(num_update), 0.01, RATE)
+        return checked("learning_rate", self._lr_scheduler(num_update), 0.01, RATE)
 
     # --- multipliers
 
-    def set_lr_mult(self, lr_mult: Mapping[Key, float]) -> None:
-        """Multiply the learning rate of some parameters: ``{name, index or pattern: factor}``.
+    @property
+    def lr_mult(self) -> Mapping[Key, float]:
+        """The table that ``set_lr_mult`` set; read-only."""
+        return self._lr_mult.table
 
-        Replaces the previous table. Of several entries that fit a parameter its name wins, then its
-        index, then the first pattern (``"*.bias"``, as fnmatch reads it). No name is special.
+    @property
+    def wd_mult(self) -> Mapping[Key, float]:
+        """The table that ``set_wd_mult`` set; read-only."""
+        return self._wd_mult.table
+
+    def set_lr_mult(self, lr_mult: Mapping[Key, float]) -> None:
+        """Multiply the learning rate of some parameters: ``{name, index or pattern: factor}``; 0 freezes them.
+
+        Replaces the previous table. A key that is a parameter's name is that name and nothing else. Of several
+        entries that fit a parameter its name wins, then its index, then the first pattern (``"*.bias"``, as fnmatch
+        reads it).
         """
-        self.lr_mult = self._multipliers("lr_mult", lr_mult)
+        self._lr_mult = Multipliers("lr_mult", lr_mult, self._names)
+        self._version += 1
 
     def set_wd_mult(self, wd_mult: Mapping[Key, float]) -> None:
         """Multiply ``wd`` of some parameters; the table is that of ``set_lr_mult``."""
-        self.wd_mult = self._multipliers("wd_mult", wd_mult)
-
-    def _multipliers(self, what: str, table: Mapping[Key, float]) -> dict[Key, float]:
-        checked_table = {int(key) if isinstance(key, np.integer) else key:
-                         checked(f"{what}[{key!r}]", factor, 1.0, "[0, inf)") for key, factor in table.items()}
-        self._check_keys(what, checked_table)
+        self._wd_mult = Multipliers("wd_mult", wd_mult, self._names)
         self._version += 1
-        return checked_table
-
-    def _check_keys(self, what: str, table: Mapping[Key, float]) -> None:
-        """ValueError for an entry that fits no parameter, once their names are known."""
-        for key in table:
-            if not isinstance(key, (int, str)):
-                raise TypeError(f"{what}: {key!r} is neither a name or pattern nor an index")
-            if not self.param_idx2name or key in self.param_idx2name:
-                continue
-            names = self.param_idx2name.values()
-            if isinstance(key, int) or not any(fnmatch.fnmatchcase(name, key) for name in names):
-                raise ValueError(f"{what}: {key!r} fits no parameter{nearest(str(key), names)}")
 
     def _name_parameters(self, names: Sequence[str]) -> None:
         """Tell the optimizer the parameters it is for."""
         known = dict(enumerate(names))
-        if self.param_idx2name and self.param_idx2name != known:
-            raise ValueError(f"this optimizer belongs to the parameters {self.param_idx2name}, not {known}: "
-                             "make one for each Trainer")
-        before, self.param_idx2name = self.param_idx2name, known
-        try:
-            self._check_keys("lr_mult", self.lr_mult)
-            self._check_keys("wd_mult", self.wd_mult)
-        except ValueError:
-            self.param_idx2name = before
-            raise
-
-    def _multiplier(self, table: Mapping[Key, float], index: Key) -> float:
-        name = index if isinstance(index, str) else self.param_idx2name.get(index, "")
-        for key in (name, index):
-            if key in table:
-                return table[key]
-        fits = (factor for key, factor in table.items() if isinstance(key, str) and fnmatch.fnmatchcase(name, key))
-        return next(fits, 1.0)
+        if self._names and self._names != known:
+            raise ValueError(f"this optimizer belongs to the parameters {some(self._names.values())}, not "
+                             f"{some(names)}: make one for each Trainer")
+        tables = [Multipliers(each.what, each.table, known) for each in (self._lr_mult, self._wd_mult)]
+        self._lr_mult, self._wd_mult = tables
+        self._names = known
+        self._version += 1
 
     # --- what a custom optimizer overrides, and what it may call
 
@@ -169,15 +211,27 @@ class Optimizer:
         raise NotImplementedError(f"{type(self).__name__} does not override update")
 
     def _update_count(self, index: Key) -> None:
-        self._counts[index] = self._counts.get(index, self.begin_num_update) + 1
-        self.num_update = max(self.num_update, self._counts[index])
+        self._counts[index] = self._counts.get(index, self._begin_num_update) + 1
+        self._latest[0] = max(self._latest[0], self._counts[index])
 
     def _get_lr(self, index: Key) -> float:
         """Learning rate of a parameter in its present update, multiplier included."""
-        return self._rate(self._counts.get(index, self.num_update)) * self._multiplier(self.lr_mult, index)
+        return self._rate(self._counts.get(index, self.num_update)) * self._lr_mult.of(index)
 
     def _get_wd(self, index: Key) -> float:
-        return float(self.wd) * self._multiplier(self.wd_mult, index)
+        return float(self.wd) * self._wd_mult.of(index)
+
+
+def _based(schedule: Schedule, base_lr: float) -> Schedule:
+    """A schedule's copy with another base_lr. ValueError where it has none, or what its copy would lose."""
+    if not isinstance(schedule, LRScheduler):
+        raise ValueError("learning_rate beside an lr_scheduler that has no base_lr: give one of them")
+    own = vars(schedule).keys() - {field.name for field in fields(schedule)}
+    made = next(cls for cls in type(schedule).__mro__ if is_dataclass(cls) and "__dataclass_fields__" in vars(cls))
+    if own or type(schedule).__init__ is not made.__init__:
+        raise ValueError(f"learning_rate beside a {type(schedule).__name__}, which is made by an __init__ of its own: "
+                         "give it its base_lr there")
+    return replace(schedule, base_lr=base_lr)
 
 
 _registry: dict[str, type[Optimizer]] = {}
@@ -192,6 +246,9 @@ def add(cls: Class) -> Class:
     if known is not cls:
         if known.__module__.startswith("numoptim."):
             raise ValueError(f"{cls.__name__!r} is the name of a built-in optimizer")
+        if known.__module__ != cls.__module__:
+            warnings.warn(f"the optimizer {cls.__name__!r} of {cls.__module__} replaces that of {known.__module__}",
+                          stacklevel=3)
         _registry[cls.__name__.lower()] = cls
     return cls
 

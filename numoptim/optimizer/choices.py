@@ -1,11 +1,12 @@
 """The optimizers whose options choose between rules."""
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
 
 from numoptim.memory import Buffer
+from numoptim.native import Plan
 from numoptim.rule import Rule
 from numoptim.rules import dcasgd, ftrl, lbsgd, rmsprop, sgd, signum
 
@@ -74,8 +75,6 @@ class Ftrl(RuleOptimizer):
     warm_start: bool
 
     def _warm(self) -> bool:
-        if self.warm_start and self._rate(self.begin_num_update + 1) == 0:
-            raise ValueError("Ftrl: warm_start needs a learning_rate above 0")
         return bool(self.warm_start)
 
 
@@ -110,11 +109,20 @@ class LBSGD(RuleOptimizer):
     def _slot_names(self) -> tuple[str, ...]:
         return (*self.rule.slots, "sum") if self.batch_scale > 1 else self.rule.slots
 
-    def _drive(self, plan: Callable[..., Any], weight: Buffer, grad: Buffer, slots: Mapping[str, Buffer]) -> "Warmed":
+    def _plans(self, plan: Callable[..., Plan], weight: Buffer, grad: Buffer,
+               slots: Mapping[str, Buffer]) -> list[Plan]:
         if self.batch_scale == 1:
-            return Warmed(self, super()._drive(plan, weight, grad, slots))
-        total = slots["sum"]
-        return Warmed(self, plan(lbsgd.ACCUMULATE, [total, grad]), super()._drive(plan, weight, total, slots), total)
+            return super()._plans(plan, weight, grad, slots)
+        total, rule = slots["sum"], self.rule
+        return [plan(lbsgd.ACCUMULATE, [total, grad]),
+                plan(rule, [weight, total, *(slots[s] for s in rule.slots)],
+                     every=self.batch_scale, since=self.begin_num_update, clears=True)]
+
+    def _set(self, plans: Sequence[Plan], t: int, rate: float, rescale: float) -> None:
+        rate *= self._warmup(t - self.begin_num_update)
+        plans[0].set(t, rate, rescale)
+        for plan in plans[1:]:
+            plan.set(t, rate, 1 / self.batch_scale)
 
     def _warmup(self, calls: int) -> float:
         """What the learning rate is multiplied with; 'lars' has its ratio per parameter instead."""
@@ -124,33 +132,3 @@ class LBSGD(RuleOptimizer):
         if k >= whole:
             return float(self.batch_scale)
         return 1 + (self.batch_scale - 1) * self.strategies[self.warmup_strategy](k / whole)
-
-
-class Warmed:
-    """LBSGD's steps: a plan at the rate of the warm-up, or one that adds to a sum and one that applies it."""
-
-    def __init__(self, optimizer: LBSGD, first: Any, last: Any = None, total: Buffer = None) -> None:
-        self.optimizer, self.first, self.last, self.total = optimizer, first, last, total
-        self.set_gradient = first.set_gradient
-
-    def set(self, t: int, rate: float, rescale: float) -> None:
-        optimizer = self.optimizer
-        rate *= optimizer._warmup(t - optimizer.begin_num_update)
-        self.first.set(t, rate, rescale)
-        if self.last is not None:
-            self.last.set(t, rate, 1 / optimizer.batch_scale)
-
-    def run(self, t: int) -> None:
-        optimizer = self.optimizer
-        self.first.run(t)
-        if self.last is not None and (t - optimizer.begin_num_update) % optimizer.batch_scale == 0:
-            self.last.run(t)
-            self.total.fill(0)
-
-    def capture(self) -> None:
-        if self.last is not None:
-            raise RuntimeError("LBSGD with batch_scale > 1 cannot be captured: what a step does depends on its number")
-        self.first.capture()
-
-    def advance(self, t: int) -> None:
-        self.first.advance(t)

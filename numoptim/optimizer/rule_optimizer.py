@@ -1,19 +1,27 @@
 """RuleOptimizer: the face of rules, one or several between which an option chooses."""
+import copy
+import functools
 import inspect
 import math
+from array import array
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, ClassVar
+from types import MappingProxyType
+from typing import Any, ClassVar, Self
 
 import numpy as np
 
 from numoptim.arrays import Array
-from numoptim.hyperparameters import COMMON, Hyper, nearest
+from numoptim.hyperparameters import COMMON, Hyper, checked, nearest
+from numoptim.kernels import least_rate
 from numoptim.memory import Buffer, Memory
 from numoptim.memory import of as memory_of
 from numoptim.native import Plan
 from numoptim.rule import Rule
+from numoptim.sealed import Sealed
 
-from .base import HyperParameter, Key, Optimizer, add
+from .base import HyperParameter, Optimizer, add
+from .bound import Bound, step_all
+from .multipliers import Key
 
 Options = dict[str, tuple[Any, Callable[[Any], bool], str]]
 """Keyword: default, check, what the check accepts."""
@@ -35,19 +43,58 @@ class Option:
         optimizer._version += 1
 
 
-class State:
+class State(Sealed):
     """The slots of one parameter (or of a whole flat buffer), and how many updates it has seen.
 
     slots: {name: array like the weight, in its memory}. t: update number of the latest update. offset: the first
     element of its noise (noisy rules). rule: the rule the slots belong to.
     """
 
-    def __init__(self, rule: Rule, slots: dict[str, Buffer], t: int, offset: int = 0) -> None:
-        self.rule, self.slots, self.t, self.offset = rule, slots, t, offset
-        self.bound: Bound | None = None
+    def __init__(self, rule: Rule, slots: Mapping[str, Buffer], t: int, offset: int = 0) -> None:
+        self._rule, self._slots, self._offset = rule, dict(slots), offset
+        self._count = array("q", [t])              # where steps count, in C (aot/steps.c)
+        self._bound: Bound | None = None
+
+    @property
+    def rule(self) -> Rule:
+        return self._rule
+
+    @property
+    def slots(self) -> Mapping[str, Buffer]:
+        return MappingProxyType(self._slots)
+
+    @property
+    def offset(self) -> int:
+        return self._offset
+
+    @property
+    def t(self) -> int:
+        return self._count[0]
+
+    @t.setter
+    def t(self, value: int) -> None:
+        self._count[0] = int(checked("t", value, 0, "[0, inf)"))
 
     def __repr__(self) -> str:
         return f"<State of {self.rule.name}: {', '.join(self.slots) or 'no slots'}, t={self.t}>"
+
+    # A copy has slots of its own, in the same memory, and is bound to no weight.
+
+    def __copy__(self) -> Self:
+        return copy.deepcopy(self)
+
+    def __reduce__(self) -> Any:
+        memories = {name: memory_of(slot) for name, slot in self._slots.items()}
+        slots = {name: (memories[name], memories[name].host(slot)) for name, slot in self._slots.items()}
+        return _restored, (type(self), self._rule, slots, self.t, self._offset)
+
+
+def _restored(cls: type[State], rule: Rule, given: Mapping[str, tuple[Memory, Array]], t: int, offset: int) -> State:
+    slots = {}
+    for name, (memory, content) in given.items():
+        slots[name] = memory.zeros(content.size, content.dtype).reshape(content.shape)
+        memory.write(slots[name], content)
+    return cls(rule, slots, t, offset)
 
 
 class RuleOptimizer(Optimizer):
@@ -56,9 +103,11 @@ class RuleOptimizer(Optimizer):
     rules: ClassVar[tuple[Rule, ...]] = ()
     options: ClassVar[Options] = {}
     hyper: ClassVar[Hyper] = {}
+    _of_rule: ClassVar[bool] = False           # made by from_rule
 
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
+        cls._of_rule = vars(cls).get("_of_rule", False)
         fields: Hyper = {}
         for rule in cls.rules:
             fields.update(rule.fields)
@@ -111,10 +160,11 @@ class RuleOptimizer(Optimizer):
         if self._warm():
             for index, lo, hi in zip(indices, offsets, offsets[1:], strict=False):
                 own = [slots[s][lo:hi] for s in rule.slots]
-                memory.kernels.initialise(rule, weight[lo:hi], own, self._hyper_of(index))
-        state = State(rule, {name: slot.reshape(shape) for name, slot in slots.items()}, self.begin_num_update)
+                memory.kernels.initialise(rule, weight[lo:hi], own, self._hyper_of(index, weight.dtype))
+        offset = self._noise if rule.noisy else 0
+        state = State(rule, {name: slot.reshape(shape) for name, slot in slots.items()}, self._begin_num_update, offset)
         if rule.noisy:
-            state.offset, self._noise = self._noise, self._noise + weight.size
+            self._noise += weight.size
         return state
 
     def _slot_names(self) -> tuple[str, ...]:
@@ -124,10 +174,15 @@ class RuleOptimizer(Optimizer):
         """Whether slots begin at the rule's ``init``."""
         return self.rule.init is not None
 
-    def _hyper_of(self, index: Key) -> dict[str, float]:
-        """Every hyper-parameter of the rule, as it is for one parameter now."""
-        # A parameter at rest is initialised for the rate it would have with a multiplier of 1.
-        rate = self._rate(self.begin_num_update + 1) * (self._multiplier(self.lr_mult, index) or 1.0)
+    def _hyper_of(self, index: Key, dtype: "np.dtype[Any]") -> dict[str, float]:
+        """Every hyper-parameter of the rule, as it is for one parameter now. ValueError for a rate that ``init`` lacks.
+
+        A parameter at rest is initialised for the rate it would have with a multiplier of 1.
+        """
+        rate = self._rate(self._begin_num_update + 1) * (self._lr_mult.of(index) or 1.0)
+        if self.rule.needs_rate and rate < least_rate(dtype):
+            raise ValueError(f"{type(self).__name__}: a warm start needs a learning_rate of {least_rate(dtype):.1e} or "
+                             f"more for {dtype}; that of {index!r} is {rate}")
         return {**self._values, "learning_rate": rate, "wd": self._get_wd(index), "offset": 0}
 
     # --- update
@@ -140,21 +195,27 @@ class RuleOptimizer(Optimizer):
         Raises TypeError or ValueError before anything is written.
         """
         if not isinstance(index, (list, tuple)):
-            index, weight, grad, state = [index], [weight], [grad], [state]
+            with self._lock:
+                bound = self._bound(index, weight, grad, state)
+                bound.prepare()
+                bound.step()
+            return
         lengths = [len(x) for x in (index, weight, grad, state)]
         if len(set(lengths)) != 1:
             raise ValueError(f"index, weight, grad and state are lists of {lengths} elements; expected equal lengths")
-        steps = [self._bound(*each) for each in zip(index, weight, grad, state, strict=True)]
-        for bound in steps:
-            bound.prepare()
-        for bound in steps:
-            bound.step()
+        with self._lock:
+            bounds = [self._bound(*each) for each in zip(index, weight, grad, state, strict=True)]
+            _check_distinct(bounds)
+            for bound in bounds:
+                bound.prepare()
+            if bounds:
+                step_all(bounds)
 
-    def _bound(self, index: Key, weight: Any, grad: Any, state: State) -> "Bound":
+    def _bound(self, index: Key, weight: Any, grad: Any, state: State) -> Bound:
         """The state's binding to these very arrays: what is new is checked in full, the rest known by identity."""
         if not isinstance(state, State):
             raise TypeError(f"state of {index!r} is {type(state).__name__}; expected what create_state returned")
-        bound = state.bound
+        bound = state._bound
         if bound is None or not bound.is_of(self, index, weight):
             memory = memory_of(weight)
             weight = memory.checked(f"weight of {index!r}", weight)
@@ -164,8 +225,8 @@ class RuleOptimizer(Optimizer):
             bound.set_gradient(self._checked_gradient(bound.memory, index, grad, state, bound.weight))
         return bound
 
-    def _bind(self, memory: Memory, index: Key, weight: Buffer, grad: Any, state: State) -> "Bound":
-        self._check_state(state)
+    def _bind(self, memory: Memory, index: Key, weight: Buffer, grad: Any, state: State) -> Bound:
+        self._check_rule(state.rule, state.slots)
         buffers: dict[str, Buffer] = {"weight": weight}
         for name, slot in state.slots.items():
             what = f"slot {name!r} of {index!r}"
@@ -174,8 +235,7 @@ class RuleOptimizer(Optimizer):
             buffers[f"slot {name!r}"] = slot
         grad = self._checked_gradient(memory, index, grad, state, weight)
         bound = Bound(self, memory, weight, grad, state, [index], np.array([0, weight.size]), 1)
-        bound.refresh()
-        state.bound = bound
+        state._bound = bound
         return bound
 
     def _checked_gradient(self, memory: Memory, index: Key, grad: Any, state: State, weight: Buffer) -> Buffer:
@@ -184,93 +244,32 @@ class RuleOptimizer(Optimizer):
         _check_apart(memory, what, checked, {"weight": weight, **state.slots})
         return checked
 
-    def _check_state(self, state: State) -> None:
-        if state.rule is not self.rule or tuple(state.slots) != self._slot_names():
-            raise ValueError(f"the state belongs to {state.rule.name!r} with slots {tuple(state.slots)}; "
+    def _check_rule(self, rule: Rule, slots: Mapping[str, Buffer]) -> None:
+        """ValueError for slots that are not those of the rule that the options choose now."""
+        if rule is not self.rule or tuple(slots) != self._slot_names():
+            raise ValueError(f"the state belongs to {rule.name!r} with slots {tuple(slots)}; "
                              f"{type(self).__name__} now applies {self.rule.name!r} with slots {self._slot_names()}")
 
-    def _drive(self, plan: Callable[..., Plan], weight: Buffer, grad: Buffer, slots: Mapping[str, Buffer]) -> Any:
-        """What makes the steps on flat buffers: a Plan, or what has its ``set``, ``run`` and ``set_gradient``.
+    # --- what a step consists of
 
-        plan: makes one, ``plan(rule, [w, g, *slots])``.
-        """
-        return plan(self.rule, [weight, grad, *(slots[s] for s in self.rule.slots)])
+    def _plans(self, plan: Callable[..., Plan], weight: Buffer, grad: Buffer,
+               slots: Mapping[str, Buffer]) -> list[Plan]:
+        """Plans on flat buffers, in the order of a step; plan: makes one, ``plan(rule, [w, g, *slots], ...)``."""
+        return [plan(self.rule, [weight, grad, *(slots[s] for s in self.rule.slots)])]
+
+    def _set(self, plans: Sequence[Plan], t: int, rate: float, rescale: float) -> None:
+        """Set what the plans take in step t. rate: that of the schedule; rescale: the gradient's factor."""
+        plans[0].set(t, rate, rescale)
+
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        if self._of_rule:                      # its class may have no name that another process knows
+            return _remade, (self.rules[0],), self.__getstate__()
+        return super().__reduce_ex__(protocol)
 
 
-class Bound:
-    """An optimizer bound to flat buffers and their segments: makes steps on them."""
-
-    def __init__(self, optimizer: RuleOptimizer, memory: Memory, weight: Buffer, grad: Buffer, state: State,
-                 indices: Sequence[Key], offsets: Array, threads: int) -> None:
-        self.optimizer, self.memory, self.state = optimizer, memory, state
-        self.weight, self.grad = weight, grad
-        self.indices, self.offsets, self.threads = indices, offsets, threads
-        self._version = -1
-
-    def is_of(self, optimizer: RuleOptimizer, index: Key, weight: Any) -> bool:
-        return self.weight is weight and self.indices[0] == index and self.optimizer is optimizer
-
-    def set_gradient(self, grad: Buffer) -> None:
-        """Read another array from the next step on."""
-        self._plan.set_gradient(grad.reshape(-1))
-        self.grad = grad
-
-    def refresh(self) -> None:
-        """Make the plans, anew where hyper-parameters or multipliers changed."""
-        optimizer = self.optimizer
-        optimizer._check_state(self.state)
-        pairs = [(optimizer._multiplier(optimizer.lr_mult, i), optimizer._multiplier(optimizer.wd_mult, i))
-                 for i in self.indices]
-        distinct = {pair: k for k, pair in enumerate(dict.fromkeys(pairs))}
-        group = np.array([distinct[pair] for pair in pairs], np.int64)
-        values = {**optimizer._values, "offset": self.state.offset}
-
-        def plan(rule: Rule, buffers: Sequence[Buffer]) -> Plan:
-            made: Plan = self.memory.kernels.Plan(rule, buffers, self.offsets, group, list(distinct), values,
-                                                  self.threads)
-            return made
-
-        slots = {name: slot.reshape(-1) for name, slot in self.state.slots.items()}
-        self._plan = optimizer._drive(plan, self.weight.reshape(-1), self.grad.reshape(-1), slots)
-        self._version = optimizer._version
-
-    def prepare(self, batch_size: float = 1) -> None:
-        """All of the next update that can fail. The gradient is that of a sum over ``batch_size``."""
-        optimizer, t = self.optimizer, self.state.t + 1
-        if self._version != optimizer._version:
-            self.refresh()
-        rate = optimizer._learning_rate if optimizer.lr_scheduler is None else optimizer._rate(t)
-        self._plan.set(t, rate, optimizer._values["rescale_grad"] / batch_size)
-
-    def step(self) -> None:
-        """The update that ``prepare`` prepared."""
-        optimizer, state = self.optimizer, self.state
-        t = state.t + 1
-        self._plan.run(t)
-        state.t = t
-        if t > optimizer.num_update:
-            optimizer.num_update = t
-
-    def prepare_capture(self) -> None:
-        """All of ``capture`` that can fail before the driver is asked."""
-        if self._version != self.optimizer._version:
-            raise RuntimeError("hyper-parameters or multipliers have changed since the latest step: make one before "
-                               "the capture")
-
-    def capture(self) -> Any:
-        """Record a step in a CUDA graph, for any t, without making it; returns what it uses, which must stay alive."""
-        self._plan.capture()
-        return self._plan
-
-    def advance(self, captured: Any) -> None:
-        """Make the update that ``prepare`` prepared the one that the next replay of a captured step makes."""
-        if captured is not self._plan:
-            raise RuntimeError("hyper-parameters, multipliers or states have changed since the step was captured: "
-                               "capture it anew")
-        t = self.state.t + 1
-        self._plan.advance(t)
-        self.state.t = t
-        self.optimizer.num_update = max(self.optimizer.num_update, t)
+def _remade(rule: Rule) -> "RuleOptimizer":
+    cls = from_rule(rule)
+    return cls.__new__(cls)
 
 
 def _check_apart(memory: Memory, what: str, array: Buffer, others: Mapping[str, Buffer]) -> None:
@@ -279,11 +278,28 @@ def _check_apart(memory: Memory, what: str, array: Buffer, others: Mapping[str, 
             raise ValueError(f"{what} overlaps the {name} in memory")
 
 
+def _check_distinct(bounds: Sequence[Bound]) -> None:
+    """ValueError where a weight, gradient or slot occurs twice in a list, or memory of two devices."""
+    addresses = [address for bound in bounds for address in bound.addresses if address]
+    if len(set(addresses)) < len(addresses):
+        seen: set[int] = set()
+        for bound in bounds:
+            twice = seen.intersection(bound.addresses)
+            if twice:
+                raise ValueError(f"a weight, gradient or state of {bound.indices[0]!r} is in these lists twice")
+            seen.update(filter(None, bound.addresses))
+    places = {bound.memory.name for bound in bounds}
+    if len(places) > 1:
+        raise ValueError(f"the weights of one list are on {', '.join(sorted(places))}: update them apart")
+
+
+@functools.cache
 def from_rule(rule: Rule) -> type[RuleOptimizer]:
     """The class of an optimizer that is one rule."""
     name = rule.title or rule.name
     doc = rule.doc or f"The rule {rule.name!r}."
-    return type(name, (RuleOptimizer,), {"rules": (rule,), "__doc__": doc, "__module__": rule.update.__module__})
+    return type(name, (RuleOptimizer,), {"rules": (rule,), "__doc__": doc, "__module__": rule.update.__module__,
+                                         "_of_rule": True, "_sealed": True})
 
 
 def register(what: Any) -> Any:

@@ -203,7 +203,7 @@ def test_the_rules_are_those_of_the_package():
 @tool("gcc")
 @pytest.mark.parametrize("sanitizer", ["thread", "address,undefined"])
 def test_helpers_do_every_job_once(sanitizer, tmp_path):
-    program = tmp_path / "crew"
+    program = tmp_path / "callers"
     run("gcc", "-D_GNU_SOURCE", "-O1", "-g", "-pthread", "-Wall", "-Wextra", "-Werror", f"-fsanitize={sanitizer}",
-        "-fno-sanitize-recover=all", f"-I{PACKAGE / 'aot'}", Path(__file__).with_name("crew.c"), "-o", program)
+        "-fno-sanitize-recover=all", f"-I{PACKAGE / 'aot'}", Path(__file__).with_name("callers.c"), "-o", program)
     assert run(program) == "every job once\n"

@@ -58,9 +58,10 @@ def test_warm_start_of_a_flat_buffer_has_the_bits_of_its_arrays():
     assert same_bits(params.flat, np.concatenate([w.ravel() for w in weights.values()]))
 
 
-def test_warm_start_needs_a_rate():
-    with pytest.raises(ValueError, match="learning_rate above 0"):
-        Ftrl(learning_rate=0.0, warm_start=True).create_state(0, np.ones(3))
+@pytest.mark.parametrize("rate", [0.0, 1e-300])
+def test_warm_start_needs_a_rate(rate):
+    with pytest.raises(ValueError, match=r"warm start needs a learning_rate of 2\.5e-293 or more for float64"):
+        Ftrl(learning_rate=rate, warm_start=True).create_state(0, np.ones(3))
 
 
 def test_warm_start_of_a_parameter_at_rest():

@@ -7,7 +7,7 @@ typedef struct numoptim_plan {
 } numoptim_plan;
 typedef int32_t numoptim_entry(const numoptim_plan *plan, int64_t t);
 
-#include "extension.c"
+#include "crew.c"
 
 enum { JOBS = 40, CALLS = 2000, CALLERS = 3 };
 

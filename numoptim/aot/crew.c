@@ -1,5 +1,5 @@
 /*
- * What Python calls: an entry with its plan, or with many plans at once on several threads.
+ * The caller and its helpers: an entry called with many plans at once, on several threads.
  *
  * Addresses are integers, which cffi converts several times faster than pointers.
  */

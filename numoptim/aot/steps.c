@@ -1,0 +1,79 @@
+/*
+ * Steps, made whole: all kernels of a step, of one optimizer or of a list of them, and the counts of steps, in one call.
+ *
+ * Python may be interrupted (Ctrl-C, any signal's handler) between two calls, but never inside of one.
+ */
+#include <string.h>
+
+/* One of the things that a step does. The words are those of native.py and cuda/plan.py. */
+typedef struct pass {
+    int64_t kind, every, since;              /* done in steps t where t - since is a multiple of every */
+    union {
+        struct { intptr_t entry, plans; int64_t stride, jobs, threads; } host;
+        struct { intptr_t kernels, plan, hyper, stream; } device;
+        struct { intptr_t set, memory; int64_t bytes; intptr_t stream; } memory;
+    };
+} pass;
+
+enum { KERNEL, CLEAR, LAUNCH, CLEAR_DEVICE };
+
+typedef struct step_record {
+    const pass *passes;
+    int64_t count;
+    int64_t *t, *latest;                     /* number of the latest step of these slots, and of their optimizer */
+} step_record;
+
+/* Sets what a plan's kernel took for its gradient to 0, frozen segments apart; size: bytes of an element. */
+static void clear(const numoptim_plan *plan, size_t size)
+{
+    for (int64_t s = 0; s < plan->segments; s++) {
+        const int64_t end = plan->first + plan->count;
+        const int64_t first = plan->offsets[s] > plan->first ? plan->offsets[s] : plan->first;
+        const int64_t last = plan->offsets[s + 1] < end ? plan->offsets[s + 1] : end;
+        if (first < last && plan->which[s] >= 0)
+            memset((char *)plan->buffers[1] + (size_t)(first - plan->first) * size, 0, (size_t)(last - first) * size);
+    }
+}
+
+static int32_t make(const pass *p, int64_t t)
+{
+    switch (p->kind) {
+    case KERNEL:
+        return p->host.jobs == 1 ? call(p->host.entry, p->host.plans, t)
+                                 : run(p->host.entry, p->host.plans, p->host.stride, p->host.jobs, t, p->host.threads);
+    case CLEAR:
+        for (int64_t k = 0; k < p->host.jobs; k++)
+            clear((const numoptim_plan *)(p->host.plans + k * p->host.stride), (size_t)p->host.entry);
+        return 0;
+    case LAUNCH:
+        return numoptim_cuda_step((const numoptim_cuda_kernels *)p->device.kernels,
+                                  (const numoptim_cuda_plan *)p->device.plan, (const void *)p->device.hyper, t,
+                                  (void *)p->device.stream);
+    default: {
+        /* cuMemsetD8Async */
+        int (*set)(unsigned long long, unsigned char, size_t, void *) = (int (*)(unsigned long long, unsigned char,
+                                                                                size_t, void *))p->memory.set;
+        const int result = set((unsigned long long)p->memory.memory, 0, (size_t)p->memory.bytes,
+                               (void *)p->memory.stream);
+        return result == 0 ? 0 : -1000 - result;
+    }
+    }
+}
+
+/* Makes the next step of each record; returns 0, or the status of the first pass that failed. */
+static int32_t step(intptr_t records, int64_t count)
+{
+    const step_record *const *each = (const step_record *const *)records;
+    for (int64_t k = 0; k < count; k++) {
+        const int64_t t = *each[k]->t + 1;
+        for (const pass *p = each[k]->passes, *end = p + each[k]->count; p < end; p++) {
+            const int32_t status = (t - p->since) % p->every == 0 ? make(p, t) : 0;
+            if (status != 0)
+                return status;
+        }
+        *each[k]->t = t;
+        if (t > *each[k]->latest)
+            *each[k]->latest = t;
+    }
+    return 0;
+}

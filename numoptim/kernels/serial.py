@@ -1,0 +1,58 @@
+"""The extension's ``call`` and ``step`` (aot/steps.c) where none was compiled ahead of time: one thread."""
+import functools
+from types import SimpleNamespace
+from typing import Any
+
+from .compile import OPTIONS
+
+
+@functools.cache
+def functions() -> Any:
+    """``call(entry, plan, t)`` and ``step(records, count)``; numbers of passes, records and plans are those of C."""
+    from numba import njit, types
+
+    from . import intrinsics
+    at = intrinsics.at_address(types.CPointer(types.int64))
+    byte_at = intrinsics.at_address(types.CPointer(types.uint8))
+    called: Any = intrinsics.called
+
+    @njit(**OPTIONS)
+    def call(entry, plan, t):
+        return called(entry, plan, t)
+
+    @njit(**OPTIONS)
+    def clear(words, size):
+        first, last, offsets, which, gradient = words[0], words[0] + words[1], at(words[3]), at(words[4]), words[9]
+        for s in range(words[2]):
+            begin, end = max(offsets[s], first), min(offsets[s + 1], last)
+            if begin < end and which[s] >= 0:
+                data = byte_at(gradient + (begin - first) * size)
+                for i in range((end - begin) * size):
+                    data[i] = 0
+
+    @njit(**OPTIONS)
+    def make(p, t):
+        status = 0
+        for k in range(p[6]):
+            if p[0] == 0:
+                status = min(status, called(p[3], p[4] + k * p[5], t))
+            else:
+                clear(at(p[4] + k * p[5]), p[3])
+        return status
+
+    @njit(**OPTIONS)
+    def step(records, count):
+        for k in range(count):
+            record = at(at(records)[k])
+            number, latest = at(record[2]), at(record[3])
+            t = number[0] + 1
+            for j in range(record[1]):
+                p = at(record[0] + 64 * j)
+                status = make(p, t) if (t - p[2]) % p[1] == 0 else 0
+                if status != 0:
+                    return status
+            number[0] = t
+            latest[0] = max(latest[0], t)
+        return 0
+
+    return SimpleNamespace(call=call, step=step)

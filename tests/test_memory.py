@@ -1,0 +1,99 @@
+"""What is deleted is freed at once, without the garbage collector; loading takes little beside what is loaded."""
+import gc
+import tracemalloc
+import weakref
+
+import numpy as np
+import pytest
+from test_optimizer import bits, draw, each_case, make
+from test_whole_steps import Momentumful
+
+from numoptim import Parameters, Trainer, optimizer
+
+
+@pytest.fixture(autouse=True)
+def no_collector():
+    gc.disable()
+    yield
+    gc.enable()
+
+
+def gone_after(*references):
+    return [reference() is None for reference in references]
+
+
+@each_case
+def test_a_trainer_is_freed_when_it_is_deleted(name, keywords, tmp_path):
+    trainer = Trainer(Parameters(draw(0)), make(name, keywords))
+    trainer.step(1, grads=draw(1))
+    trainer.save_states(tmp_path / "states")
+    trainer.load_states(tmp_path / "states")
+    trainer.step(1)
+    trainer.optimizer.wd = 0.5
+    trainer.step(1)
+    driver = trainer._driver
+    references = [weakref.ref(x) for x in (trainer, trainer.params, trainer.params.flat.base, trainer.optimizer, driver,
+                                           driver.state, driver.bound, driver.bound.plans[0])]
+    references += [weakref.ref(slot.base) for slot in driver.state.slots.values()]
+    del trainer, driver
+    assert all(gone_after(*references))
+
+
+@each_case
+def test_a_state_is_freed_when_it_is_deleted(name, keywords):
+    opt, w = make(name, keywords), draw(0)["w"]
+    state = opt.create_state(0, w)
+    opt.update(0, w, draw(1)["w"], state)
+    references = [weakref.ref(state), weakref.ref(w), *(weakref.ref(slot.base) for slot in state.slots.values())]
+    del state, w
+    assert all(gone_after(*references))
+
+
+def test_a_trainer_of_an_optimizer_in_python():
+    trainer = Trainer(Parameters(draw(0)), Momentumful())
+    trainer.step(1, grads=draw(1))
+    references = [weakref.ref(x) for x in (trainer, trainer.params, trainer.optimizer, trainer._driver.state[0])]
+    del trainer
+    assert all(gone_after(*references))
+
+
+def test_trainers_in_turn_take_the_memory_of_one():
+    tracemalloc.start()
+    for _ in range(4):
+        trainer = Trainer(Parameters({"w": np.ones(1_000_000, np.float32)}), "adam")
+        trainer.step(1)
+        del trainer
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 6 * 4_000_000                     # weights given, and four buffers
+
+
+def test_loading_takes_half_of_what_training_does(tmp_path):
+    trainer = Trainer(Parameters({"w": np.ones(2_000_000, np.float32)}), "adam")
+    trainer.step(1, grads={"w": np.ones(2_000_000)})
+    trainer.save_states(tmp_path / "states")
+    before = {name: bits(slot) for name, slot in trainer._driver.state.slots.items()}
+    tracemalloc.start()
+    trainer.load_states(tmp_path / "states")
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    training = 4 * trainer.params.flat.nbytes
+    assert peak < 0.5 * training + 4_000_000          # the slots, and a piece of the file
+    assert {name: bits(slot) for name, slot in trainer._driver.state.slots.items()} == before
+
+
+def test_messages_about_many_parameters_fit_a_screen():
+    params = Parameters({f"layers.{k}.weight": np.zeros(1) for k in range(20_000)})
+    opt = optimizer.SGD()
+    Trainer(params, opt)
+    for call in (lambda: Trainer(Parameters({"other": np.zeros(1)}), opt),
+                 lambda: opt.set_lr_mult({"nothing like it": 2}),
+                 lambda: Trainer(params, "sgd").step(1, grads={}),
+                 lambda: Trainer(params, "sgd").step(1, grads={"?": 0})):
+        with pytest.raises(ValueError) as refused:
+            call()
+        assert len(str(refused.value)) < 1_000
+    mixed = {name: np.zeros(1, np.float32 if name.endswith("7.weight") else np.float64) for name in params}
+    with pytest.raises(TypeError, match=r"different dtypes") as refused:
+        Parameters(mixed)
+    assert len(str(refused.value)) < 1_000
