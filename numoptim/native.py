@@ -1,7 +1,6 @@
 """Kernels by address, ahead of time or compiled in process, and the plan that calls one on flat buffers."""
 import functools
 import math
-import os
 import warnings
 from array import array
 from collections.abc import Mapping, Sequence
@@ -13,6 +12,7 @@ import numpy as np
 from . import kernels
 from .aot import PACKAGE, digest
 from .arrays import Array
+from .processors import processors as processors  # how many threads are of use, for those who ask here
 from .rule import Rule
 from .rules import RULES
 
@@ -22,11 +22,6 @@ PIECES_PER_THREAD = 4          # from there on, so that a thread that loses its 
 FIXED = 8                      # words of a plan before its buffers
 KERNEL, CLEAR = 0, 1           # kinds of passes (aot/steps.c)
 SET_LATER = ("learning_rate", "rescale_grad")      # hyper-parameters that Plan.set sets
-
-
-def processors() -> int:
-    """How many this process may run on."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 @functools.cache
@@ -132,7 +127,8 @@ class Plan:
         self._wd = float(self.hyper["wd"].max(initial=0.0))
         self._rates = self.hyper["learning_rate"] if "learning_rate" in rule.fields else np.zeros_like(self._lr_mult)
         self._rate, self._rescale = np.nan, np.nan
-        self._threads, self._when, self._clears = threads, (every, since), clears
+        self._threads = min(threads, processors())  # more would only take turns
+        self._when, self._clears = (every, since), clears
         self._check = self._checking(len(buffers), buffers[0].dtype)
         self.call, self.step = extension().call, extension().step
         self._bind(buffers, np.ascontiguousarray(offsets), np.ascontiguousarray(which))

@@ -16,7 +16,8 @@ def passes(records, count):
 
 @pytest.fixture
 def split(monkeypatch):
-    """Make trainers split buffers of any size among threads; a list of (pieces, threads) of every kernel that was."""
+    """Make trainers split buffers of any size among threads, as many as on a machine of eight processors; a list of
+    (pieces, threads) of every kernel that was."""
     calls, step = [], native.extension().step
 
     def spy(records, count):
@@ -25,5 +26,6 @@ def split(monkeypatch):
         return step(records, count)
 
     monkeypatch.setattr(native, "SERIAL_BELOW", 2)
+    monkeypatch.setattr(native, "processors", lambda: 8)
     monkeypatch.setattr(native.extension(), "step", spy)
     return calls

@@ -105,14 +105,24 @@ def test_several_threads_step_different_trainers_at_once(split):
     assert len(split) > 12
 
 
-def test_threads_are_counted_by_what_the_process_may_use():
-    assert Trainer(Parameters({"w": np.zeros(1)}), "sgd").threads == native.processors() == len(os.sched_getaffinity(0))
+def test_threads_are_those_asked_for_or_all_processors(monkeypatch):
+    monkeypatch.setattr(native, "processors", lambda: 3)
+    assert Trainer(Parameters({"w": np.zeros(1)}), "sgd").threads == 3
+    assert Trainer(Parameters({"w": np.zeros(1)}), "sgd", threads=10**9).threads == 10**9
+
+
+@pytest.mark.parametrize("asked", [None, 3, 10**9])
+def test_no_more_work_than_there_are_processors(split, monkeypatch, asked):
+    monkeypatch.setattr(native, "processors", lambda: 2)
+    assert bits(trained("adam", asked).params.flat) == bits(trained("adam", 1).params.flat)
+    assert {threads for _, threads in split} == {2}
 
 
 SCRIPT = """
 import os, sys, threading
 import numpy as np
-from numoptim import Parameters, Trainer
+from numoptim import Parameters, Trainer, native
+real, native.processors = native.processors, lambda: 4         # threads that a test wants are started on any machine
 
 def steps(count, n=3):
     params = Parameters({"a": np.linspace(-1, 1, 150_000, dtype=np.float32), "b": np.ones(7, np.float32)})
@@ -136,6 +146,20 @@ assert helpers() == 2
 steps(3), steps(2)
 assert helpers() == 2 and threading.active_count() == 1         # they stay, and are used again
 assert (one.params.flat.view(np.uint32) == three.params.flat.view(np.uint32)).all()
+"""
+
+MOST = SCRIPT + """
+# However many are asked for: no more than processors, which the process may be kept from.
+native.processors = real
+steps(10**9)
+assert helpers() == native.processors() - 1
+"""
+
+FEWER = SCRIPT + """
+native.processors = real
+os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+steps(10**9), steps(None)
+assert native.processors() == 1 and helpers() == 0
 """
 
 FORK = SCRIPT + """
@@ -219,7 +243,8 @@ assert params.flat.tobytes() == expected
 """
 
 
-SCRIPTS = {"threads of a process": ONE, "fork": FORK, "fork while busy": WHILE_BUSY, "signals": SIGNALS, "sleep": SLEEP}
+SCRIPTS = {"threads of a process": ONE, "no more than processors": MOST, "one processor": FEWER, "fork": FORK, "fork while busy": WHILE_BUSY, "signals": SIGNALS,
+           "sleep": SLEEP}
 
 
 @pytest.mark.skipif(not native.extension().rules, reason="without a C compiler every step has threads of its own")
