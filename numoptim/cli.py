@@ -10,25 +10,29 @@ import subprocess
 import sys
 import textwrap
 from collections.abc import Iterable, Sequence
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
+from types import ModuleType
 
 from . import __version__, native
-from .aot import PACKAGE
+from .aot import LIBRARY, PACKAGE
 from .hyperparameters import COMMON, Hyper, checked, nearest
 from .optimizer import RuleOptimizer, find
 from .rule import Rule
 from .rules import RULES
 
 WIDTH = 80
-LIBRARY = PACKAGE / "lib/libnumoptim.so"
 DEMO_NEEDS = ("matplotlib", "rich", "sklearn")
-X86_64_LEVELS = {                              # beyond the previous level, in LLVM's words
-    "v2": {"cx16", "popcnt", "sse4.2", "ssse3"},
-    "v3": {"avx2", "bmi", "bmi2", "f16c", "fma", "lzcnt", "movbe"},
+CPUINFO = Path("/proc/cpuinfo")
+X86_64_LEVELS = {                              # beyond the previous level, in Linux' words
+    "v2": {"cx16", "popcnt", "sse4_2", "ssse3"},
+    "v3": {"abm", "avx2", "bmi1", "bmi2", "f16c", "fma", "movbe"},
     "v4": {"avx512bw", "avx512cd", "avx512dq", "avx512f", "avx512vl"},
 }
+TAKEN = frozenset(                             # C's headers, the C library's parts, and this library
+    "assert complex ctype errno fenv float inttypes iso646 limits locale math setjmp signal stdalign stdarg stdatomic "
+    "stdbool stdckdint stdbit stddef stdint stdio stdlib stdnoreturn string tgmath threads time uchar wchar wctype "
+    "c dl gcc gcc_s m pthread rt util numoptim numoptim_cuda".split())
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -172,12 +176,35 @@ def _columns(rows: Sequence[tuple[str, ...]]) -> list[str]:
 def info(options: argparse.Namespace) -> int:
     python = f"{platform.python_version()} on {platform.system()} {platform.machine()}"
     rows = [("numoptim", __version__), ("Python", python)]
-    rows += [(name, version(name)) for name in ("numba", "llvmlite", "numpy", "cffi")]
+    rows += [(name, _version(name)) for name in ("numba", "llvmlite", "numpy", "cffi")]
     rows += [("CPU", _cpu()), ("processors", f"{native.processors()} usable"), ("kernels", native.source()),
              ("C library", str(LIBRARY) if LIBRARY.exists() else "none: no C compiler when numoptim was installed"),
              ("threads", f"one below {native.SERIAL_BELOW:,} elements")]
     print("\n".join(_columns(rows)))
     return 0
+
+
+def _version(package: str) -> str:
+    """Of an installed package, without importing it."""
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "not installed"
+
+
+def _cpu() -> str:
+    """The processor's name, and the x86-64 level it reaches; both as Linux says, elsewhere as Python does."""
+    lines = CPUINFO.read_text().splitlines() if CPUINFO.exists() else []
+    known = {key.strip(): value.strip() for key, _, value in (line.partition(":") for line in lines)}
+    name = known.get("model name") or platform.processor() or "unknown"
+    level, features = platform.machine(), set(known.get("flags", "").split())
+    if level == "x86_64" and features:
+        level = "x86-64"
+        for higher, needed in X86_64_LEVELS.items():
+            if not needed <= features:
+                break
+            level = f"x86-64-{higher}"
+    return f"{name}, {level}"
 
 
 # --- the C library
@@ -199,9 +226,12 @@ def build(options: argparse.Namespace) -> int:
     name = options.file.stem
     if not re.fullmatch("[A-Za-z][A-Za-z0-9_]*", name):
         return _fail(f"{options.file}: its name begins those of C functions and can only have letters, digits and _", 2)
+    if name in TAKEN:
+        return _fail(f"{options.file}: {name}.h and lib{name}.so would hide others of these names: rename the file", 2)
     try:
-        known = [rule for rule in _run(options.file, name).values() if isinstance(rule, Rule)]
-        own = {rule.name: rule for rule in known if rule.update.__module__ == name}
+        module = _run(options.file, f"_numoptim_build_{name}")
+        known = [rule for rule in vars(module).values() if isinstance(rule, Rule)]
+        own = {rule.name: rule for rule in known if rule.update.__module__ == module.__name__}
         if not own:
             return _fail(f"{options.file} defines no numoptim.Rule", 1)
         library(list(own.values()), options.out, options.out, name, __version__, Toolchain())
@@ -211,8 +241,8 @@ def build(options: argparse.Namespace) -> int:
     return 0
 
 
-def _run(file: Path, name: str) -> dict[str, Any]:
-    """What a Python file defines. ValueError for whatever it raises."""
+def _run(file: Path, name: str) -> ModuleType:
+    """A Python file, run as a module of this name, which no import may have. ValueError for whatever it raises."""
     spec = importlib.util.spec_from_file_location(name, file)
     if spec is None or spec.loader is None or not file.exists():
         raise ValueError("expected a Python file")
@@ -222,20 +252,7 @@ def _run(file: Path, name: str) -> dict[str, Any]:
         spec.loader.exec_module(module)
     except Exception as error:
         raise ValueError(f"{type(error).__name__}: {error}") from error
-    return vars(module)
-
-
-def _cpu() -> str:
-    """LLVM's name of the processor, and the x86-64 level it reaches."""
-    from llvmlite import binding
-    features = {name for name, present in binding.get_host_cpu_features().items() if present}
-    level = "x86-64" if platform.machine().lower() in ("x86_64", "amd64") else platform.machine()
-    if level == "x86-64":
-        for name, needed in X86_64_LEVELS.items():
-            if not needed <= features:
-                break
-            level = f"x86-64-{name}"
-    return f"{binding.get_host_cpu_name()}, {level}"
+    return module
 
 
 # --- bench

@@ -1,4 +1,5 @@
 """`numoptim build`: a library of a user's own rules, and what it refuses."""
+import os
 import re
 import sys
 
@@ -6,11 +7,14 @@ import cffi
 import numpy as np
 import pytest
 from library import LIB, NULL
-from test_abi import STRICT, run, tool
+from test_abi import STRICT
+from tools import needs, run
 
 from numoptim import Parameters, Trainer, cli, optimizer
 from numoptim.aot import header
+from numoptim.aot.build import Toolchain
 
+pytestmark = needs("cc")
 RULE = '''
 """Lion, and its accumulated sum."""
 import math
@@ -51,7 +55,7 @@ def mine(tmp_path_factory):
     """The module with the rules, cffi and the library made from them."""
     folder = tmp_path_factory.mktemp("mine")
     assert build(folder, RULE) == 0
-    module = sys.modules["my_rule"]
+    module = sys.modules["_numoptim_build_my_rule"]
     ffi = cffi.FFI()
     ffi.cdef(header.named(header.declarations([module.LION, module.PLAIN]), "my_rule"))
     return module, ffi, ffi.dlopen(str(folder / "dist" / "libmy_rule.so")), folder / "dist"
@@ -85,7 +89,7 @@ def test_only_rules_of_the_file_and_beside_numoptim(mine):
     lib.my_rule_set_isa(best)
 
 
-@tool("gcc")
+@needs("gcc")
 def test_its_header_and_static_library(mine, tmp_path):
     *_, dist = mine
     (tmp_path / "main.c").write_text('''
@@ -136,18 +140,67 @@ def test_files_that_are_none(tmp_path, capsys):
     assert "expected a Python file" in capsys.readouterr().err
 
 
-def test_without_a_compiler(tmp_path, capsys, monkeypatch):
-    monkeypatch.setenv("CC", str(tmp_path / "no-such-cc"))
+NAMESAKE = """
+import sys
+import numpy as np, numba, os
+from numoptim import Rule
+
+assert np.float32(1) and numba.njit and os.getpid()
+
+def plain(w, g, h):
+    return w - h.rate * g
+
+PLAIN = Rule(name="plain", update=plain, hyper={"rate": (0.5, "(0, 1]")})
+"""
+
+
+def test_a_file_may_have_the_name_of_a_module(tmp_path):
+    """It hides none, neither one that is imported already nor one that is imported while the library is made."""
+    folder = tmp_path / "my rules"
+    folder.mkdir()
+    (folder / "numba.py").write_text(NAMESAKE)
+    script = "import sys; from numoptim.cli import main; sys.exit(main(sys.argv[1:]))"
+    run(sys.executable, "-P", "-c", script, "build", "numba.py", "-o", "my dist", cwd=folder)
+    ffi = cffi.FFI()
+    ffi.cdef("int64_t numba_rule_count(void);")
+    assert ffi.dlopen(str(folder / "my dist/libnumba.so")).numba_rule_count() == 1
+
+
+@pytest.mark.parametrize("name", ["numpy", "numba", "cffi", "os"])
+def test_it_replaces_no_module(tmp_path, name):
+    before = sys.modules[name]
+    (tmp_path / f"{name}.py").write_text(NAMESAKE + "raise RuntimeError('after all')")
+    assert cli.main(["build", str(tmp_path / f"{name}.py")]) == 1
+    assert sys.modules[name] is before
+
+
+@pytest.mark.parametrize("name", ["numoptim", "numoptim_cuda", "math", "stdio", "m", "pthread"])
+def test_a_library_hides_no_other(tmp_path, capsys, name):
+    before = sys.modules.get(name)
+    assert build(tmp_path, RULE, name) == 2
+    assert f"{name}.h and lib{name}.so would hide others of these names: rename the file" in capsys.readouterr().err
+    assert not (tmp_path / "dist").exists() and sys.modules.get(name) is before
+
+
+@needs("readelf")
+def test_its_name_has_no_version(mine):
+    *_, dist = mine
+    assert sorted(file.name for file in dist.iterdir()) == ["libmy_rule.a", "libmy_rule.so", "my_rule.h"]
+    assert re.search(r"SONAME.*\[libmy_rule\.so\]", run("readelf", "-d", dist / "libmy_rule.so"))
+
+
+@pytest.mark.parametrize("cc", ["no-such-cc", "", "false"])
+def test_a_compiler_that_does_not_run_is_none(tmp_path, capsys, monkeypatch, cc):
+    monkeypatch.setenv("CC", cc)
     assert build(tmp_path, RULE) == 1
-    assert "no C compiler" in capsys.readouterr().err
+    assert f"no C compiler {cc!r}" in capsys.readouterr().err
 
 
-def test_config_prints_flags_that_compile(tmp_path, capsys):
-    assert cli.main(["config", "--cflags", "--libs"]) == 0
-    flags = capsys.readouterr().out.split()
-    (tmp_path / "main.c").write_text("""#include "numoptim.h"
-int main(void) { return numoptim_version() != NUMOPTIM_VERSION; }
-""")
-    run("gcc", tmp_path / "main.c", *flags, "-o", tmp_path / "main")
-    run(tmp_path / "main")
-    assert cli.main(["config"]) == 2
+def test_a_compiler_in_a_folder_with_a_space(tmp_path, monkeypatch):
+    compiler = tmp_path / "my tools" / "my cc"
+    compiler.parent.mkdir()
+    compiler.write_text('#!/bin/sh\necho "$@" >>"${0%/*}/calls"\nexec cc "$@"\n')
+    compiler.chmod(0o755)
+    monkeypatch.setenv("CC", f"'{compiler}' -DONE='a b'")
+    Toolchain().compile("-E", "-xc", os.devnull, cwd=tmp_path)
+    assert (compiler.parent / "calls").read_text().splitlines()[-1] == f"-DONE=a b -E -xc {os.devnull}"

@@ -4,8 +4,16 @@ import ctypes
 import pytest
 from cuda_calls import PTX, Cuda
 from fake_driver import FakeDriver
+from tools import runs
 
 from numoptim.cuda import launch, ptx
+
+
+@pytest.fixture(autouse=True, scope="session")
+def compiler():
+    """The fake driver and translated PTX are C."""
+    if not runs("gcc"):
+        pytest.skip("does not run here: gcc")
 
 
 @pytest.fixture
