@@ -2,7 +2,7 @@
  * The library's Adam against a hand-written C function with the same signature, checks, preparation and arithmetic.
  *
  *     make capi && gcc -O3 -march=native -ffp-contract=off -fno-math-errno bench/capi.c \
- *         -Ibuild/include build/lib/libnumoptim.a -lm -o build/capi && build/capi
+ *         -Ibuild/capi/include build/capi/lib/libnumoptim.a -lm -o build/bench && build/bench
  *
  * The two take turns; for each size: nanoseconds of a call of each (medians), and the median of the ratios hand-written /
  * library with its quartiles: above 1 the library is faster; with --json one object a line. After the last round both must

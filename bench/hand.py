@@ -28,7 +28,7 @@ from common import Row, Timed, absent, compared, measure, run
 from numba import njit
 from roofline import buffers, copies
 
-from numoptim.aot import PACKAGE, digest
+from numoptim.aot import LIBRARY, digest
 from numoptim.hyperparameters import COMMON
 from numoptim.kernels.text import hyper_dtype
 from numoptim.rule import Rule
@@ -52,7 +52,7 @@ def compiled(compiler: str, folder: str) -> Library:
 
 def numoptim() -> Library:
     """The C library. OSError where it is missing or was built from other sources."""
-    library = ctypes.CDLL(str(PACKAGE / "lib/libnumoptim.so"))
+    library = ctypes.CDLL(str(LIBRARY))
     library.numoptim_sources.restype = ctypes.c_char_p
     if library.numoptim_sources().decode() != digest():
         raise OSError("libnumoptim.so was built from other sources: install numoptim anew")

@@ -26,7 +26,7 @@ from roofline import buffers, plan
 
 import numoptim
 from numoptim import lr_scheduler, optimizer
-from numoptim.aot import PACKAGE, header
+from numoptim.aot import LIBRARY, PACKAGE, header
 from numoptim.rules import RULES
 
 ADAM = next(rule for rule in RULES if rule.name == "adam")
@@ -73,7 +73,7 @@ def foreign(n: int, arrays: list[np.ndarray], hyper: np.void) -> dict[str, Timed
     record = np.array([hyper])
     ffi = cffi.FFI()
     ffi.cdef(header.declarations([ADAM]))
-    opened = ffi.dlopen(str(PACKAGE / "lib/libnumoptim.so"))
+    opened = ffi.dlopen(str(LIBRARY))
     pointers = [ffi.cast("float *", array.ctypes.data) for array in arrays]
     h = ffi.cast("numoptim_adam *", record.ctypes.data)
     step = shared.numoptim_adam_f32

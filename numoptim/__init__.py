@@ -1,4 +1,6 @@
 """Gradient-descent optimizers as compiled kernels over flat buffers."""
+__version__ = "0.1.0"                          # first: modules below take it from here
+
 from . import lr_scheduler, optimizer
 from .kernels import hyper, kernel
 from .optimizer import Optimizer
@@ -6,5 +8,4 @@ from .parameters import Parameters
 from .rule import Rule
 from .trainer import Trainer
 
-__version__ = "0.1.0"
 __all__ = ["Optimizer", "Parameters", "Rule", "Trainer", "hyper", "kernel", "lr_scheduler", "optimizer"]

@@ -2,12 +2,25 @@
 
     python -m numoptim.aot OUT [--target aarch64]
 
-``digest`` is here so that importing it costs nothing: whoever loads a library compares it.
+What is here costs nothing to import, for whoever loads a library: where it is, and the ``digest`` to compare.
 """
 import hashlib
 from pathlib import Path
 
+from numoptim import __version__
+
 PACKAGE = Path(__file__).parents[1]
+
+
+def soname(name: str) -> str:
+    """File name of a library of this package, and what programs linked to it look for: it ends in MAJOR.MINOR.
+
+    Within these, the header promises, programs go on to work. The name without them is for compilers alone.
+    """
+    return f"lib{name}.so.{'.'.join(__version__.split('.')[:2])}"
+
+
+LIBRARY = PACKAGE / "lib" / soname("numoptim")
 
 
 def digest(*more: str) -> str:

@@ -2,6 +2,7 @@
 import contextlib
 import os
 import platform
+import shlex
 import shutil
 import subprocess
 import sys
@@ -16,7 +17,7 @@ from pathlib import Path
 
 from numoptim.rule import Rule
 
-from . import digest, header
+from . import digest, header, soname
 
 HERE = Path(__file__).parent
 CUDA = HERE.parent / "cuda"
@@ -31,6 +32,14 @@ class Unavailable(RuntimeError):
     """This machine has no compiler, or is of a kind that libraries are not built for."""
 
 
+def runs(*command: str) -> bool:
+    """Whether a program is there and works: a name in PATH may be a proxy of nothing."""
+    try:
+        return subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True).returncode == 0
+    except OSError:
+        return False
+
+
 class Toolchain:
     """A C compiler for Linux on ``machine``, and its binutils."""
 
@@ -40,9 +49,9 @@ class Toolchain:
         if sys.platform != "linux" or self.machine not in ir.LEVELS:
             raise Unavailable(f"no ahead-of-time build for {sys.platform} on {self.machine}")
         native = self.machine == platform.machine()
-        self.cc = (os.environ.get("CC", "cc") if native else f"{self.machine}-linux-gnu-gcc").split()
-        if shutil.which(self.cc[0]) is None:
-            raise Unavailable(f"no C compiler {self.cc[0]!r}")
+        self.cc = shlex.split(os.environ.get("CC", "cc")) if native else [f"{self.machine}-linux-gnu-gcc"]
+        if not self.cc or not runs(*self.cc, "--version"):
+            raise Unavailable(f"no C compiler {' '.join(self.cc)!r}")
         self.levels = len(ir.LEVELS[self.machine])
 
     def compile(self, *arguments: str, cwd: Path) -> None:
@@ -59,10 +68,11 @@ class Toolchain:
         return done.stdout
 
 
-def library(rules: Sequence[Rule], lib: Path, include: Path, name: str, version: str, tools: Toolchain) -> None:
+def library(rules: Sequence[Rule], lib: Path, include: Path, name: str, version: str, tools: Toolchain,
+            file: str = "") -> None:
     """Write ``lib``/lib<name>.so and .a and ``include``/<name>.h; their functions are called ``<name>_...``.
 
-    Raises ValueError for a rule that cannot be compiled, or not without a runtime.
+    file: see ``link``. Raises ValueError for a rule that cannot be compiled, or not without a runtime.
     """
     text = header.named(header.header(rules, version), name)
     with tempfile.TemporaryDirectory() as temporary:
@@ -72,21 +82,31 @@ def library(rules: Sequence[Rule], lib: Path, include: Path, name: str, version:
         source = header.dispatcher(rules, tools.levels, "numoptim", digest())
         (work / "dispatch.c").write_text(header.named(source, name))
         tools.compile("-Os", "-fPIC", "-fno-asynchronous-unwind-tables", "-c", "dispatch.c", cwd=work)
-        link([*files, "dispatch.o"], name, lib, work, tools, "-nostartfiles")
+        link([*files, "dispatch.o"], name, lib, work, tools, "-nostartfiles", file=file)
         replace(work / f"{name}.h", include / f"{name}.h")
 
 
-def link(objects: Sequence[str], name: str, lib: Path, work: Path, tools: Toolchain, *options: str) -> None:
-    """Write ``lib``/lib<name>.so and .a of object files in ``work``; they export what begins with <name>_."""
+def link(objects: Sequence[str], name: str, lib: Path, work: Path, tools: Toolchain, *options: str,
+         file: str = "") -> None:
+    """Write ``lib``/lib<name>.so and .a of object files in ``work``; they export what begins with <name>_.
+
+    file: another name for the .so, that programs look for: lib<name>.so is then a line of text that sends linkers
+    there, as a link would, which wheels cannot hold.
+    """
+    shared = f"lib{name}.so"
+    file = file or shared
     (work / "exports").write_text(f"{{ global: {name}_*; local: *; }};\n")
     # Nothing below depends on names of files or on time, so that two builds are equal byte by byte.
-    tools.compile("-shared", "-s", "-o", "shared", *objects, f"-Wl,-soname,lib{name}.so",
+    tools.compile("-shared", "-s", "-o", "shared", *objects, f"-Wl,-soname,{file}",
                   "-Wl,--version-script=exports", "-Wl,-Bsymbolic", "-Wl,--no-undefined", "-Wl,-z,noexecstack",
                   "-Wl,-z,noseparate-code", "-Wl,--build-id=none", *options, cwd=work)
     tools.binutil("ld", "-r", "-o", f"{name}.o", *objects, cwd=work)
     tools.binutil("objcopy", "--wildcard", f"--keep-global-symbol={name}_*", "--strip-unneeded", f"{name}.o", cwd=work)
     tools.binutil("ar", "rcsD", "static", f"{name}.o", cwd=work)
-    replace(work / "shared", lib / f"lib{name}.so")
+    replace(work / "shared", lib / file)
+    if file != shared:
+        (work / "script").write_text(f"INPUT({file})\n")
+        replace(work / "script", lib / shared)
     replace(work / "static", lib / f"lib{name}.a")
 
 
@@ -114,7 +134,7 @@ def replace(made: Path, wanted: Path) -> None:
     wanted.parent.mkdir(parents=True, exist_ok=True)
     beside = wanted.with_name(f".{wanted.name}.{os.getpid()}")
     shutil.copyfile(made, beside)
-    if wanted.suffix == ".so":
+    if ".so" in wanted.suffixes:
         beside.chmod(0o755)
     beside.replace(wanted)
 
@@ -153,7 +173,8 @@ def extension(out: Path, tools: Toolchain) -> None:
         with contextlib.redirect_stdout(None):
             builder.emit_c_code(str(work / "_native.c"))
         static, headers = (out / "lib/libnumoptim.a").resolve(), (out / "include").resolve()
-        tools.compile("-O2", "-fPIC", "-fvisibility=hidden", "-pthread", "-shared", "-s", "_native.c",
+        tools.compile("-O2", "-fPIC", "-fvisibility=hidden", "-pthread", "-shared", "-s",
+                      "-Werror=implicit-function-declaration", "-include", str(HERE / "glibc.h"), "_native.c",
                       str(CUDA / "launcher.c"), str(static), f"-I{include}", f"-I{headers}", f"-I{CUDA}", "-o", "made",
                       "-Wl,--exclude-libs,ALL", "-Wl,-Bsymbolic", "-Wl,--build-id=none", "-ldl", cwd=work)
         replace(work / "made", out / "_native.abi3.so")
@@ -162,18 +183,17 @@ def extension(out: Path, tools: Toolchain) -> None:
 def build(out: Path, version: str, python: bool = False, machine: str = "") -> bool:
     """Write everything to ``out``; ``python``: the extension too. Returns whether this machine could.
 
-    What cannot be built here is said on standard error, and an older build of it removed.
+    What cannot be built here is said on standard error.
     """
     from numoptim.rules import RULES
     start = time.perf_counter()
     try:
         tools = Toolchain(machine)
-        library(RULES, out / "lib", out / "include", "numoptim", version, tools)
+        library(RULES, out / "lib", out / "include", "numoptim", version, tools, soname("numoptim"))
         packages(out, version)
         if python:
             extension(out, tools)
     except Unavailable as reason:
-        (out / "_native.abi3.so").unlink(missing_ok=True)
         print(f"numoptim: {reason}; Python will compile kernels in process", file=sys.stderr)
         return False
     print(f"numoptim: built {out}/lib in {time.perf_counter() - start:.0f} s", file=sys.stderr)

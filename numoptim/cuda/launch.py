@@ -7,14 +7,14 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from numoptim.aot import PACKAGE, digest
+from numoptim.aot import PACKAGE, digest, soname
 from numoptim.rule import Rule
 from numoptim.rules import RULES
 
 from . import ARCHITECTURES, ptx
 from .driver import Context
 
-LIBRARY = PACKAGE / "lib" / "libnumoptim_cuda.so"
+LIBRARY = PACKAGE / "lib" / soname("numoptim_cuda")
 
 
 class Launcher(NamedTuple):

@@ -8,7 +8,7 @@ from multiprocessing import get_context
 from pathlib import Path
 
 from numoptim.aot import build as aot
-from numoptim.aot import digest
+from numoptim.aot import digest, soname
 from numoptim.aot.build import Toolchain
 from numoptim.aot.header import TYPES, named
 from numoptim.kernels.compile import FLOAT
@@ -21,7 +21,7 @@ FLAGS = ("-Os", "-fPIC", "-fno-asynchronous-unwind-tables", "-I.", "-c")
 
 
 def library(rules: Sequence[Rule], lib: Path, include: Path, name: str, tools: Toolchain) -> None:
-    """Write ``lib``/lib<name>_cuda.so and .a and ``include``/<name>_cuda.h.
+    """Write ``lib``/lib<name>_cuda.so.MAJOR.MINOR, .so and .a and ``include``/<name>_cuda.h.
 
     The C library of the same rules and name stands there already: this one is linked to it. Raises ImportError
     without the extra ``cuda``, ValueError for a rule that cannot be compiled.
@@ -37,7 +37,7 @@ def library(rules: Sequence[Rule], lib: Path, include: Path, name: str, tools: T
         (work / "library.c").write_text(named(header.source(rules, digest("cuda")), name))
         tools.compile(*FLAGS, "launcher.c", "library.c", cwd=work)
         aot.link(["launcher.o", "library.o"], own, lib, work, tools, f"-L{lib.resolve()}",
-                 f"-l{name}", "-ldl", "-lpthread", "-Wl,-rpath,$ORIGIN")
+                 f"-l{name}", "-ldl", "-lpthread", "-Wl,-rpath,$ORIGIN", file=soname(own))
         aot.replace(work / f"{own}.h", include / f"{own}.h")
 
 
@@ -58,7 +58,7 @@ def build(out: Path, version: str) -> None:
     """
     from numoptim.rules import RULES
     start, tools = time.perf_counter(), Toolchain()
-    aot.library(RULES, out / "lib", out / "include", "numoptim", version, tools)
+    aot.library(RULES, out / "lib", out / "include", "numoptim", version, tools, soname("numoptim"))
     aot.packages(out, version)
     library(RULES, out / "lib", out / "include", "numoptim", tools)
     aot.fill(HERE / "numoptim_cuda.pc.in", out / "lib/pkgconfig/numoptim_cuda.pc", version)

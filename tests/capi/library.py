@@ -1,14 +1,14 @@
-"""libnumoptim.so as a foreign host sees it: cffi reads the declarations and opens the file."""
+"""The C library as a foreign host sees it: cffi reads the declarations and opens the file."""
 import platform
 
 import cffi
 import numpy as np
 import pytest
 
-from numoptim.aot import PACKAGE, header
+from numoptim.aot import LIBRARY, header
 from numoptim.rules import RULES
 
-PATH = PACKAGE / "lib" / "libnumoptim.so"
+PATH, STATIC = LIBRARY, LIBRARY.with_name("libnumoptim.a")
 LEVELS = {"x86_64": (0, 1, 2)}.get(platform.machine(), (0,))
 if not PATH.exists():
     pytest.skip("numoptim was installed without a C compiler: no C library", allow_module_level=True)

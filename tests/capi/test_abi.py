@@ -1,15 +1,14 @@
 """The header and what the library files hold: names, layouts, symbols, and two builds that are one."""
 import os
 import re
-import shutil
-import subprocess
 import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
-from library import FFI, LEVELS, LIB, NULL, PATH, descriptor, each_level
+from library import FFI, LEVELS, LIB, NULL, PATH, STATIC, descriptor, each_level
 from reference import BY_NAME, each_rule
+from tools import needs, run
 
 import numoptim
 from numoptim.aot import PACKAGE, digest, header
@@ -23,16 +22,6 @@ DECLARED = set(re.findall(r"^(?:int32_t|int64_t|const char \*|const numoptim_rul
                           HEADER.read_text(), re.MULTILINE))
 
 
-def run(*command, **options):
-    done = subprocess.run([str(x) for x in command], capture_output=True, text=True, **options)
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
-
-
-def tool(name):
-    return pytest.mark.skipif(shutil.which(name) is None, reason=f"{name} is not installed")
-
-
 # --- the header
 
 def test_header_in_the_repository_is_that_of_the_rules():
@@ -44,10 +33,9 @@ def test_header_in_the_repository_is_that_of_the_rules():
     assert committed.read_text() == text, "capi/numoptim.h is stale: `make capi` writes it"
 
 
-@pytest.mark.parametrize("language", [["gcc", "-std=c99", "-xc"], ["g++", "-std=c++11", "-xc++"]], ids=["C", "C++"])
+@pytest.mark.parametrize("language", [pytest.param(["gcc", "-std=c99", "-xc"], marks=needs("gcc"), id="C"),
+                                      pytest.param(["g++", "-std=c++11", "-xc++"], marks=needs("g++"), id="C++")])
 def test_header_compiles_without_a_warning(language, tmp_path):
-    if shutil.which(language[0]) is None:
-        pytest.skip(f"{language[0]} is not installed")
     lines = [f"numoptim_{rule.name} h{k} = NUMOPTIM_{rule.name.upper()}_DEFAULT;" for k, rule in enumerate(RULES)]
     checks = " && ".join(f"h{k}.rescale_grad > 0.0" for k in range(len(RULES)))
     source = tmp_path / "all.c"
@@ -141,20 +129,20 @@ def test_other_instruction_sets_are_refused(level):
 
 # --- the files
 
-@tool("nm")
+@needs("nm")
 def test_symbols():
     exported = {line.split()[-1] for line in run("nm", "-D", "--defined-only", PATH).splitlines()}
-    static = run("nm", "-g", "--defined-only", PATH.with_suffix(".a")).splitlines()
+    static = run("nm", "-g", "--defined-only", STATIC).splitlines()
     assert exported == DECLARED
     assert {line.split()[-1] for line in static if len(line.split()) == 3} == DECLARED
     assert {f"numoptim_{rule.name}_{dtype}{suffix}" for rule in RULES for dtype in ("f32", "f64")
                         for suffix in header.entries(rule)} <= DECLARED
-    for command in (("nm", "-D", "-u", PATH), ("nm", "-u", PATH.with_suffix(".a"))):
+    for command in (("nm", "-D", "-u", PATH), ("nm", "-u", STATIC)):
         needed = {line.split()[1].partition("@")[0] for line in run(*command).splitlines() if " U " in line}
         assert needed <= {"memset", "getenv", "_GLOBAL_OFFSET_TABLE_"}
 
 
-@tool("readelf")
+@needs("readelf")
 def test_shape_of_the_library():
     assert PATH.stat().st_size < 400_000
     assert re.search(r"GNU_STACK.* RW +0x", run("readelf", "-lW", PATH))
@@ -165,7 +153,7 @@ def test_shape_of_the_library():
 @pytest.mark.long
 def test_two_builds_are_equal_byte_by_byte(tmp_path):
     run(sys.executable, "-m", "numoptim.aot", tmp_path, cwd="/")
-    for file in ("lib/libnumoptim.so", "lib/libnumoptim.a", "include/numoptim.h"):
+    for file in (f"lib/{PATH.name}", "lib/libnumoptim.so", "lib/libnumoptim.a", "include/numoptim.h"):
         assert (tmp_path / file).read_bytes() == (PACKAGE / file).read_bytes(), file
 
 
@@ -200,7 +188,7 @@ def test_the_rules_are_those_of_the_package():
 
 # --- the extension's threads
 
-@tool("gcc")
+@needs("gcc")
 @pytest.mark.parametrize("sanitizer", ["thread", "address,undefined"])
 def test_helpers_do_every_job_once(sanitizer, tmp_path):
     program = tmp_path / "callers"

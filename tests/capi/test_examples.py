@@ -7,8 +7,9 @@ import shutil
 import subprocess
 
 import pytest
-from library import PATH
-from test_abi import ROOT, run, tool
+from library import PATH, STATIC
+from test_abi import ROOT, STRICT
+from tools import needs, run
 
 from numoptim import cli
 from numoptim.rules import RULES
@@ -18,20 +19,46 @@ PREFIX = PATH.parents[1]
 # Two rules that take turns in LBSGD, and one that the demo does not train with.
 EXPORTED = [rule.name for rule in RULES if rule.name not in ("accumulate", "lbsgd_lars", "dcasgd_momentum")]
 SANITIZE = "-g -O1 -fsanitize=address,undefined -fno-sanitize-recover=all"
-pytestmark = [tool("make"), tool("pkg-config"), tool("gcc"), tool("g++"),
+GO = """package main
+
+import "fmt"
+
+func main() {
+	w := []float32{1, 2}
+	fmt.Println(Step(w, []float32{1, -1}, 0.5, 1), w)
+	fmt.Println(Step(nil, nil, 0.5, 1))
+	fmt.Println(Step([]float32{}, []float32{}, 0.5, 1))
+	fmt.Println(Step(w, w, -1, 1))
+}
+"""
+FORTRAN = """module library
+  use iso_c_binding
+  implicit none
+{}
+end module
+
+program main
+  use library
+  integer(c_int32_t) :: status
+  real(c_float) :: w(2) = [1., 2.]
+  status = numoptim_sgd_f32(2_c_int64_t, w, [1., -1.], numoptim_sgd(learning_rate=0.5d0), 1_c_int64_t)
+  print '(i0, 2(1x, f0.1))', status, w
+end program
+"""
+pytestmark = [needs("make", "pkg-config", "gcc", "g++"),
               pytest.mark.skipif(not SOURCES.exists(), reason="not run from the repository")]
 
 
 def make(out, *targets, **variables):
     environment = {**os.environ, "PKG_CONFIG_PATH": str(PATH.parent / "pkgconfig")}
-    run("make", "-s", "-C", SOURCES, f"OUT={out}", *(f"{key}={value}" for key, value in variables.items()),
-        *(out / target for target in targets), env=environment)
+    run("make", "-s", "-C", SOURCES, f"OUT={out}", *(f"{key}={value}" for key, value in variables.items()), *targets,
+        env=environment)
     return out
 
 
 @pytest.fixture(scope="module")
 def programs(tmp_path_factory):
-    return make(tmp_path_factory.mktemp("examples"), "minimal", "digits", "openmp", "vector")
+    return make(tmp_path_factory.mktemp("the examples"), "minimal", "digits", "openmp", "vector")
 
 
 @pytest.fixture(scope="module")
@@ -58,13 +85,35 @@ def test_minimal(programs):
         assert refused(programs / "minimal", rate) == "minimal: hyper-parameter NaN or out of range\n"
 
 
+def pages_code(page, language):
+    (code,) = re.findall(rf"^```{language}\n(.*?)^```", (ROOT / page).read_text(), re.MULTILINE | re.DOTALL)
+    return code
+
+
 @pytest.mark.parametrize("page", ["README.md", "capi/README.md"])
 def test_c_of_the_pages(page, tmp_path):
-    (code,) = re.findall(r"^```c\n(.*?)^```", (ROOT / page).read_text(), re.MULTILINE | re.DOTALL)
-    (tmp_path / "main.c").write_text(code)
-    run("gcc", "-std=c99", "-Wall", "-Wextra", "-pedantic", "-Werror", tmp_path / "main.c", f"-I{PREFIX / 'include'}",
-        PATH.with_suffix(".a"), "-o", tmp_path / "main")
+    (tmp_path / "main.c").write_text(pages_code(page, "c"))
+    run("gcc", "-std=c99", *STRICT, tmp_path / "main.c", f"-I{PREFIX / 'include'}", STATIC, "-o", tmp_path / "main")
     assert run(tmp_path / "main") == "success\n"
+
+
+@needs("go")
+def test_go_of_the_page(tmp_path):
+    (tmp_path / "go.mod").write_text("module main\ngo 1.19\n")
+    (tmp_path / "step.go").write_text("package main\n\n" + pages_code("capi/README.md", "go"))
+    (tmp_path / "main.go").write_text(GO)
+    environment = {**os.environ, "PKG_CONFIG_PATH": str(PATH.parent / "pkgconfig"), "GOCACHE": str(tmp_path / "cache"),
+                   "GOFLAGS": "-mod=mod", "GOTOOLCHAIN": "local", "GOPATH": str(tmp_path / "path")}
+    run("go", "build", "-o", "main", ".", cwd=tmp_path, env=environment)
+    assert run(tmp_path / "main").splitlines() == ["<nil> [0.5 2.5]", "<nil>", "<nil>",
+                                                   "hyper-parameter NaN or out of range"]
+
+
+@needs("gfortran")
+def test_fortran_of_the_page(tmp_path):
+    (tmp_path / "main.f90").write_text(FORTRAN.format(pages_code("capi/README.md", "fortran")))
+    run("gfortran", "-std=f2008", "-Wall", "-Werror", "main.f90", STATIC, "-o", "main", cwd=tmp_path)
+    assert run(tmp_path / "main") == "0 .5 2.5\n"
 
 
 def test_cpp(programs):
@@ -83,7 +132,7 @@ def test_openmp_refuses_sizes(programs):
         assert "expected a number of elements" in refused(programs / "openmp", size)
 
 
-@tool("rustc")
+@needs("rustc")
 def test_rust(tmp_path):
     host = make(tmp_path, "host") / "host"
     assert run(host) == "0.7000 2.3000 3.0000\n"
@@ -143,38 +192,6 @@ def test_export_again_is_the_same(exported, tmp_path, capsys):
         assert file.read_bytes() == (tmp_path / file.name).read_bytes(), file.name
 
 
-# --- other ways to the library
-
-@tool("cmake")
-@pytest.mark.parametrize("target", ["numoptim", "static"])
-def test_cmake(tmp_path, target):
-    (tmp_path / "CMakeLists.txt").write_text(f"""
-cmake_minimum_required(VERSION 3.16)
-project(minimal C)
-find_package(numoptim 0.1 REQUIRED)
-add_executable(minimal {SOURCES / 'minimal.c'})
-target_link_libraries(minimal numoptim::{target})
-""")
-    run("cmake", "-B", tmp_path / "build", f"-DCMAKE_PREFIX_PATH={PREFIX}", tmp_path)
-    run("cmake", "--build", tmp_path / "build")
-    assert run(tmp_path / "build" / "minimal") == "0.7000 2.3000 3.0000\n"
-
-
-def test_static_library(tmp_path):
-    run("gcc", SOURCES / "minimal.c", f"-I{PREFIX / 'include'}", PATH.with_suffix(".a"), "-o", tmp_path / "minimal")
-    assert run(tmp_path / "minimal") == "0.7000 2.3000 3.0000\n"
-
-
-def test_installing_moves_the_package(tmp_path):
-    """pkg-config's file finds the library wherever its folder is put."""
-    for folder in ("lib", "include"):
-        shutil.copytree(PREFIX / folder, tmp_path / "moved" / folder)
-    environment = {**os.environ, "PKG_CONFIG_PATH": str(tmp_path / "moved/lib/pkgconfig")}
-    flags = run("pkg-config", "--cflags", "--libs", "numoptim", env=environment).split()
-    assert all(str(tmp_path / "moved") in x for x in flags if x[:2] in ("-I", "-L"))
-    run("gcc", SOURCES / "minimal.c", *flags, "-o", tmp_path / "minimal")
-
-
 # --- memory
 
 def commands(programs, folder):
@@ -199,7 +216,7 @@ def short(folder, tmp_path):
 
 
 @pytest.mark.long
-@tool("valgrind")
+@needs("valgrind")
 def test_valgrind(programs, exported, tmp_path):
     checker = ["valgrind", "--quiet", "--error-exitcode=99", "--leak-check=full"]
     for command in commands(programs, short(exported[0], tmp_path)):

@@ -13,9 +13,10 @@ from cuda_calls import Cuda
 from device import Problem, buffers_for
 from gpu_arrays import Graph, Stream, alive
 from reference import FLOAT, each_rule, records, values
+from tools import needs
 
 from numoptim import Parameters, Trainer
-from numoptim.aot import PACKAGE, digest
+from numoptim.aot import LIBRARY, PACKAGE, digest, soname
 from numoptim.aot.build import Toolchain
 from numoptim.aot.header import TYPES, declarations
 from numoptim.aot.header import launcher as launcher_declarations
@@ -24,6 +25,7 @@ from numoptim.kernels import BLOCK, FROZEN
 from numoptim.rules import RULES, adam, dcasgd, lamb, sgd, sgld
 
 EXAMPLES = PACKAGE.parent / "capi" / "examples"
+CUDA_LIBRARY = soname("numoptim_cuda")
 SIZE = 2 * BLOCK + 1003
 OFFSETS = [0, 7, 7, BLOCK + 20, SIZE]
 STRICT = ["-Wall", "-Wextra", "-pedantic", "-Werror", "-Wconversion"]
@@ -32,9 +34,9 @@ pytest.importorskip("cuda.bindings.nvfatbin")
 
 def built(folder, rules=RULES):
     """lib/ and include/ with the library of GPU kernels, and the package's for the processor."""
-    for name, file in (("lib", "libnumoptim.so"), ("include", "numoptim.h")):
-        (folder / name).mkdir()
-        shutil.copy(PACKAGE / name / file, folder / name)
+    for file in (f"lib/{LIBRARY.name}", "lib/libnumoptim.so", "include/numoptim.h"):
+        (folder / file).parent.mkdir(exist_ok=True)
+        shutil.copy(PACKAGE / file, folder / file)
     library.library(rules, folder / "lib", folder / "include", "numoptim", Toolchain())
     return folder
 
@@ -93,7 +95,7 @@ class Host:
 
 @pytest.fixture
 def host(folder, gpu):
-    host = Host(folder / "lib" / "libnumoptim_cuda.so", gpu)
+    host = Host(folder / "lib" / CUDA_LIBRARY, gpu)
     yield host
     host.close()
 
@@ -101,9 +103,9 @@ def host(folder, gpu):
 @pytest.fixture
 def fresh(folder, gpu, tmp_path):
     """A copy of the library that has loaded nothing yet."""
-    for name in ("libnumoptim_cuda.so", "libnumoptim.so"):
+    for name in (CUDA_LIBRARY, LIBRARY.name):
         shutil.copy(folder / "lib" / name, tmp_path)
-    host = Host(tmp_path / "libnumoptim_cuda.so", gpu)
+    host = Host(tmp_path / CUDA_LIBRARY, gpu)
     yield host
     host.close()
 
@@ -309,7 +311,7 @@ def test_images(host):
 def test_python_takes_kernels_from_it(folder, gpu, monkeypatch):
     for cached in (launch.library, launch.loaded):
         cached.cache_clear()
-    monkeypatch.setattr(launch, "LIBRARY", folder / "lib" / "libnumoptim_cuda.so")
+    monkeypatch.setattr(launch, "LIBRARY", folder / "lib" / CUDA_LIBRARY)
     assert launch.library().numoptim_cuda_sources().decode() == digest("cuda")
     made = {}
     for device in ("cpu", "cuda"):
@@ -331,19 +333,18 @@ def test_two_builds_are_equal_and_export_what_is_declared(tmp_path):
     for each in (one, two):
         each.mkdir()
         built(each, [sgd.RULE, dcasgd.RULE])
-    for file in ("lib/libnumoptim_cuda.so", "lib/libnumoptim_cuda.a", "include/numoptim_cuda.h"):
+    for file in (f"lib/{CUDA_LIBRARY}", "lib/libnumoptim_cuda.a", "include/numoptim_cuda.h"):
         assert (one / file).read_bytes() == (two / file).read_bytes()
-    listed = subprocess.run(["nm", "-D", "--defined-only", one / "lib/libnumoptim_cuda.so"], capture_output=True,
+    listed = subprocess.run(["nm", "-D", "--defined-only", one / "lib" / CUDA_LIBRARY], capture_output=True,
                             text=True, check=True).stdout.split()[2::3]
     declared = re.findall(r"^(?:int32_t|const char \*|const void \*) ?(numoptim_cuda_\w+)\(",
                           (one / "include/numoptim_cuda.h").read_text(), re.MULTILINE)
     assert sorted(listed) == sorted(declared) and "numoptim_cuda_dcasgd_f64_init" in listed
 
 
-@pytest.mark.parametrize("language", [["gcc", "-std=c99", "-xc"], ["g++", "-std=c++11", "-xc++"]], ids=["C", "C++"])
+@pytest.mark.parametrize("language", [pytest.param(["gcc", "-std=c99", "-xc"], marks=needs("gcc"), id="C"),
+                                      pytest.param(["g++", "-std=c++11", "-xc++"], marks=needs("g++"), id="C++")])
 def test_the_header_compiles_without_a_warning(folder, tmp_path, language):
-    if shutil.which(language[0]) is None:
-        pytest.skip(f"{language[0]} is not installed")
     source = tmp_path / "all.c"
     source.write_text('#include "numoptim_cuda.h"\n#include "numoptim_cuda.h"\n'
                       "int main(void) { return numoptim_cuda_available() == NUMOPTIM_CUDA_DRIVER ? 0 : 1; }\n")
