@@ -1,6 +1,7 @@
 """The native build step: everything else is in pyproject.toml."""
-import re
+import shutil
 import sys
+import traceback
 from pathlib import Path
 
 from setuptools import setup
@@ -8,7 +9,6 @@ from setuptools.command.bdist_wheel import bdist_wheel
 from setuptools.command.build_py import build_py
 
 ROOT = Path(__file__).parent
-VERSION = re.search(r'^__version__ = "(.*)"$', (ROOT / "numoptim/__init__.py").read_text(), re.MULTILINE)[1]
 
 
 class Build(build_py):
@@ -17,11 +17,20 @@ class Build(build_py):
     native = False
 
     def run(self):
+        package = ROOT / "numoptim" if self.editable_mode else Path(self.build_lib, "numoptim")
+        # What an earlier build left would be found, or packed, where this one fails or no longer makes it.
+        for old in (package / "lib", package / "include") if self.editable_mode else (package,):
+            shutil.rmtree(old, ignore_errors=True)
+        for old in package.glob("_native.*"):
+            old.unlink()
         super().run()
         sys.path.insert(0, str(ROOT))
-        from numoptim.aot.build import build
-        Build.native = build(ROOT / "numoptim" if self.editable_mode else Path(self.build_lib, "numoptim"), VERSION,
-                             python=True)
+        try:
+            from numoptim.aot.build import build
+            Build.native = build(package, self.distribution.get_version(), python=True)
+        except Exception:
+            # In an editable install setuptools makes a warning of any exception, and goes on without.
+            sys.exit(traceback.format_exc())
 
 
 class Wheel(bdist_wheel):

@@ -17,7 +17,6 @@ import ctypes
 import functools
 import inspect
 import itertools
-import shutil
 import subprocess
 import tempfile
 from collections.abc import Callable, Iterator
@@ -29,6 +28,7 @@ from numba import njit
 from roofline import buffers, copies
 
 from numoptim.aot import LIBRARY, digest
+from numoptim.aot.build import runs
 from numoptim.hyperparameters import COMMON
 from numoptim.kernels.text import hyper_dtype
 from numoptim.rule import Rule
@@ -42,6 +42,11 @@ QUICK = (10_000,)
 TYPES = {np.float32: "f32", np.float64: "f64"}
 IN_CACHE = 1000                                # elements that divisions and roots are timed on
 Library = ctypes.CDLL
+
+
+def compilers() -> Iterator[str]:
+    """Those that are here."""
+    return (name for name in COMPILERS if runs(name, "--version"))
 
 
 def compiled(compiler: str, folder: str) -> Library:
@@ -95,7 +100,7 @@ def step(library: Library, rule: Rule, arrays: list[np.ndarray], t: int) -> Time
 
 def by_hand(name: str, size: int) -> dict[str, Timed]:
     """hand.c's step of a rule in float32 on arrays of its own; nothing where there is no compiler."""
-    compiler = next(filter(shutil.which, COMPILERS), None)
+    compiler = next(compilers(), None)
     if compiler is None:
         return {}
     rule = next(rule for rule in RULES if rule.name == name)
@@ -132,7 +137,7 @@ def rows(quick: bool) -> Iterator[Row]:
         yield absent("libnumoptim.so", error)
         return
     with tempfile.TemporaryDirectory() as folder:
-        others = {name: compiled(name, folder) for name in COMPILERS if shutil.which(name)}
+        others = {name: compiled(name, folder) for name in compilers()}
     if not others:
         yield absent(" or ".join(COMPILERS), "no C compiler")
         return

@@ -10,7 +10,6 @@ preparation.
 """
 import ctypes
 import json
-import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -19,7 +18,7 @@ from pathlib import Path
 import cffi
 import numpy as np
 from common import Row, Timed, absent, compared, measure, run, stepper, times
-from hand import COMPILERS, FLAGS, calls
+from hand import FLAGS, calls, compilers
 from hand import numoptim as library
 from numba import njit
 from roofline import buffers, plan
@@ -110,7 +109,7 @@ def many() -> Iterator[tuple[str, Timed]]:
 
 def from_c(quick: bool) -> Iterator[Row]:
     """capi.c's rows."""
-    compiler = next(filter(shutil.which, COMPILERS), None)
+    compiler = next(compilers(), None)
     static = PACKAGE / "lib/libnumoptim.a"
     if compiler is None or not static.exists():
         yield {"case": "C", **absent("capi.c", f"no {static}" if compiler else "no C compiler")}

@@ -29,10 +29,12 @@ X86_64_LEVELS = {                              # beyond the previous level, in L
     "v3": {"abm", "avx2", "bmi1", "bmi2", "f16c", "fma", "movbe"},
     "v4": {"avx512bw", "avx512cd", "avx512dq", "avx512f", "avx512vl"},
 }
-TAKEN = frozenset(                             # C's headers, the C library's parts, and this library
-    "assert complex ctype errno fenv float inttypes iso646 limits locale math setjmp signal stdalign stdarg stdatomic "
-    "stdbool stdckdint stdbit stddef stdint stdio stdlib stdnoreturn string tgmath threads time uchar wchar wctype "
-    "c dl gcc gcc_s m pthread rt util numoptim numoptim_cuda".split())
+TAKEN = {                                      # C's headers, the C library's parts, and this library
+    "assert", "complex", "ctype", "errno", "fenv", "float", "inttypes", "iso646", "limits", "locale", "math", "setjmp",
+    "signal", "stdalign", "stdarg", "stdatomic", "stdbit", "stdbool", "stdckdint", "stddef", "stdint", "stdio",
+    "stdlib", "stdnoreturn", "string", "tgmath", "threads", "time", "uchar", "wchar", "wctype",
+    "c", "dl", "gcc", "gcc_s", "m", "pthread", "rt", "util", "numoptim", "numoptim_cuda",
+}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

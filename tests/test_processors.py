@@ -94,7 +94,7 @@ def test_an_OMP_NUM_THREADS_that_is_no_number_is_named_and_ignored(usable, monke
 
 
 def test_a_process_heeds_OMP_NUM_THREADS():
-    code = "import numoptim, numpy as np; print(numoptim.Trainer(numoptim.Parameters({'w': np.ones(1)}), 'sgd').threads)"
+    code = "from numoptim import Parameters, Trainer; print(Trainer(Parameters({'w': [1.0]}), 'sgd').threads)"
     done = subprocess.run([sys.executable, "-c", code], env={**os.environ, "OMP_NUM_THREADS": "1,2"}, check=True,
                           capture_output=True, text=True)
     assert done.stdout == "1\n"

@@ -1,5 +1,4 @@
 """Threads: the same bits for any number, none started where one was asked for, and no harm to the process around."""
-import os
 import subprocess
 import sys
 import threading
@@ -243,8 +242,8 @@ assert params.flat.tobytes() == expected
 """
 
 
-SCRIPTS = {"threads of a process": ONE, "no more than processors": MOST, "one processor": FEWER, "fork": FORK, "fork while busy": WHILE_BUSY, "signals": SIGNALS,
-           "sleep": SLEEP}
+SCRIPTS = {"threads of a process": ONE, "no more than processors": MOST, "one processor": FEWER, "fork": FORK,
+           "fork while busy": WHILE_BUSY, "signals": SIGNALS, "sleep": SLEEP}
 
 
 @pytest.mark.skipif(not native.extension().rules, reason="without a C compiler every step has threads of its own")

@@ -155,14 +155,16 @@ def fill(template: Path, target: Path, version: str) -> None:
     target.write_text(text)
 
 
-def extension(out: Path, tools: Toolchain) -> None:
-    """Write ``out``/_native.abi3.so: the static library, how Python calls it (crew.c, steps.c), and cuda/launcher.c.
-
-    Raises Unavailable where Python's headers are missing.
-    """
+def python_headers() -> Path:
+    """Their folder. Raises Unavailable where they are missing."""
     include = Path(sysconfig.get_path("include"))
     if not (include / "Python.h").exists():
         raise Unavailable(f"no {include / 'Python.h'}")
+    return include
+
+
+def extension(out: Path, tools: Toolchain) -> None:
+    """Write ``out``/_native.abi3.so: the static library, how Python calls it (crew.c, steps.c), and cuda/launcher.c."""
     import cffi
     builder = cffi.FFI()
     builder.cdef(header.common() + header.launcher() + EXTENSION)
@@ -175,20 +177,22 @@ def extension(out: Path, tools: Toolchain) -> None:
         static, headers = (out / "lib/libnumoptim.a").resolve(), (out / "include").resolve()
         tools.compile("-O2", "-fPIC", "-fvisibility=hidden", "-pthread", "-shared", "-s",
                       "-Werror=implicit-function-declaration", "-include", str(HERE / "glibc.h"), "_native.c",
-                      str(CUDA / "launcher.c"), str(static), f"-I{include}", f"-I{headers}", f"-I{CUDA}", "-o", "made",
-                      "-Wl,--exclude-libs,ALL", "-Wl,-Bsymbolic", "-Wl,--build-id=none", "-ldl", cwd=work)
+                      str(CUDA / "launcher.c"), str(static), f"-I{python_headers()}", f"-I{headers}", f"-I{CUDA}",
+                      "-o", "made", "-Wl,--exclude-libs,ALL", "-Wl,-Bsymbolic", "-Wl,--build-id=none", "-ldl", cwd=work)
         replace(work / "made", out / "_native.abi3.so")
 
 
 def build(out: Path, version: str, python: bool = False, machine: str = "") -> bool:
     """Write everything to ``out``; ``python``: the extension too. Returns whether this machine could.
 
-    What cannot be built here is said on standard error.
+    Where it cannot, nothing is written, and standard error says why.
     """
     from numoptim.rules import RULES
     start = time.perf_counter()
     try:
         tools = Toolchain(machine)
+        if python:
+            python_headers()                       # all or nothing: a wheel without an extension is for every machine
         library(RULES, out / "lib", out / "include", "numoptim", version, tools, soname("numoptim"))
         packages(out, version)
         if python:
