@@ -22,6 +22,7 @@ import zipfile
 import numpy as np
 import pytest
 from test_checkpoint_reading import same, whole
+from tools import runs
 
 from numoptim import checkpoint
 from numoptim.checkpoint import files
@@ -281,11 +282,7 @@ for kind in ("bind", "small", "readonly"):
 """
 
 
-def can_mount():
-    return shutil.which("unshare") and not subprocess.run(["unshare", "-m", "true"], capture_output=True).returncode
-
-
-@pytest.mark.skipif(not can_mount(), reason="no right to mount")
+@pytest.mark.skipif(not runs("unshare", "-m", "true"), reason="no right to mount")
 def test_mounted_files_full_and_read_only_file_systems(tmp_path):
     run = subprocess.run(["unshare", "-m", sys.executable, "-c", MOUNTS, tmp_path], capture_output=True, text=True)
     assert run.returncode == 0, run.stderr

@@ -4,6 +4,8 @@ import subprocess
 
 import pytest
 
+from numoptim.aot import build
+
 VERSION = {"go": "version"}                    # of the others --version
 
 
@@ -15,16 +17,17 @@ def run(*command, **options):
 
 
 @functools.cache
-def runs(name):
+def runs(name, *arguments):
     """Whether a program is there and works: rustup's rustc, for one, is in PATH without a toolchain behind it."""
-    try:
-        return subprocess.run([name, VERSION.get(name, "--version")], stdin=subprocess.DEVNULL,
-                              capture_output=True).returncode == 0
-    except OSError:
-        return False
+    return build.runs(name, *(arguments or (VERSION.get(name, "--version"),)))
 
 
 def needs(*names):
     """A mark that skips a test, or all of a module as its ``pytestmark``, where one of these programs does not run."""
     missing = [name for name in names if not runs(name)]
     return pytest.mark.skipif(bool(missing), reason=f"does not run here: {', '.join(missing)}")
+
+
+def compiler(name, *flags):
+    """A parameter of a test: a compiler's command, where it runs."""
+    return pytest.param([name, *flags], marks=needs(name), id=name)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from library import FFI, LEVELS, LIB, NULL, PATH, STATIC, descriptor, each_level
 from reference import BY_NAME, each_rule
-from tools import needs, run
+from tools import compiler, needs, run
 
 import numoptim
 from numoptim.aot import PACKAGE, digest, header
@@ -33,8 +33,7 @@ def test_header_in_the_repository_is_that_of_the_rules():
     assert committed.read_text() == text, "capi/numoptim.h is stale: `make capi` writes it"
 
 
-@pytest.mark.parametrize("language", [pytest.param(["gcc", "-std=c99", "-xc"], marks=needs("gcc"), id="C"),
-                                      pytest.param(["g++", "-std=c++11", "-xc++"], marks=needs("g++"), id="C++")])
+@pytest.mark.parametrize("language", [compiler("gcc", "-std=c99", "-xc"), compiler("g++", "-std=c++11", "-xc++")])
 def test_header_compiles_without_a_warning(language, tmp_path):
     lines = [f"numoptim_{rule.name} h{k} = NUMOPTIM_{rule.name.upper()}_DEFAULT;" for k, rule in enumerate(RULES)]
     checks = " && ".join(f"h{k}.rescale_grad > 0.0" for k in range(len(RULES)))

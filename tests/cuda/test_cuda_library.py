@@ -13,7 +13,7 @@ from cuda_calls import Cuda
 from device import Problem, buffers_for
 from gpu_arrays import Graph, Stream, alive
 from reference import FLOAT, each_rule, records, values
-from tools import needs
+from tools import compiler
 
 from numoptim import Parameters, Trainer
 from numoptim.aot import LIBRARY, PACKAGE, digest, soname
@@ -342,8 +342,7 @@ def test_two_builds_are_equal_and_export_what_is_declared(tmp_path):
     assert sorted(listed) == sorted(declared) and "numoptim_cuda_dcasgd_f64_init" in listed
 
 
-@pytest.mark.parametrize("language", [pytest.param(["gcc", "-std=c99", "-xc"], marks=needs("gcc"), id="C"),
-                                      pytest.param(["g++", "-std=c++11", "-xc++"], marks=needs("g++"), id="C++")])
+@pytest.mark.parametrize("language", [compiler("gcc", "-std=c99", "-xc"), compiler("g++", "-std=c++11", "-xc++")])
 def test_the_header_compiles_without_a_warning(folder, tmp_path, language):
     source = tmp_path / "all.c"
     source.write_text('#include "numoptim_cuda.h"\n#include "numoptim_cuda.h"\n'
