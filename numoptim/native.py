@@ -56,9 +56,11 @@ def _entries(ffi: Any, descriptor: Any) -> dict[str, list[int]]:
 
 def source() -> str:
     """Where the kernels of built-in rules come from, in words."""
-    if not extension().rules:
-        return "compiled in process by Numba"
-    return f"compiled ahead of time, instruction set {extension().isa}"
+    try:
+        built = extension()
+    except ImportError as error:
+        return f"none: neither a C compiler when numoptim was installed nor Numba now ({error})"
+    return f"compiled ahead of time, instruction set {built.isa}" if built.rules else "compiled in process by Numba"
 
 
 @functools.cache

@@ -130,22 +130,25 @@ def test_info_where_linux_says_nothing_of_processors(cli, monkeypatch, tmp_path)
     assert status == 0 and re.search(rf"^CPU .*, {platform.machine()}$", out, re.MULTILINE)
 
 
-def test_info_without_numba(tmp_path):
-    """Neither importable nor installed."""
+@pytest.mark.parametrize("missing", [("numba", "llvmlite"), ("numba", "llvmlite", "numoptim._native")])
+def test_info_without_numba(missing):
+    """Neither importable nor installed, also where there was no C compiler either."""
     code = f"""
 import sys, importlib.metadata
 real = importlib.metadata.version
 def version(name):
-    if name in ("numba", "llvmlite"):
+    if name in {missing!r}:
         raise importlib.metadata.PackageNotFoundError(name)
     return real(name)
 importlib.metadata.version = version
-sys.modules["numba"] = sys.modules["llvmlite"] = None
+sys.modules.update(dict.fromkeys({missing!r}))
 {RUN.replace("sys.argv[1:]", "['info']")}
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     shown = dict(line.split(None, 1) for line in done.stdout.splitlines())
     assert shown["numba"] == shown["llvmlite"] == "not installed" and shown["numpy"] == np.__version__
+    if "numoptim._native" in missing:
+        assert shown["kernels"].startswith("none: neither a C compiler when numoptim was installed nor Numba now (")
 
 
 @pytest.mark.parametrize("command", ["info", "rules"])
