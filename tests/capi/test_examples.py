@@ -102,8 +102,9 @@ def test_go_of_the_page(tmp_path):
     (tmp_path / "go.mod").write_text("module main\ngo 1.19\n")
     (tmp_path / "step.go").write_text("package main\n\n" + pages_code("capi/README.md", "go"))
     (tmp_path / "main.go").write_text(GO)
-    environment = {**os.environ, "PKG_CONFIG_PATH": str(PATH.parent / "pkgconfig"), "GOCACHE": str(tmp_path / "cache"),
-                   "GOFLAGS": "-mod=mod", "GOTOOLCHAIN": "local", "GOPATH": str(tmp_path / "path")}
+    (tmp_path / "library").symlink_to(PREFIX)                # Go 1.19 splits --libs at any space, which PREFIX may have
+    environment = {**os.environ, "PKG_CONFIG_PATH": str(tmp_path / "library/lib/pkgconfig"), "GOFLAGS": "-mod=mod",
+                   "GOTOOLCHAIN": "local", "GOCACHE": str(tmp_path / "cache"), "GOPATH": str(tmp_path / "path")}
     run("go", "build", "-o", "main", ".", cwd=tmp_path, env=environment)
     assert run(tmp_path / "main").splitlines() == ["<nil> [0.5 2.5]", "<nil>", "<nil>",
                                                    "hyper-parameter NaN or out of range"]
