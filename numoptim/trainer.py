@@ -22,8 +22,8 @@ class Trainer(Sealed):
     """Applies an optimizer to ``Parameters``.
 
     params: the weights, and the gradients ``step`` reads. optimizer: a name, with its keywords in
-    optimizer_params, or an Optimizer made for these parameters. threads: how many a step may use;
-    None: all processors, where the buffers are large enough to gain. The bits do not depend on it.
+    optimizer_params, or an Optimizer made for these parameters. threads: how many a step may use,
+    of which no more than processors work; None: all processors. The bits do not depend on it.
     With parameters on a GPU steps are made there, asynchronously on the parameters' stream, with the same bits.
 
     A step is made whole and counted, or not at all, also under Ctrl-C. Calls from several threads wait for each other.
