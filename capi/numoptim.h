@@ -19,7 +19,8 @@
  *     Functions return 0 (NUMOPTIM_OK) or a negative status, and then have written nothing: a null pointer, a size,
  *     offset or count that is negative or 2**60 or more, t < 1, a hyper-parameter that is NaN or out of its range, a
  *     bad table of segments. Functions for f32 want a hyper-parameter in its range as a float, too: 1e-46 is 0 then,
- *     and 1e39 infinite. With size 0 there is nothing to do, and buffers may be null.
+ *     and 1e39 infinite; of a range "(0, inf) or 0" the 0 is only what is 0 itself. With size 0 there is nothing to do,
+ *     and buffers may be null.
  *
  * Layer-wise rules (LARS, LAMB ...)
  *     A norm is taken over each segment: segment s is [offsets[s], offsets[s + 1]) of the buffers, so that
@@ -128,7 +129,7 @@ typedef int32_t numoptim_entry(const numoptim_plan *plan, int64_t t);
 /* A hyper-parameter. Structs are made of these in order, 8 bytes each: double, or int64_t where integer is 1. */
 typedef struct numoptim_field {
     const char *name;
-    const char *interval;            /* such as "[0, 1)" */
+    const char *interval;            /* such as "[0, 1)", "(0, inf) or 0" */
     double default_value;
     double low, high;
     int32_t integer;
@@ -176,7 +177,7 @@ const numoptim_rule *numoptim_rule_at(int64_t index);     /* null where there is
  *     Nature 323, 1986, eq. 9.  https://doi.org/10.1038/323533a0
  *
  * Hyper-parameters
- *     learning_rate    [0, inf)     default 0.01
+ *     learning_rate    [0, inf)      default 0.01
  *     and wd, rescale_grad, clip_gradient (above)
  */
 typedef struct numoptim_sgd {
@@ -211,8 +212,8 @@ int32_t numoptim_sgd_f64_range(int64_t first, int64_t count, int64_t segments, c
  *     Nature 323, 1986, eq. 9.  https://doi.org/10.1038/323533a0
  *
  * Hyper-parameters
- *     learning_rate    [0, inf)     default 0.01
- *     momentum         [0, 1)       default 0.0
+ *     learning_rate    [0, inf)      default 0.01
+ *     momentum         [0, 1)        default 0.0
  *     and wd, rescale_grad, clip_gradient (above)
  */
 typedef struct numoptim_sgd_momentum {
@@ -251,8 +252,8 @@ int32_t numoptim_sgd_momentum_f64_range(int64_t first, int64_t count, int64_t se
  *     learning", ICML 2013, eqs 3-4.  https://proceedings.mlr.press/v28/sutskever13.html
  *
  * Hyper-parameters
- *     learning_rate    [0, inf)     default 0.01
- *     momentum         [0, 1)       default 0.0
+ *     learning_rate    [0, inf)      default 0.01
+ *     momentum         [0, 1)        default 0.0
  *     and wd, rescale_grad, clip_gradient (above)
  */
 typedef struct numoptim_nag {
@@ -284,15 +285,15 @@ int32_t numoptim_nag_f64_range(int64_t first, int64_t count, int64_t segments, c
  *     w  (size,) f32|f64  weights, in/out
  *     g  (size,) like w   gradient after rescale, clip and weight decay, read only
  *     n  (size,) like w   sum of squared gradients, 0 before t = 1
- *     eps  number > 0     at 0 a weight that has had no gradient would become 0/0
+ *     eps  number >= 0    at 0 a weight that has had no gradient becomes 0/0, NaN
  *
  * Source
  *     Duchi, Hazan & Singer, "Adaptive subgradient methods for online learning and stochastic
  *     optimization", JMLR 12, 2011, eq. 1 with a diagonal matrix.  https://jmlr.org/papers/v12/duchi11a.html
  *
  * Hyper-parameters
- *     learning_rate    [0, inf)     default 0.01
- *     eps              (0, inf)     default 1e-07
+ *     learning_rate    [0, inf)      default 0.01
+ *     eps              (0, inf) or 0 default 1e-07
  *     and wd, rescale_grad, clip_gradient (above)
  */
 typedef struct numoptim_adagrad {
@@ -328,7 +329,7 @@ int32_t numoptim_adagrad_f64_range(int64_t first, int64_t count, int64_t segment
  *     m  (size,) like w   running mean of g, 0 before t = 1
  *     s  (size,) like w   running variance of g, 0 before t = 1
  *     v  (size,) like w   velocity, 0 before t = 1
- *     epsilon  number > 0      at 0 a weight that has had no gradient would become 0/0
+ *     epsilon  number >= 0     at 0 a weight that has had no gradient becomes 0/0, NaN
  *
  * Source
  *     Tieleman & Hinton, "Lecture 6.5-rmsprop", COURSERA: Neural networks for machine learning, 2012.
@@ -337,10 +338,10 @@ int32_t numoptim_adagrad_f64_range(int64_t first, int64_t count, int64_t segment
  *     https://arxiv.org/abs/1308.0850
  *
  * Hyper-parameters
- *     learning_rate    [0, inf)     default 0.001
- *     gamma1           [0, 1)       default 0.9
- *     epsilon          (0, inf)     default 1e-08
- *     clip_weights     (0, inf]     default HUGE_VAL
+ *     learning_rate    [0, inf)      default 0.001
+ *     gamma1           [0, 1)        default 0.9
+ *     epsilon          (0, inf) or 0 default 1e-08
+ *     clip_weights     (0, inf]      default HUGE_VAL
  *     and wd, rescale_grad, clip_gradient (above)
  */
 typedef struct numoptim_rmsprop {
@@ -380,7 +381,7 @@ int32_t numoptim_rmsprop_f64_range(int64_t first, int64_t count, int64_t segment
  *     m  (size,) like w   running mean of g, 0 before t = 1
  *     s  (size,) like w   running variance of g, 0 before t = 1
  *     v  (size,) like w   velocity, 0 before t = 1
- *     epsilon  number > 0      at 0 a weight that has had no gradient would become 0/0
+ *     epsilon  number >= 0     at 0 a weight that has had no gradient becomes 0/0, NaN
  *
  * Source
  *     Tieleman & Hinton, "Lecture 6.5-rmsprop", COURSERA: Neural networks for machine learning, 2012.
@@ -389,11 +390,11 @@ int32_t numoptim_rmsprop_f64_range(int64_t first, int64_t count, int64_t segment
  *     https://arxiv.org/abs/1308.0850
  *
  * Hyper-parameters
- *     learning_rate    [0, inf)     default 0.001
- *     gamma1           [0, 1)       default 0.9
- *     epsilon          (0, inf)     default 1e-08
- *     clip_weights     (0, inf]     default HUGE_VAL
- *     gamma2           [0, 1)       default 0.9
+ *     learning_rate    [0, inf)      default 0.001
+ *     gamma1           [0, 1)        default 0.9
+ *     epsilon          (0, inf) or 0 default 1e-08
+ *     clip_weights     (0, inf]      default HUGE_VAL
+ *     gamma2           [0, 1)        default 0.9
  *     and wd, rescale_grad, clip_gradient (above)
  */
 typedef struct numoptim_rmsprop_centered {
@@ -432,16 +433,16 @@ int32_t numoptim_rmsprop_centered_f64_range(int64_t first, int64_t count, int64_
  *     g  (size,) like w   gradient after rescale, clip and weight decay, read only
  *     a  (size,) like w   running mean of g*g, 0 before t = 1
  *     u  (size,) like w   running mean of d*d, 0 before t = 1
- *     epsilon  number > 0      at 0 a weight that has had no gradient would become 0/0
+ *     epsilon  number >= 0     at 0 no weight moves, as u stays 0, and one that has had no gradient becomes 0/0, NaN
  *
  * Source
  *     Zeiler, "ADADELTA: an adaptive learning rate method", 2012, Algorithm 1.
  *     https://arxiv.org/abs/1212.5701
  *
  * Hyper-parameters
- *     learning_rate    [0, inf)     default 1.0
- *     rho              [0, 1)       default 0.9
- *     epsilon          (0, inf)     default 1e-05
+ *     learning_rate    [0, inf)      default 1.0
+ *     rho              [0, 1)        default 0.9
+ *     epsilon          (0, inf) or 0 default 1e-05
  *     and wd, rescale_grad, clip_gradient (above)
  */
 typedef struct numoptim_adadelta {
@@ -479,17 +480,17 @@ int32_t numoptim_adadelta_f64_range(int64_t first, int64_t count, int64_t segmen
  *     g  (size,) like w   gradient after rescale, clip and weight decay, read only
  *     m  (size,) like w   first moment, 0 before t = 1
  *     v  (size,) like w   second moment, 0 before t = 1
- *     epsilon  number > 0      at 0 a weight that has had no gradient would become 0/0
+ *     epsilon  number >= 0     at 0 a weight that has had no gradient becomes 0/0, NaN
  *
  * Source
  *     Kingma & Ba, "Adam: a method for stochastic optimization", ICLR 2015, Algorithm 1.
  *     https://arxiv.org/abs/1412.6980
  *
  * Hyper-parameters
- *     learning_rate    [0, inf)     default 0.001
- *     beta1            [0, 1)       default 0.9
- *     beta2            [0, 1)       default 0.999
- *     epsilon          (0, inf)     default 1e-08
+ *     learning_rate    [0, inf)      default 0.001
+ *     beta1            [0, 1)        default 0.9
+ *     beta2            [0, 1)        default 0.999
+ *     epsilon          (0, inf) or 0 default 1e-08
  *     and wd, rescale_grad, clip_gradient (above)
  */
 typedef struct numoptim_adam {
@@ -526,17 +527,17 @@ int32_t numoptim_adam_f64_range(int64_t first, int64_t count, int64_t segments, 
  *     g  (size,) like w   gradient after rescale, clip and weight decay, read only
  *     m  (size,) like w   first moment, 0 before t = 1
  *     u  (size,) like w   decaying maximum of abs(g), 0 before t = 1
- *     epsilon  number > 0      at 0 a weight that has had no gradient would become 0/0
+ *     epsilon  number >= 0     at 0 a weight that has had no gradient becomes 0/0, NaN
  *
  * Source
  *     Kingma & Ba, "Adam: a method for stochastic optimization", ICLR 2015, section 7.1, Algorithm 2.
  *     https://arxiv.org/abs/1412.6980
  *
  * Hyper-parameters
- *     learning_rate    [0, inf)     default 0.002
- *     beta1            [0, 1)       default 0.9
- *     beta2            [0, 1)       default 0.999
- *     epsilon          (0, inf)     default 1e-08
+ *     learning_rate    [0, inf)      default 0.002
+ *     beta1            [0, 1)        default 0.9
+ *     beta2            [0, 1)        default 0.999
+ *     epsilon          (0, inf) or 0 default 1e-08
  *     and wd, rescale_grad, clip_gradient (above)
  */
 typedef struct numoptim_adamax {
@@ -577,7 +578,7 @@ int32_t numoptim_adamax_f64_range(int64_t first, int64_t count, int64_t segments
  *     g  (size,) like w   gradient after rescale, clip and weight decay, read only
  *     m  (size,) like w   first moment, 0 before t = 1
  *     v  (size,) like w   second moment, 0 before t = 1
- *     epsilon  number > 0      at 0 a weight that has had no gradient would become 0/0
+ *     epsilon  number >= 0     at 0 a weight that has had no gradient becomes 0/0, NaN
  *
  * Source
  *     Dozat, "Incorporating Nesterov momentum into Adam", ICLR workshop 2016, Algorithm 2, with the
@@ -585,11 +586,11 @@ int32_t numoptim_adamax_f64_range(int64_t first, int64_t count, int64_t segments
  *     https://openreview.net/forum?id=OM0jvwB8jIp57ZJjtNEZ
  *
  * Hyper-parameters
- *     learning_rate    [0, inf)     default 0.001
- *     beta1            [0, 1)       default 0.9
- *     beta2            [0, 1)       default 0.999
- *     epsilon          (0, inf)     default 1e-08
- *     schedule_decay   [0, inf)     default 0.004
+ *     learning_rate    [0, inf)      default 0.001
+ *     beta1            [0, 1)        default 0.9
+ *     beta2            [0, 1)        default 0.999
+ *     epsilon          (0, inf) or 0 default 1e-08
+ *     schedule_decay   [0, inf)      default 0.004
  *     and wd, rescale_grad, clip_gradient (above)
  */
 typedef struct numoptim_nadam {
@@ -633,9 +634,9 @@ int32_t numoptim_nadam_f64_range(int64_t first, int64_t count, int64_t segments,
  *     https://arxiv.org/abs/1711.05101
  *
  * Hyper-parameters
- *     learning_rate    [0, inf)     default 0.01
- *     momentum         [0, 1)       default 0.9
- *     wd_lh            [0, inf)     default 0.0
+ *     learning_rate    [0, inf)      default 0.01
+ *     momentum         [0, 1)        default 0.9
+ *     wd_lh            [0, inf)      default 0.0
  *     and wd, rescale_grad, clip_gradient (above)
  */
 typedef struct numoptim_signum {
@@ -676,8 +677,8 @@ int32_t numoptim_signum_f64_range(int64_t first, int64_t count, int64_t segments
  *     https://arxiv.org/abs/1711.05101
  *
  * Hyper-parameters
- *     learning_rate    [0, inf)     default 0.01
- *     wd_lh            [0, inf)     default 0.0
+ *     learning_rate    [0, inf)      default 0.01
+ *     wd_lh            [0, inf)      default 0.0
  *     and wd, rescale_grad, clip_gradient (above)
  */
 typedef struct numoptim_signsgd {
@@ -749,8 +750,8 @@ int32_t numoptim_accumulate_f64_range(int64_t first, int64_t count, int64_t segm
  *     https://arxiv.org/abs/1708.03888; warm-up strategies as Apache MXNet's LBSGD has them.
  *
  * Hyper-parameters
- *     learning_rate    [0, inf)     default 0.01
- *     momentum         [0, 1)       default 0.0
+ *     learning_rate    [0, inf)      default 0.01
+ *     momentum         [0, 1)        default 0.0
  *     and wd, rescale_grad, clip_gradient (above)
  */
 typedef struct numoptim_lbsgd_lars {
@@ -797,10 +798,10 @@ int32_t numoptim_lbsgd_lars_f64_range(int64_t first, int64_t count, int64_t segm
  *     https://arxiv.org/abs/1708.03888
  *
  * Hyper-parameters
- *     learning_rate    [0, inf)     default 0.01
- *     momentum         [0, 1)       default 0.0
- *     eta              (0, inf)     default 0.001
- *     epsilon          [0, inf)     default 0.0
+ *     learning_rate    [0, inf)      default 0.01
+ *     momentum         [0, 1)        default 0.0
+ *     eta              (0, inf)      default 0.001
+ *     epsilon          (0, inf) or 0 default 0.0
  *     and wd, rescale_grad, clip_gradient (above)
  */
 typedef struct numoptim_lars {
@@ -847,20 +848,20 @@ int32_t numoptim_lars_f64_range(int64_t first, int64_t count, int64_t segments, 
  *     g  (size,) like w   gradient after rescale and clip, read only
  *     m  (size,) like w   first moment, 0 before t = 1
  *     v  (size,) like w   second moment, 0 before t = 1
- *     epsilon  number > 0      at 0 a weight that has had no gradient would become 0/0
+ *     epsilon  number >= 0     at 0 a weight that has had no gradient becomes 0/0, NaN, and all of its parameter
  *
  * Source
  *     You et al., "Large batch optimization for deep learning: training BERT in 76 minutes", ICLR 2020,
  *     Algorithm 2.  https://arxiv.org/abs/1904.00962
  *
  * Hyper-parameters
- *     learning_rate    [0, inf)     default 0.001
- *     beta1            [0, 1)       default 0.9
- *     beta2            [0, 1)       default 0.999
- *     epsilon          (0, inf)     default 1e-06
- *     lower_bound      [-inf, inf)  default -HUGE_VAL
- *     upper_bound      (0, inf]     default HUGE_VAL
- *     bias_correction  [0, 1]       default 1
+ *     learning_rate    [0, inf)      default 0.001
+ *     beta1            [0, 1)        default 0.9
+ *     beta2            [0, 1)        default 0.999
+ *     epsilon          (0, inf) or 0 default 1e-06
+ *     lower_bound      [-inf, inf)   default -HUGE_VAL
+ *     upper_bound      (0, inf]      default HUGE_VAL
+ *     bias_correction  [0, 1]        default 1
  *     and wd, rescale_grad, clip_gradient (above)
  */
 typedef struct numoptim_lamb {
@@ -914,8 +915,8 @@ int32_t numoptim_lamb_f64_range(int64_t first, int64_t count, int64_t segments, 
  * Its slots begin as numoptim_dcasgd_<f32|f64>_init leaves them, others at 0.
  *
  * Hyper-parameters
- *     learning_rate    [0, inf)     default 0.01
- *     lamda            [0, inf)     default 0.04
+ *     learning_rate    [0, inf)      default 0.01
+ *     lamda            [0, inf)      default 0.04
  *     and wd, rescale_grad, clip_gradient (above)
  */
 typedef struct numoptim_dcasgd {
@@ -961,9 +962,9 @@ int32_t numoptim_dcasgd_f64_init(int64_t size, const double *w, double *w_bak, c
  * Its slots begin as numoptim_dcasgd_momentum_<f32|f64>_init leaves them, others at 0.
  *
  * Hyper-parameters
- *     learning_rate    [0, inf)     default 0.01
- *     lamda            [0, inf)     default 0.04
- *     momentum         [0, 1)       default 0.0
+ *     learning_rate    [0, inf)      default 0.01
+ *     lamda            [0, inf)      default 0.04
+ *     momentum         [0, 1)        default 0.0
  *     and wd, rescale_grad, clip_gradient (above)
  */
 typedef struct numoptim_dcasgd_momentum {
@@ -1013,9 +1014,9 @@ int32_t numoptim_dcasgd_momentum_f64_init(int64_t size, const double *w, double 
  * Its slots begin as numoptim_ftrl_<f32|f64>_init leaves them, others at 0.
  *
  * Hyper-parameters
- *     learning_rate    [0, inf)     default 0.1
- *     lamda1           [0, inf)     default 0.01
- *     beta             [0, inf)     default 1.0
+ *     learning_rate    [0, inf)      default 0.1
+ *     lamda1           [0, inf)      default 0.01
+ *     beta             (0, inf) or 0 default 1.0
  *     and wd, rescale_grad, clip_gradient (above)
  */
 typedef struct numoptim_ftrl {
@@ -1056,17 +1057,17 @@ int32_t numoptim_ftrl_f64_init(int64_t size, const double *w, double *z, double 
  *     d  (size,) like w   denominator, 0 before t = 1
  *     v  (size,) like w   second moment, 0 before t = 1
  *     z  (size,) like w   0 before t = 1
- *     epsilon  number > 0      at 0 a weight that has had no gradient would become 0/0
+ *     epsilon  number >= 0     at 0 a weight that has had no gradient becomes 0/0, NaN
  *
  * Source
  *     Zheng & Kwok, "Follow the moving leader in deep learning", ICML 2017, Algorithm 1.
  *     https://proceedings.mlr.press/v70/zheng17a.html
  *
  * Hyper-parameters
- *     learning_rate    [0, inf)     default 0.0025
- *     beta1            [0, 1)       default 0.6
- *     beta2            [0, 1)       default 0.999
- *     epsilon          (0, inf)     default 1e-08
+ *     learning_rate    [0, inf)      default 0.0025
+ *     beta1            [0, 1)        default 0.6
+ *     beta2            [0, 1)        default 0.999
+ *     epsilon          (0, inf) or 0 default 1e-08
  *     and wd, rescale_grad, clip_gradient (above)
  */
 typedef struct numoptim_ftml {
@@ -1108,9 +1109,9 @@ int32_t numoptim_ftml_f64_range(int64_t first, int64_t count, int64_t segments, 
  *     (The guide cites Patterson & Teh 2013, which is the Riemannian variant.)
  *
  * Hyper-parameters
- *     learning_rate    [0, inf)     default 0.01
- *     n_data           (0, inf)     default 1.0
- *     temperature      [0, inf)     default 1.0
+ *     learning_rate    [0, inf)      default 0.01
+ *     n_data           (0, inf)      default 1.0
+ *     temperature      [0, inf)      default 1.0
  *     and wd, rescale_grad, clip_gradient, seed, offset (above)
  */
 typedef struct numoptim_sgld {

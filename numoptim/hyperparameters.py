@@ -13,25 +13,31 @@ MOST_KNOWN = 40         # names that a message about an unknown one lists
 
 
 class Interval(NamedTuple):
-    """The values a hyper-parameter may take, written as in a paper: ``[0, 1)``."""
+    """The values a hyper-parameter may take, written as in a paper: ``[0, 1)``; or ``(0, inf) or 0``, an epsilon's.
+
+    A number must lie in its interval also as the element type rounds it. Within ``[0, inf)`` 1e-46 may become the 0 of
+    float32; within ``(0, inf) or 0`` it may not, as 0 stands apart.
+    """
 
     low: float
     high: float
     closed_low: bool
     closed_high: bool
+    or_zero: bool
 
     @classmethod
     def parse(cls, text: str) -> "Interval":
-        match = re.fullmatch(r"([\[(])\s*(\S+)\s*,\s*(\S+)\s*([\])])", text)
+        match = re.fullmatch(r"([\[(])\s*(\S+)\s*,\s*(\S+)\s*([\])])( or 0)?", text)
         if match is None:
             raise ValueError(f"interval {text!r}: write it as '[0, 1)', with inf where there is no bound")
-        return cls(float(match[2]), float(match[3]), match[1] == "[", match[4] == "]")
+        return cls(float(match[2]), float(match[3]), match[1] == "[", match[4] == "]", match[5] is not None)
 
     def __contains__(self, x: object) -> bool:
         if not isinstance(x, (int, float)):
             return False
-        return (self.low <= x if self.closed_low else self.low < x) and (
-            x <= self.high if self.closed_high else x < self.high)
+        above = self.low <= x if self.closed_low else self.low < x
+        below = x <= self.high if self.closed_high else x < self.high
+        return (above and below) or (self.or_zero and x == 0)
 
 
 Hyper = dict[str, tuple[float, str]]

@@ -26,7 +26,8 @@ class Rule:
     update: ``update(w, g, *slots, h) -> (w, *slots)`` for one element (``-> w`` without slots). A
         noisy rule receives a standard normal number before ``h``, a layer-wise one its trust ratio.
     slots: names of the state buffers, one number per weight each.
-    hyper: ``{keyword: (default, interval)}``, besides COMMON which every rule has.
+    hyper: ``{keyword: (default, interval)}``, besides COMMON which every rule has; an interval is such as ``[0, 1)``,
+        or ``(0, inf) or 0`` where 0 is accepted, but no number that an element type rounds to 0.
     prepare, derived: ``prepare(t, h)``, float64, once per step: what the elements have in common, one
         value for each name in ``derived``; ``update`` reads them as ``h.<name>``. Steps count from 1.
     title: name of the Python class made from the rule alone; "" where a class chooses between rules.

@@ -211,11 +211,11 @@ def test_a_trainer_whose_option_changed(name, keywords, key, value):
 
 def outside(default, interval):
     """Values a hyper-parameter refuses, with the error."""
-    low, high, closed_low, closed_high = Interval.parse(interval)
+    low, high, closed_low, closed_high, or_zero = Interval.parse(interval)
     numbers = [] if isinstance(default, int) else [math.nan, math.inf, -math.inf]
     step = 1 if isinstance(default, int) else 0.5
     if math.isfinite(low):
-        numbers += [low - step] + [low] * (not closed_low)
+        numbers += [low - step] + [low] * (not closed_low and not or_zero)
     if math.isfinite(high):
         numbers += [high + step] + [high] * (not closed_high)
     numbers = [int(x) for x in numbers] if isinstance(default, int) else numbers
@@ -272,7 +272,7 @@ def test_integers_beyond_all_floats(use):
 
 @pytest.mark.parametrize("make, message", [
     (lambda: optimizer.Adam(beta1=1), r"beta1=1 is out of range: expected a finite number in \[0, 1\)"),
-    (lambda: optimizer.Adam(epsilon=0), r"epsilon=0 .*\(0, inf\)"),
+    (lambda: optimizer.Adam(epsilon=-1), r"epsilon=-1 .*expected a finite number in \(0, inf\) or 0"),
     (lambda: optimizer.SGD(clip_gradient=0), r"clip_gradient=0 .*\(0, inf\], or None"),
     (lambda: optimizer.SGD(clip_gradient=-1.0), "clip_gradient=-1.0 .*or None"),
     (lambda: optimizer.SGD(clip_gradient=math.inf), "clip_gradient=inf .*expected a finite number.*or None"),

@@ -56,7 +56,10 @@ def test_words_and_kernels_agree(chosen):
 
 
 @pytest.mark.parametrize("key, value, words", [
-    ("epsilon", 1e-46, "epsilon=1e-46 (0.0 in float32) is out of range: expected (0, inf)"),
+    ("epsilon", 1e-46, "epsilon=1e-46 (0.0 in float32) is out of range: expected (0, inf) or 0"),
+    ("epsilon", -1e-46, "epsilon=-1e-46 is out of range: expected (0, inf) or 0"),
+    ("epsilon", 0.0, ""),
+    ("epsilon", -0.0, ""),
     ("rescale_grad", -1e39, "rescale_grad=-1e+39 (-inf in float32) is out of range: expected (-inf, inf)"),
     ("clip_gradient", 1e-46, "clip_gradient=1e-46 (0.0 in float32) is out of range: expected (0, inf]"),
     ("beta1", 1 - 1e-9, "beta1=0.999999999 (1.0 in float32) is out of range: expected [0, 1)"),
@@ -104,7 +107,8 @@ def update(w, g, h):
 
 
 OWN = Rule("ends", update, hyper={"learning_rate": (0.1, "[0.1, 0.7]"), "open": (0.2, "(0.1, 0.7)"),
-                                  "most": (3, "[0, 1e20]"), "few": (1, "(0.5, 3)"), "any": (0, "(-inf, inf)")})
+                                  "most": (3, "[0, 1e20]"), "few": (1, "(0.5, 3)"), "any": (0, "(-inf, inf)"),
+                                  "apart": (0.2, "(0.1, 0.7) or 0"), "either": (2, "[2, 3] or 0")})
 
 
 @pytest.mark.parametrize("key, value, fits", [
@@ -114,6 +118,8 @@ OWN = Rule("ends", update, hyper={"learning_rate": (0.1, "[0.1, 0.7]"), "open": 
     ("open", 0.1 - 1e-12, set()), ("open", 0.1 + 1e-7, {"f32", "f64"}),
     ("most", 2**63 - 1, {"f32", "f64"}), ("most", -1, set()), ("few", 0, set()), ("few", 2, {"f32", "f64"}),
     ("few", 3, set()), ("any", -2**63, {"f32", "f64"}),
+    ("apart", 0.0, {"f32", "f64"}), ("apart", 1e-300, set()), ("apart", 0.1 + 1e-12, {"f64"}), ("apart", 0.7, set()),
+    ("either", 0, {"f32", "f64"}), ("either", 1, set()), ("either", 3, {"f32", "f64"}), ("either", 4, set()),
 ])
 def test_ends_that_are_no_number_of_the_element_type(key, value, fits):
     for dtype in FLOAT:

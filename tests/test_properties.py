@@ -72,7 +72,7 @@ NONSENSE = [math.nan, math.inf, -math.inf, -1, -1e-9, "0.5", "", None, [1], True
 
 
 def values(key, default, interval):
-    low, high, closed_low, closed_high = Interval.parse(interval)
+    low, high, closed_low, closed_high, _ = Interval.parse(interval)     # an epsilon of 0 makes no finite steps
     if isinstance(default, bool):
         return st.booleans()
     if isinstance(default, int):

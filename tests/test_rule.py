@@ -107,6 +107,8 @@ def test_sections_of_docstrings():
     ("[ -2.5 ,1e3 ]", [-2.5, 1000], [-2.6, 1000.1]),
     ("(-inf, inf)", [-1e308, 0, 2**70], [INF, -INF, NAN]),
     ("(0, inf]", [1e-300, INF], [0, -1]),
+    ("(0, inf) or 0", [0, -0.0, 5e-324, 1e308], [-5e-324, -1, INF, NAN, "0"]),
+    ("[2, 3] or 0", [0, 2, 3], [1, 4]),
 ])
 def test_intervals(text, inside, outside):
     interval = Interval.parse(text)
@@ -114,7 +116,8 @@ def test_intervals(text, inside, outside):
     assert not any(x in interval for x in outside)
 
 
-@pytest.mark.parametrize("text", ["", "0, 1", "[0 1]", "[0; 1]", "{0, 1}", "[0, 1", "[a, b]", "[0, 1, 2]"])
+@pytest.mark.parametrize("text", ["", "0, 1", "[0 1]", "[0; 1]", "{0, 1}", "[0, 1", "[a, b]", "[0, 1, 2]",
+                                  "(0, 1) or 1", "or 0", "0 or (0, 1)"])
 def test_malformed_intervals(text):
     with pytest.raises(ValueError):
         Interval.parse(text)

@@ -160,7 +160,7 @@ def _described(rule: Rule) -> str:
         lines += ["", "Its slots begin as numoptim_" + rule.name + "_<f32|f64>_init leaves them, others at 0."]
     lines += ["", "Hyper-parameters"]
     own = {key: value for key, value in rule.fields.items() if key not in COMMON and key not in NOISE}
-    lines += [f"    {key:16} {interval:12} default {number(default)}" for key, (default, interval) in own.items()]
+    lines += [f"    {key:16} {interval:13} default {number(default)}" for key, (default, interval) in own.items()]
     lines += [f"    and {', '.join(key for key in rule.fields if key not in own)} (above)"]
     page = "\n".join(lines).replace("*/", "* /").replace("/*", "/ *")
     comment = "\n".join(f" * {line}".rstrip() for line in page.split("\n"))

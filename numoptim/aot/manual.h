@@ -19,7 +19,8 @@
  *     Functions return 0 (NUMOPTIM_OK) or a negative status, and then have written nothing: a null pointer, a size,
  *     offset or count that is negative or 2**60 or more, t < 1, a hyper-parameter that is NaN or out of its range, a
  *     bad table of segments. Functions for f32 want a hyper-parameter in its range as a float, too: 1e-46 is 0 then,
- *     and 1e39 infinite. With size 0 there is nothing to do, and buffers may be null.
+ *     and 1e39 infinite; of a range "(0, inf) or 0" the 0 is only what is 0 itself. With size 0 there is nothing to do,
+ *     and buffers may be null.
  *
  * Layer-wise rules (LARS, LAMB ...)
  *     A norm is taken over each segment: segment s is [offsets[s], offsets[s + 1]) of the buffers, so that
@@ -120,7 +121,7 @@ typedef int32_t numoptim_entry(const numoptim_plan *plan, int64_t t);
 /* A hyper-parameter. Structs are made of these in order, 8 bytes each: double, or int64_t where integer is 1. */
 typedef struct numoptim_field {
     const char *name;
-    const char *interval;            /* such as "[0, 1)" */
+    const char *interval;            /* such as "[0, 1)", "(0, inf) or 0" */
     double default_value;
     double low, high;
     int32_t integer;

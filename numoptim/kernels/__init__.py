@@ -103,7 +103,7 @@ def hyper(rule: Rule | str, **values: float | None) -> Any:
 def misfit(rule: Rule, record: Any, dtype: npt.DTypeLike) -> str:
     """Which hyper-parameter of a record kernels of ``dtype`` refuse, in words; "" where they take them all.
 
-    They want floats in their interval also when rounded to the element type. Names the first hyper-parameter.
+    They want floats in their interval also when rounded to the element type (Interval). Names the first one.
     """
     scalar: Any = np.dtype(dtype)
     for key, (default, interval) in rule.fields.items():
@@ -111,7 +111,7 @@ def misfit(rule: Rule, record: Any, dtype: npt.DTypeLike) -> str:
         with np.errstate(all="ignore"):
             rounded, low, high = (x if isinstance(default, int) else float(scalar.type(x))
                                   for x in (value, accepted.low, accepted.high))
-        if value not in accepted or rounded not in accepted._replace(low=low, high=high):
+        if value not in accepted or rounded not in accepted._replace(low=low, high=high, or_zero=value == 0):
             known = f" ({rounded} in {scalar.name})" if value in accepted else ""
             return f"{key}={value}{known} is out of range: expected {interval}"
     return ""

@@ -54,10 +54,11 @@ def conditions(rule: Rule) -> str:
     """Python condition that every hyper-parameter lies in its interval, also as a T; NaN fails it."""
     tests = []
     for key, (default, text) in rule.fields.items():
-        low, high, closed_low, closed_high = Interval.parse(text)
-        for end, closed, relation in ((low, closed_low, ">"), (high, closed_high, "<")):
-            bound = bound_of_integer if isinstance(default, int) else bound_of_float
-            tests.append(bound(f"hyper.{key}", end, closed, relation))
+        low, high, closed_low, closed_high, or_zero = Interval.parse(text)
+        bound = bound_of_integer if isinstance(default, int) else bound_of_float
+        ends = [bound(f"hyper.{key}", low, closed_low, ">"), bound(f"hyper.{key}", high, closed_high, "<")]
+        inside = " and ".join(filter(None, ends))
+        tests.append(f"(hyper.{key} == 0 or {inside})" if or_zero and inside else inside)
     return " and ".join(filter(None, tests))
 
 

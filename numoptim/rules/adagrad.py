@@ -12,7 +12,7 @@ Symbols
     w  (size,) f32|f64  weights, in/out
     g  (size,) like w   gradient after rescale, clip and weight decay, read only
     n  (size,) like w   sum of squared gradients, 0 before t = 1
-    eps  number > 0     at 0 a weight that has had no gradient would become 0/0
+    eps  number >= 0    at 0 a weight that has had no gradient becomes 0/0, NaN
 
 Differs from
     torch and MXNet 2, which add eps outside the root; MXNet 1.9.1, which decouples wd.
@@ -34,6 +34,6 @@ RULE = Rule(
     slots=("n",),
     hyper={
         "learning_rate": (0.01, "[0, inf)"),
-        "eps": (1e-7, "(0, inf)"),
+        "eps": (1e-7, "(0, inf) or 0"),
     },
 )

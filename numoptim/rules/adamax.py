@@ -14,7 +14,7 @@ Symbols
     g  (size,) like w   gradient after rescale, clip and weight decay, read only
     m  (size,) like w   first moment, 0 before t = 1
     u  (size,) like w   decaying maximum of abs(g), 0 before t = 1
-    epsilon  number > 0      at 0 a weight that has had no gradient would become 0/0
+    epsilon  number >= 0     at 0 a weight that has had no gradient becomes 0/0, NaN
 
 Differs from
     the paper and MXNet, which have no epsilon: a zero first gradient gives NaN there; torch and optax, which add
@@ -42,7 +42,7 @@ RULE = Rule(
         "learning_rate": (0.002, "[0, inf)"),
         "beta1": (0.9, "[0, 1)"),
         "beta2": (0.999, "[0, 1)"),
-        "epsilon": (1e-8, "(0, inf)"),
+        "epsilon": (1e-8, "(0, inf) or 0"),
     },
     prepare=prepare,
     derived=("beta1_c", "rate"),

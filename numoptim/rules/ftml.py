@@ -17,7 +17,7 @@ Symbols
     d  (size,) like w   denominator, 0 before t = 1
     v  (size,) like w   second moment, 0 before t = 1
     z  (size,) like w   0 before t = 1
-    epsilon  number > 0      at 0 a weight that has had no gradient would become 0/0
+    epsilon  number >= 0     at 0 a weight that has had no gradient becomes 0/0, NaN
 
 Differs from
     MXNet 1.9.1, which clips after adding wd. A step with learning_rate 0 changes nothing, nor does one
@@ -49,7 +49,7 @@ RULE = Rule(
         "learning_rate": (0.0025, "[0, inf)"),
         "beta1": (0.6, "[0, 1)"),
         "beta2": (0.999, "[0, 1)"),
-        "epsilon": (1e-8, "(0, inf)"),
+        "epsilon": (1e-8, "(0, inf) or 0"),
     },
     prepare=prepare,
     derived=("beta1_c", "beta2_c", "scale", "epsilon_t"),

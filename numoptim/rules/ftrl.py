@@ -53,7 +53,7 @@ RULE = Rule(
     hyper={
         "learning_rate": (0.1, "[0, inf)"),
         "lamda1": (0.01, "[0, inf)"),
-        "beta": (1.0, "[0, inf)"),
+        "beta": (1.0, "(0, inf) or 0"),
     },
     prepare=prepare,
     derived=("rate_inverse",),

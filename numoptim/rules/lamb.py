@@ -18,7 +18,7 @@ Symbols
     g  (size,) like w   gradient after rescale and clip, read only
     m  (size,) like w   first moment, 0 before t = 1
     v  (size,) like w   second moment, 0 before t = 1
-    epsilon  number > 0      at 0 a weight that has had no gradient would become 0/0
+    epsilon  number >= 0     at 0 a weight that has had no gradient becomes 0/0, NaN, and all of its parameter
 
 Differs from
     torch-optimizer's LAMB, which has no bias correction and clips norm(w) at 10.
@@ -68,7 +68,7 @@ RULE = Rule(
         "learning_rate": (0.001, "[0, inf)"),
         "beta1": (0.9, "[0, 1)"),
         "beta2": (0.999, "[0, 1)"),
-        "epsilon": (1e-6, "(0, inf)"),
+        "epsilon": (1e-6, "(0, inf) or 0"),
         "lower_bound": (-INF, "[-inf, inf)"),
         "upper_bound": (INF, "(0, inf]"),
         "bias_correction": (True, "[0, 1]"),

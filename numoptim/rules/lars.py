@@ -45,7 +45,7 @@ RULE = Rule(
         "learning_rate": (0.01, "[0, inf)"),
         "momentum": (0.0, "[0, 1)"),
         "eta": (0.001, "(0, inf)"),
-        "epsilon": (0.0, "[0, inf)"),
+        "epsilon": (0.0, "(0, inf) or 0"),
     },
     gradient="clipped",
     measure=measure,

@@ -19,7 +19,7 @@ Symbols
     g  (size,) like w   gradient after rescale, clip and weight decay, read only
     m  (size,) like w   first moment, 0 before t = 1
     v  (size,) like w   second moment, 0 before t = 1
-    epsilon  number > 0      at 0 a weight that has had no gradient would become 0/0
+    epsilon  number >= 0     at 0 a weight that has had no gradient becomes 0/0, NaN
 
 Differs from
     MXNet, which multiplies P once per parameter, so that identical parameters diverge; MXNet 1.9.1, which clips
@@ -68,7 +68,7 @@ RULE = Rule(
         "learning_rate": (0.001, "[0, inf)"),
         "beta1": (0.9, "[0, 1)"),
         "beta2": (0.999, "[0, 1)"),
-        "epsilon": (1e-8, "(0, inf)"),
+        "epsilon": (1e-8, "(0, inf) or 0"),
         "schedule_decay": (0.004, "[0, inf)"),
     },
     prepare=prepare,

@@ -23,7 +23,7 @@ Symbols
     m  (size,) like w   running mean of g, 0 before t = 1
     s  (size,) like w   running variance of g, 0 before t = 1
     v  (size,) like w   velocity, 0 before t = 1
-    epsilon  number > 0      at 0 a weight that has had no gradient would become 0/0
+    epsilon  number >= 0     at 0 a weight that has had no gradient becomes 0/0, NaN
 
 Differs from
     torch and ensmallen, which add epsilon outside the root (optax and Keras: inside, too); MXNet 1.9.1, which
@@ -55,7 +55,7 @@ def update_centered(w, g, m, s, v, h):
 HYPER = {
     "learning_rate": (0.001, "[0, inf)"),
     "gamma1": (0.9, "[0, 1)"),
-    "epsilon": (1e-8, "(0, inf)"),
+    "epsilon": (1e-8, "(0, inf) or 0"),
     "clip_weights": (INF, "(0, inf]"),
 }
 RULE = Rule(

@@ -7,7 +7,7 @@ from library import FFI, LEVELS, LIB, NULL, descriptor, norms_for, pointer
 from reference import BY_NAME, FLOAT, records, same_bits, step, values
 
 from numoptim.aot.header import entries
-from numoptim.hyperparameters import Interval
+from numoptim.kernels import misfit
 
 GUARD = 64                  # elements before and after each buffer that nobody may touch
 HUGE = 2**62
@@ -75,13 +75,11 @@ class Case:
         self.hyper = records(rule, self.table)
         if rng.random() < 0.1:
             key = rng.choice(list(rule.fields))
-            group, (default, text) = rng.randrange(self.groups), rule.fields[key]
+            group, (default, _) = rng.randrange(self.groups), rule.fields[key]
             bad = rng.choice([-1, -HUGE, 2**63 - 1] if isinstance(default, int) else
                              [np.nan, np.inf, -np.inf, -1.0, 1e300, 1e-300, -1e-300, 1.0 + 1e-15, 1.0 - 1e-15, -0.0])
             self.hyper[group][key] = self.table[group][key] = bad
-            with np.errstate(over="ignore"):
-                rounded = bad if isinstance(default, int) else float(FLOAT[self.dtype](bad))
-            if bad not in Interval.parse(text) or rounded not in Interval.parse(text):
+            if misfit(rule, self.hyper[group], FLOAT[self.dtype]):
                 self.allowed.add(-4)
         if (self.which == FROZEN).all() and -4 not in self.allowed and rng.random() < 0.5:
             self.groups = 0

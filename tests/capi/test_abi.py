@@ -48,7 +48,7 @@ def test_header_compiles_without_a_warning(language, tmp_path):
 def test_header_documents_every_hyper_parameter_and_slot(rule):
     page = HEADER.read_text().split(f"\n * {rule.name}: ")[1].split("*/")[0]
     for key, (default, interval) in rule.fields.items():
-        own = re.escape(f"{key:16} {interval:12} default {header.number(default)}")
+        own = re.escape(f"{key:16} {interval:13} default {header.number(default)}")
         assert re.search(rf"^ \*     {own}$|and .*\b{key}\b.*\(above\)", page, re.MULTILINE), key
     for slot in rule.slots:
         assert re.search(rf"^ \*     {slot}\b", page, re.MULTILINE), slot
@@ -80,7 +80,7 @@ def test_descriptors(rule):
         field = known.fields[k]
         interval = FFI.string(field.interval).decode()
         fields[FFI.string(field.name).decode()] = (field.default_value, interval)
-        low, high = (float(x) for x in interval[1:-1].split(","))
+        low, high = (float(x) for x in interval.removesuffix(" or 0")[1:-1].split(","))
         assert (field.low, field.high) == (low, high)
         assert field.integer == isinstance(rule.fields[FFI.string(field.name).decode()][0], int)
     assert fields == rule.fields and list(fields) == list(rule.fields)
@@ -160,9 +160,10 @@ def test_two_builds_are_equal_byte_by_byte(tmp_path):
 
 def around(field, integer):
     """(value, whether it is accepted) for the ends of a field's interval, and what lies just beyond."""
-    text = FFI.string(field.interval).decode()
+    text, _, zero = FFI.string(field.interval).decode().partition(" or ")
     cases = [] if integer else [(np.nan, False)]
-    for end, closed, outwards in ((field.low, text[0] == "[", -1), (field.high, text[-1] == "]", 1)):
+    cases += [(0.0, True), (np.nextafter(0.0, 1), False)] if zero else []         # which a float rounds to 0
+    for end, closed, outwards in ((field.low, text[0] == "[" or zero == "0", -1), (field.high, text[-1] == "]", 1)):
         if np.isfinite(end):
             cases.append((int(end) + 1024 * outwards if integer else np.nextafter(end, outwards * np.inf), False))
         if np.isfinite(end) or not integer:

@@ -9,12 +9,14 @@ from reference import FLOAT, each_dtype, each_rule, same_bits, values
 from test_gpu_bits import WITH_INIT, both, copied, cut, multiplied
 
 from numoptim.cuda.text import ROWS
+from numoptim.hyperparameters import Interval
 from numoptim.kernels import BLOCK, FROZEN, least_rate, misfit
 from numoptim.rules import RULES
 
 SIZE = 2 * BLOCK + 777
 OFFSETS = [0, 5, 5, 1000, 1003, BLOCK + 1500, 2 * BLOCK, SIZE - 64, SIZE]
 SOME = np.array([FROZEN, 0, 1, FROZEN, 0, FROZEN, 1, FROZEN])
+APART = [(rule, key) for rule in RULES for key, (_, text) in rule.fields.items() if Interval.parse(text).or_zero]
 GRIDS = [{"grid": 3, "block": 64}, {"grid": 1, "block": 256, "vectors": False}]
 
 each_grid = pytest.mark.parametrize("launch", GRIDS, ids=["vectors", "single elements"])
@@ -105,10 +107,24 @@ def test_rates_whose_reciprocal_has_no_room_change_nothing(rule, dtype):
 @each_dtype
 @each_rule
 def test_what_rounds_out_of_its_interval_is_not_used(rule, dtype):
-    for key, value in (("rescale_grad", 1e39), ("clip_gradient", 1e-46)):
+    epsilons = [(key, 1e-46) for apart, key in APART if apart is rule]
+    for key, value in [("rescale_grad", 1e39), ("clip_gradient", 1e-46), *epsilons]:
         problem, begin = Problem(rule, dtype, 1000), buffers_for(rule, dtype, 1000)
         problem.hyper[key] = value
         device = copied(begin)
         problem.device(device, 1)
         used = not all(same_bits(new, old) for new, old in zip(device, begin, strict=True))
         assert used == (misfit(rule, problem.hyper[0], FLOAT[dtype]) == "") == (dtype == "f64")
+
+
+@each_dtype
+@pytest.mark.parametrize("rule, key", APART, ids=[f"{rule.name}-{key}" for rule, key in APART])
+def test_without_epsilon_the_device_has_the_processors_bits(rule, key, dtype):
+    problem = Problem(rule, dtype, 1000, groups=[values(rule, **{key: 0.0}, wd=0.0)])
+    begin = buffers_for(rule, dtype, 1000)
+    begin[1][::3] = 0.0
+    processor, device = copied(begin), copied(begin)
+    assert problem.processor(processor, 1) == 0
+    problem.device(device, 1)
+    assert all(same_bits(a, b) for a, b in zip(device, processor, strict=True))
+    assert not same_bits(device[0], begin[0])
