@@ -22,13 +22,13 @@ SETTINGS = {
     "adamax": ("Adamax", {"learning_rate": 0.1}),
     "lars": ("LARS", {"learning_rate": 1.0, "momentum": 0.9}),
     "lamb": ("LAMB", {"learning_rate": 1e-3}),
-    "nadam": ("Nadam", {"learning_rate": 1e-2, "schedule_decay": 1.0}),
+    "nadam": ("Nadam", {"learning_rate": 1e-2, "schedule_decay": 1e5}),
     "rmsprop": ("RMSProp", {"learning_rate": 5e-3}),
     "rmsprop, centered": ("RMSProp", {"learning_rate": 5e-3, "gamma2": 0.9, "centered": True}),
     "sign_sgd": ("Signum", {"learning_rate": 0.1, "momentum": 0.0}),
 }
 # Weights of optax 0.2.8 in double precision after 100 steps on the parabola and on Rosenbrock's function. Its Nadam has
-# no schedule of momentum, and is left out.
+# no schedule of momentum; here a large schedule_decay ends that at once.
 AFTER_100 = {
     "sgd": ([0.7956409895336392, 0.1239745575649859, 1.0], [0.6909823872103219, 0.47596949802353977]),
     "adadelta": ([-0.9596921315373061, 9.959440893163134, 1.0], [0.04000008630757364, 0.002103369602018897]),
@@ -37,6 +37,7 @@ AFTER_100 = {
     "adamax": ([0.998211025231799, 2.870990570759664, 1.0], [0.8626493699669087, 0.7436313198225863]),
     "lars": ([0.14689707383567935, 3.692066093903765, 1.0], [8.2986362931099, 0.44951357582261325]),
     "lamb": ([-0.33294970353190456, 9.29261226778, 1.0], [0.001103033964944485, 1.2105474609786425e-06]),
+    "nadam": ([-0.09389015774212803, 9.00759011104295, 1.0], [0.7097875036222551, 0.502920028619256]),
     "rmsprop": ([-0.4661613829816425, 9.456221177206384, 1.0], [0.47214730723132936, 0.22445109537711094]),
     "sign_sgd": ([0.9999999999999999, 1.8790524691780774e-14, 1.0], [0.20000000000000004, 0.1]),
 }
