@@ -10,8 +10,8 @@ A subclass overrides ``rate``; as a dataclass it may add fields, and takes those
 """
 import bisect
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields, is_dataclass, replace
 
 from .hyperparameters import checked
 
@@ -159,3 +159,15 @@ class CosineScheduler(_Decay):
 
     def rate(self, num_update: int) -> float:
         return self.final_lr + (self.base_lr - self.final_lr) * (1 + math.cos(math.pi * self._progress(num_update))) / 2
+
+
+def based(schedule: Callable[[int], float], base_lr: float) -> LRScheduler:
+    """A schedule's copy with another base_lr. ValueError where it has none, or what its copy would lose."""
+    if not isinstance(schedule, LRScheduler):
+        raise ValueError("learning_rate beside an lr_scheduler that has no base_lr: give one of them")
+    own = vars(schedule).keys() - {field.name for field in fields(schedule)}
+    made = next(cls for cls in type(schedule).__mro__ if is_dataclass(cls) and "__dataclass_fields__" in vars(cls))
+    if own or type(schedule).__init__ is not made.__init__:
+        raise ValueError(f"learning_rate beside a {type(schedule).__name__}, which is made by an __init__ of its own: "
+                         "give it its base_lr there")
+    return replace(schedule, base_lr=base_lr)

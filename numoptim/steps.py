@@ -1,13 +1,12 @@
 """How a Trainer makes its steps: a rule's on all parameters at once, or an optimizer's in Python one by one."""
 import math
-from collections.abc import Mapping
 from typing import Any, Self
 
 import numpy as np
 
-from .hyperparameters import checked
 from .optimizer import Optimizer, RuleOptimizer, State
 from .optimizer.bound import Bound
+from .optimizer.state import count
 from .parameters import Parameters
 
 
@@ -174,8 +173,3 @@ def _plain(state: Any) -> Any:
     if isinstance(state, State):
         raise TypeError("cannot save a rule's state inside a custom optimizer's")
     return state
-
-
-def count(saved: Mapping[str, Any], key: str) -> int:
-    """A count out of a file of states; TypeError or ValueError for what is none."""
-    return int(checked(key, saved[key], 0, "[0, inf)"))

@@ -13,9 +13,10 @@ from . import checkpoint, lr_scheduler, native
 from .hyperparameters import checked, some
 from .lr_scheduler import LRScheduler
 from .optimizer import Optimizer, create
+from .optimizer.state import count
 from .parameters import Parameters
 from .sealed import Sealed
-from .steps import Graphed, Loop, count, driver_of
+from .steps import Graphed, Loop, driver_of
 
 
 class Trainer(Sealed):

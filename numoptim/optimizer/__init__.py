@@ -8,7 +8,8 @@ from numoptim.rules import RULES
 from .base import Optimizer, create, find
 from .base import _registry as _classes
 from .choices import DCASGD, LBSGD, SGD, Ftrl, RMSProp, Signum
-from .rule_optimizer import RuleOptimizer, State, register
+from .rule_optimizer import RuleOptimizer, register
+from .state import State
 
 __all__ = ["DCASGD", "LBSGD", "SGD", "Ftrl", "Optimizer", "RMSProp", "RuleOptimizer", "Signum", "State",
            "create", "find", "register"]

@@ -5,39 +5,21 @@ import threading
 import warnings
 from array import array
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import fields, is_dataclass, replace
 from types import MappingProxyType
 from typing import Any, ClassVar, Self, TypeVar
 
 from numoptim.hyperparameters import COMMON, checked, nearest, some
-from numoptim.lr_scheduler import LRScheduler
+from numoptim.lr_scheduler import based
 from numoptim.memory import Buffer
 from numoptim.sealed import Sealed
 
+from .attributes import HyperParameter
 from .multipliers import Key, Multipliers
 
 Schedule = Callable[[int], float]
 RATE = "[0, inf)"
 
 
-class HyperParameter:
-    """A hyper-parameter as an attribute: checked when set, None standing for an infinite default."""
-
-    def __init__(self, default: float, interval: str) -> None:
-        self.default, self.interval = default, interval
-
-    def __set_name__(self, owner: type, name: str) -> None:
-        self.name = name
-
-    def __get__(self, optimizer: "Optimizer | None", owner: type) -> Any:
-        if optimizer is None:
-            return self
-        value = optimizer._values[self.name]
-        return None if abs(value) == float("inf") else value
-
-    def __set__(self, optimizer: "Optimizer", value: Any) -> None:
-        optimizer._values[self.name] = checked(self.name, value, self.default, self.interval)
-        optimizer._version += 1
 
 
 class Optimizer(Sealed):
@@ -75,7 +57,7 @@ class Optimizer(Sealed):
         self._version = 0                       # changes whenever anything but the schedule's rate does
         self.wd, self.rescale_grad, self.clip_gradient = wd, rescale_grad, clip_gradient
         if lr_scheduler is not None and learning_rate is not None:
-            lr_scheduler = _based(lr_scheduler, checked("learning_rate", learning_rate, 0.01, RATE))
+            lr_scheduler = based(lr_scheduler, checked("learning_rate", learning_rate, 0.01, RATE))
         self.lr_scheduler = lr_scheduler
         rate = self.default_learning_rate if learning_rate is None else learning_rate
         self._learning_rate = checked("learning_rate", rate, 0.01, RATE)
@@ -220,18 +202,6 @@ class Optimizer(Sealed):
 
     def _get_wd(self, index: Key) -> float:
         return float(self.wd) * self._wd_mult.of(index)
-
-
-def _based(schedule: Schedule, base_lr: float) -> Schedule:
-    """A schedule's copy with another base_lr. ValueError where it has none, or what its copy would lose."""
-    if not isinstance(schedule, LRScheduler):
-        raise ValueError("learning_rate beside an lr_scheduler that has no base_lr: give one of them")
-    own = vars(schedule).keys() - {field.name for field in fields(schedule)}
-    made = next(cls for cls in type(schedule).__mro__ if is_dataclass(cls) and "__dataclass_fields__" in vars(cls))
-    if own or type(schedule).__init__ is not made.__init__:
-        raise ValueError(f"learning_rate beside a {type(schedule).__name__}, which is made by an __init__ of its own: "
-                         "give it its base_lr there")
-    return replace(schedule, base_lr=base_lr)
 
 
 _registry: dict[str, type[Optimizer]] = {}

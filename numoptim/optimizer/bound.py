@@ -13,7 +13,8 @@ from numoptim.rule import Rule
 from .multipliers import Key, Multipliers
 
 if TYPE_CHECKING:
-    from .rule_optimizer import RuleOptimizer, State
+    from .rule_optimizer import RuleOptimizer
+    from .state import State
 
 
 class Bound:

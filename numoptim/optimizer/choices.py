@@ -10,8 +10,9 @@ from numoptim.native import Plan
 from numoptim.rule import Rule
 from numoptim.rules import dcasgd, ftrl, lbsgd, rmsprop, sgd, signum
 
+from .attributes import Options
 from .base import add
-from .rule_optimizer import Options, RuleOptimizer
+from .rule_optimizer import RuleOptimizer
 
 
 def _is_flag(x: object) -> bool:

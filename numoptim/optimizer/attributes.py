@@ -1,0 +1,49 @@
+"""Hyper-parameters and options as attributes of optimizers, checked when set."""
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from numoptim.hyperparameters import checked
+
+if TYPE_CHECKING:
+    from .base import Optimizer
+
+Options = dict[str, tuple[Any, Callable[[Any], bool], str]]
+"""Keyword: default, check, what the check accepts."""
+
+
+class HyperParameter:
+    """A hyper-parameter as an attribute: checked when set, None standing for an infinite default."""
+
+    def __init__(self, default: float, interval: str) -> None:
+        self.default, self.interval = default, interval
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self.name = name
+
+    def __get__(self, optimizer: "Optimizer | None", owner: type) -> Any:
+        if optimizer is None:
+            return self
+        value = optimizer._values[self.name]
+        return None if abs(value) == float("inf") else value
+
+    def __set__(self, optimizer: "Optimizer", value: Any) -> None:
+        optimizer._values[self.name] = checked(self.name, value, self.default, self.interval)
+        optimizer._version += 1
+
+
+class Option:
+    """An option as an attribute: checked when set."""
+
+    def __init__(self, name: str, accepts: Callable[[Any], bool], accepted: str) -> None:
+        self.name, self.accepts, self.accepted = name, accepts, accepted
+
+    def __get__(self, optimizer: "Optimizer | None", owner: type) -> Any:
+        return self if optimizer is None else vars(optimizer)[self.name]
+
+    def __set__(self, optimizer: "Optimizer", value: Any) -> None:
+        if not self.accepts(value):
+            raise ValueError(f"{self.name}={value!r}: expected {self.accepted}")
+        vars(optimizer)[self.name] = value.item() if isinstance(value, np.generic) else value
+        optimizer._version += 1

@@ -1,0 +1,75 @@
+"""State: the slots of one parameter, or of a whole flat buffer."""
+import copy
+from array import array
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Self
+
+from numoptim.arrays import Array
+from numoptim.hyperparameters import checked
+from numoptim.memory import Buffer, Memory
+from numoptim.memory import of as memory_of
+from numoptim.rule import Rule
+from numoptim.sealed import Sealed
+
+if TYPE_CHECKING:
+    from .bound import Bound
+
+
+class State(Sealed):
+    """The slots of one parameter (or of a whole flat buffer), and how many updates it has seen.
+
+    slots: {name: array like the weight, in its memory}. t: update number of the latest update. offset: the first
+    element of its noise (noisy rules). rule: the rule the slots belong to.
+    """
+
+    def __init__(self, rule: Rule, slots: Mapping[str, Buffer], t: int, offset: int = 0) -> None:
+        self._rule, self._slots, self._offset = rule, dict(slots), offset
+        self._count = array("q", [t])              # where steps count, in C (aot/steps.c)
+        self._bound: Bound | None = None
+
+    @property
+    def rule(self) -> Rule:
+        return self._rule
+
+    @property
+    def slots(self) -> Mapping[str, Buffer]:
+        return MappingProxyType(self._slots)
+
+    @property
+    def offset(self) -> int:
+        return self._offset
+
+    @property
+    def t(self) -> int:
+        return self._count[0]
+
+    @t.setter
+    def t(self, value: int) -> None:
+        self._count[0] = int(checked("t", value, 0, "[0, inf)"))
+
+    def __repr__(self) -> str:
+        return f"<State of {self.rule.name}: {', '.join(self.slots) or 'no slots'}, t={self.t}>"
+
+    # A copy has slots of its own, in the same memory, and is bound to no weight.
+
+    def __copy__(self) -> Self:
+        return copy.deepcopy(self)
+
+    def __reduce__(self) -> Any:
+        memories = {name: memory_of(slot) for name, slot in self._slots.items()}
+        slots = {name: (memories[name], memories[name].host(slot)) for name, slot in self._slots.items()}
+        return _restored, (type(self), self._rule, slots, self.t, self._offset)
+
+
+def _restored(cls: type[State], rule: Rule, given: Mapping[str, tuple[Memory, Array]], t: int, offset: int) -> State:
+    slots = {}
+    for name, (memory, content) in given.items():
+        slots[name] = memory.zeros(content.size, content.dtype).reshape(content.shape)
+        memory.write(slots[name], content)
+    return cls(rule, slots, t, offset)
+
+
+def count(saved: Mapping[str, Any], key: str) -> int:
+    """A count out of a file of states; TypeError or ValueError for what is none."""
+    return int(checked(key, saved[key], 0, "[0, inf)"))
