@@ -81,7 +81,7 @@ class Trainer(Sealed):
         """Change the learning rate from the next step on; ValueError where a schedule sets it."""
         self._optimizer.set_learning_rate(lr)
 
-    def step(self, batch_size: float, grads: Mapping[str, npt.ArrayLike] | None = None) -> None:
+    def step(self, batch_size: float = 1, grads: Mapping[str, npt.ArrayLike] | None = None) -> None:
         """One step with the gradients in ``params.grad`` (or ``grads``, copied there), times 1/batch_size.
 
         grads: ``{name: array of that parameter's shape}``, all of them; on a GPU arrays of it. Raises ValueError or
@@ -96,7 +96,7 @@ class Trainer(Sealed):
                 self._params.grad.assign(grads, "grads")
             driver.step()
 
-    def advance(self, batch_size: float) -> None:
+    def advance(self, batch_size: float = 1) -> None:
         """Before each replay of a CUDA graph with a captured ``step``: what the next step takes, put on the device.
 
         ``step`` in a stream capture records kernels that read the step number and the hyper-parameters from the

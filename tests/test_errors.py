@@ -395,11 +395,6 @@ def test_batch_sizes(trainer, batch_size, error, message, grads):
         trainer.step(batch_size, grads=grads)
 
 
-def test_a_trainer_needs_a_batch_size(trainer):
-    with refused(TypeError, "batch_size", trainer):
-        trainer.step()
-
-
 def changed(**arrays):
     return {**draw(5), **arrays}
 

@@ -220,3 +220,10 @@ def test_an_optimizer_belongs_to_its_parameters():
     with pytest.raises(ValueError, match="make one for each Trainer"):
         Trainer(Parameters({"v": np.zeros(1)}), opt)
     assert opt.param_idx2name == {0: "w"}
+
+
+def test_a_step_without_a_batch_size_is_of_one():
+    first, second = (Parameters({"w": np.ones(3)}) for _ in range(2))
+    Trainer(first, "sgd").step(grads={"w": np.ones(3)})
+    Trainer(second, "sgd").step(1, grads={"w": np.ones(3)})
+    assert np.array_equal(first.flat, second.flat) and not (first.flat == 1).any()
