@@ -1,7 +1,7 @@
 """Objects that refuse attributes they do not have: set, a misspelt one would have no effect, and nobody would know."""
 from typing import Any, ClassVar
 
-from .hyperparameters import nearest
+from .hints import instead
 
 
 class Sealed:
@@ -31,4 +31,4 @@ class Sealed:
             return ""
         settable = [key for key in dir(type(self)) if key[0] != "_" and getattr(
             getattr(type(self), key), "fset", getattr(getattr(type(self), key), "__set__", None))]
-        return f": there is none{nearest(name, [*settable, *self._instead])}"
+        return f", there is none{instead(name, settable, self._instead)}"

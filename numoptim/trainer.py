@@ -5,11 +5,12 @@ import weakref
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import asdict
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Never, Self
 
 import numpy.typing as npt
 
 from . import checkpoint, lr_scheduler, native
+from .hints import instead
 from .hyperparameters import checked, some
 from .lr_scheduler import LRScheduler
 from .optimizer import Optimizer, create
@@ -36,7 +37,10 @@ class Trainer(Sealed):
         "params": "Trainer(params, ...) for other parameters", "optimizer": "Trainer(params, optimizer)"}
 
     def __init__(self, params: Parameters, optimizer: str | Optimizer,
-                 optimizer_params: Mapping[str, Any] | None = None, *, threads: int | None = None) -> None:
+                 optimizer_params: Mapping[str, Any] | None = None, *, threads: int | None = None,
+                 **unknown: Never) -> None:
+        if unknown:
+            raise TypeError(_misplaced(optimizer, unknown))
         if not isinstance(params, Parameters):
             raise TypeError(f"params is {type(params).__name__}; expected numoptim.Parameters(your mapping of arrays)")
         if isinstance(optimizer, Optimizer):
@@ -113,6 +117,10 @@ class Trainer(Sealed):
     def zero_grad(self) -> None:
         """Set all gradients to 0."""
         self.params.grad.flat.fill(0)
+
+    def _hint(self, name: str) -> str:
+        own = not hasattr(type(self), name) and hasattr(self._optimizer, name)
+        return f": write .optimizer.{name} = x" if own else super()._hint(name)
 
     # --- saving and resuming
 
@@ -210,6 +218,14 @@ def _resume(optimizer: Optimizer, saved: Mapping[str, Any]) -> None:
     optimizer.num_update = count(saved, "num_update")
     optimizer.set_lr_mult(saved["lr_mult"])
     optimizer.set_wd_mult(saved["wd_mult"])
+
+
+def _misplaced(optimizer: Any, keywords: Mapping[str, Any]) -> str:
+    """What to write for keywords that are the optimizer's, or nobody's."""
+    key = next(iter(keywords))
+    name = optimizer if isinstance(optimizer, str) else type(optimizer).__name__.lower()
+    return (f"Trainer has no keyword {key!r}{instead(key, ['threads', 'kvstore'])}; an optimizer's go in a dict: "
+            f"Trainer(params, {name!r}, {dict(keywords)!r})")
 
 
 def _thread_count(given: int | None) -> int:

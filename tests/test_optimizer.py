@@ -188,7 +188,7 @@ def test_a_default_given_explicitly_changes_nothing():
     (lambda: optimizer.create("sgd", momentun=0.9), TypeError, "SGD has no keyword 'momentun'; did you mean 'momen"),
     (lambda: optimizer.Adam(momentum=0.9), TypeError, "Adam has no keyword 'momentum'"),
     (lambda: optimizer.SGLD(offset=3), TypeError, "SGLD has no keyword 'offset'"),
-    (lambda: optimizer.Adam(0.1), TypeError, "positional"),
+    (lambda: optimizer.Adam(0.1), TypeError, "keywords alone"),
     (lambda: optimizer.Adma, AttributeError, "no attribute 'Adma'"),
     (lambda: optimizer.adam_, AttributeError, "no attribute 'adam_'"),
 ])

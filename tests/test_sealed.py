@@ -24,7 +24,9 @@ PARTS = {"trainer": lambda t: t, "optimizer": lambda t: t.optimizer, "params": l
 
 @pytest.mark.parametrize("part, name, message", [
     ("optimizer", "lr", "write set_learning_rate"), ("optimizer", "learning_rate", "write set_learning_rate"),
-    ("optimizer", "beta3", "there is none; did you mean 'beta2'"), ("optimizer", "weight_decay", "there is none"),
+    ("optimizer", "beta3", "there is none; did you mean 'beta2'"),
+    ("optimizer", "weight_decay", "there is none: write wd"),
+    ("optimizer", "betas", "there is none: write beta1 and beta2"), ("optimizer", "scheduler", "write lr_scheduler"),
     ("optimizer", "lr_mult", "write set_lr_mult"), ("optimizer", "wd_mult", "write set_wd_mult"),
     ("optimizer", "update", "cannot be set"), ("optimizer", "rule", "cannot be set"),
     ("optimizer", "begin_num_update", "cannot be set"), ("optimizer", "param_idx2name", "cannot be set"),
@@ -32,6 +34,8 @@ PARTS = {"trainer": lambda t: t, "optimizer": lambda t: t.optimizer, "params": l
     ("trainer", "threads", r"write Trainer\(params, optimizer, threads=n\)"), ("trainer", "params", "cannot be set"),
     ("trainer", "optimizer", "cannot be set"), ("trainer", "step", "cannot be set"),
     ("trainer", "learning_rate", "write set_learning_rate"), ("trainer", "learning_rat", "there is none"),
+    ("trainer", "lr", r"write set_learning_rate\(x\)"), ("trainer", "wd", "write .optimizer.wd = x"),
+    ("trainer", "beta1", "write .optimizer.beta1 = x"),
     ("params", "flat", r"write .flat\[...\] = x"), ("params", "w", r"write \['w'\] = x"),
     ("params", "offsets", "cannot be set"), ("params", "shapes", "cannot be set"), ("params", "gard", "there is none"),
     ("grad", "flat", r"write .flat\[...\] = x"), ("grad", "b", r"write \['b'\] = x"),

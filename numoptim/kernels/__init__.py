@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from numoptim.hints import instead
 from numoptim.hyperparameters import Interval, checked, nearest
 from numoptim.rule import Rule
 from numoptim.rules import RULES
@@ -94,7 +95,7 @@ def hyper(rule: Rule | str, **values: float | None) -> Any:
     record = np.zeros(1, hyper_dtype(rule))
     for key in values:
         if key not in rule.fields:
-            raise TypeError(f"{rule.name} has no hyper-parameter {key!r}{nearest(key, rule.fields)}")
+            raise TypeError(f"{rule.name} has no hyper-parameter {key!r}{instead(key, rule.fields)}")
     for key, (default, interval) in rule.fields.items():
         record[key] = checked(key, values[key], default, interval) if key in values else default
     return record[0]

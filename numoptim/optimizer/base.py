@@ -6,8 +6,9 @@ import warnings
 from array import array
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
-from typing import Any, ClassVar, Self, TypeVar
+from typing import Any, ClassVar, Never, Self, TypeVar
 
+from numoptim.hints import refuse
 from numoptim.hyperparameters import COMMON, checked, nearest, some
 from numoptim.lr_scheduler import based
 from numoptim.memory import Buffer
@@ -43,14 +44,17 @@ class Optimizer(Sealed):
     saved: ClassVar[tuple[str, ...]] = ()
     """Attributes of a custom optimizer that belong to its state: None, numbers, strings, arrays, nests of them."""
     _instead: ClassVar[dict[str, str]] = {
-        "lr": "set_learning_rate(x)", "learning_rate": "set_learning_rate(x)",
-        "lr_mult": "set_lr_mult(table)", "wd_mult": "set_wd_mult(table)"}
+        "learning_rate": "set_learning_rate(x)", "lr_mult": "set_lr_mult(table)", "wd_mult": "set_wd_mult(table)"}
 
     def __init__(self, *, learning_rate: float | None = None, lr_scheduler: Schedule | None = None,
                  wd: float = 0.0, rescale_grad: float = 1.0, clip_gradient: float | None = None,
                  lr_mult: Mapping[Key, float] | None = None, wd_mult: Mapping[Key, float] | None = None,
                  param_idx2name: Mapping[int, str] | None = None, begin_num_update: int = 0,
-                 multi_precision: bool = False) -> None:
+                 multi_precision: bool = False, **unknown: Never) -> None:
+        if unknown:
+            refuse(type(self), unknown, type(self), Optimizer)
+        if callable(learning_rate):
+            raise TypeError("learning_rate is a number; a schedule is given as lr_scheduler")
         self._lock = threading.RLock()          # one step at a time
         self._trainer: Any = None               # a reference to the one that steps it in Python
         self._values: dict[str, float] = {}
@@ -128,7 +132,7 @@ class Optimizer(Sealed):
 
     @lr_scheduler.setter
     def lr_scheduler(self, schedule: Schedule | None) -> None:
-        if schedule is not None and not callable(schedule):
+        if schedule is not None and (isinstance(schedule, type) or not callable(schedule)):
             raise TypeError(f"lr_scheduler={schedule!r}: expected a function of the update number")
         self._lr_scheduler = schedule
 
@@ -226,7 +230,8 @@ def add(cls: Class) -> Class:
 def find(name: str) -> type[Optimizer]:
     """The class of a name, in any case; ValueError with the nearest where there is none."""
     if not isinstance(name, str):
-        raise TypeError(f"expected the name of an optimizer or an Optimizer, was given {name!r}")
+        call = f": write {name.__name__}()" if isinstance(name, type) and issubclass(name, Optimizer) else ""
+        raise TypeError(f"expected the name of an optimizer or an Optimizer, was given {name!r}{call}")
     if name.lower() not in _registry:
         raise ValueError(f"unknown optimizer {name!r}{nearest(name, (c.__name__ for c in _registry.values()))}")
     return _registry[name.lower()]

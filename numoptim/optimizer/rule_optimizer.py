@@ -3,12 +3,13 @@ import functools
 import inspect
 import math
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Never
 
 import numpy as np
 
 from numoptim.arrays import Array
-from numoptim.hyperparameters import COMMON, Hyper, nearest
+from numoptim.hints import refuse
+from numoptim.hyperparameters import COMMON, Hyper
 from numoptim.kernels import least_rate
 from numoptim.memory import Buffer, Memory
 from numoptim.memory import of as memory_of
@@ -45,7 +46,7 @@ class RuleOptimizer(Optimizer):
             setattr(cls, key, Option(key, accepts, accepted))
         if "learning_rate" in fields:
             cls.default_learning_rate = fields["learning_rate"][0]
-        common = list(inspect.signature(Optimizer.__init__).parameters.values())[1:]
+        common = [p for p in inspect.signature(Optimizer).parameters.values() if p.kind is p.KEYWORD_ONLY]
         defaults = {"learning_rate": cls.default_learning_rate,
                     **{key: None if math.isinf(default) else default for key, (default, _) in cls.hyper.items()},
                     **{key: default for key, (default, *_) in cls.options.items()},
@@ -53,11 +54,12 @@ class RuleOptimizer(Optimizer):
         cls.__signature__ = inspect.Signature(    # type: ignore[attr-defined]
             [inspect.Parameter(key, inspect.Parameter.KEYWORD_ONLY, default=value) for key, value in defaults.items()])
 
-    def __init__(self, **keywords: Any) -> None:
+    def __init__(self, *positional: Never, **keywords: Any) -> None:
+        if positional:
+            raise TypeError(f"{type(self).__name__} takes keywords alone, such as learning_rate=0.1; parameters go to "
+                            "numoptim.Trainer(params, optimizer)")
+        refuse(type(self), keywords, type(self))
         known = inspect.signature(type(self)).parameters
-        for key in keywords:
-            if key not in known:
-                raise TypeError(f"{type(self).__name__} has no keyword {key!r}{nearest(key, known)}")
         values = {key: keywords.pop(key, known[key].default) for key in (*self.hyper, *self.options)}
         super().__init__(**keywords)
         for key, value in values.items():

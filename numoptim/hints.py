@@ -1,0 +1,90 @@
+"""What users of other libraries type, and what it is called here: the ends of messages about unknown names."""
+import inspect
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
+
+from .hyperparameters import nearest
+
+RATE = "write {learning_rate}"
+DECAY = "write {wd}"
+SCHEDULE = "the rate decays by {lr_scheduler}, a schedule of numoptim.lr_scheduler"
+FUSED = "every step is one fused call and changes arrays in place: leave it out"
+ALONE = "a trainer is one process: leave it out"
+
+# A {name} must be a keyword or attribute that can be set: of several hints the first that fits is given.
+HINTS: dict[str, tuple[str, ...]] = {
+    "lr": (RATE,),
+    "learning_rate_init": (RATE,),
+    "eta0": (RATE,),
+    "eta": (RATE,),
+    "step_size": (RATE,),
+    "alpha": ("write {gamma1}", RATE),
+    "lr_schedule": ("write {lr_scheduler}",),
+    "scheduler": ("write {lr_scheduler}",),
+    "lr_decay": (SCHEDULE,),
+    "decay": ("write {gamma1}", SCHEDULE),
+    "weight_decay": (DECAY,),
+    "weight_decay_rate": (DECAY,),
+    "l2": (DECAY,),
+    "lambda_l2": (DECAY,),
+    "lambda2": (DECAY,),
+    "lamda2": (DECAY,),
+    "l2_regularization_strength": (DECAY,),
+    "l1": ("write {lamda1}",),
+    "lambda1": ("write {lamda1}",),
+    "lambda_l1": ("write {lamda1}",),
+    "l1_regularization_strength": ("write {lamda1}",),
+    "lambda": ("write {lamda}", DECAY),
+    "betas": ("write {beta1} and {beta2}",),
+    "beta": ("write {beta1} and {beta2}",),
+    "b1": ("write {beta1}",),
+    "b2": ("write {beta2}",),
+    "rho": ("write {gamma1}",),
+    "gamma": ("write {gamma1}",),
+    "eps": ("write {epsilon}",),
+    "epsilon": ("write {eps}",),
+    "mu": ("write {momentum}",),
+    "momentum": ("write {beta1}", "with {centered}=True {gamma2} is the momentum, without there is none",
+                 "it has no momentum"),
+    "dampening": ("multiply the learning rate by 1 - dampening, which is inside the {momentum} here, or leave it out",),
+    "nesterov": ("with Nesterov's {momentum} the optimizer is NAG", "with {beta1} as Nesterov's momentum it is Nadam"),
+    "momentum_decay": ("write {schedule_decay}",),
+    "trust_coefficient": ("write {eta}",),
+    "amsgrad": ("the maximum of the second moment is not supported: leave it out",),
+    "maximize": ("write {rescale_grad}=-1",),
+    "clipvalue": ("write {clip_gradient}",),
+    "clip_value": ("write {clip_gradient}",),
+    "clipnorm": ("gradients are clipped by value, with {clip_gradient}: scale them by their norm beforehand",),
+    "gradient_accumulation_steps": ("write {batch_scale}", "the optimizer LBSGD accumulates, with batch_scale"),
+    "params": ("parameters go to numoptim.Trainer(params, optimizer)",),
+    "foreach": (FUSED,),
+    "fused": (FUSED,),
+    "capturable": (FUSED,),
+    "differentiable": (FUSED,),
+    "use_locking": (FUSED,),
+    "compression_params": (ALONE,),
+    "update_on_kvstore": (ALONE,),
+}
+
+
+def instead(word: str, known: Iterable[str], written: Mapping[str, str] = MappingProxyType({})) -> str:
+    """The end of a message that says that ``word`` is none of ``known``: what to write, if only the nearest of them.
+
+    written: {name: how it is written where that is not by its name}.
+    """
+    names = {**{name: name for name in known}, **written}
+    for hint in HINTS.get(word, ()):
+        try:
+            return f": {hint.format_map(names)}"
+        except KeyError:                            # it names what this optimizer does not have
+            continue
+    return nearest(word, names)
+
+
+def refuse(cls: type, given: Iterable[str], *owners: type) -> None:
+    """TypeError for a keyword that the signatures of the owners do not have."""
+    parameters = [p for owner in owners for p in inspect.signature(owner).parameters.values()]
+    known = [p.name for p in parameters if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]
+    for key in given:
+        if key not in known:
+            raise TypeError(f"{cls.__name__} has no keyword {key!r}{instead(key, known)}")
