@@ -21,6 +21,24 @@ def check_unmasked(what: str, array: Any) -> None:
     """TypeError for a masked array: kernels would use what its mask hides."""
     if isinstance(array, np.ma.MaskedArray):
         raise TypeError(f"{what} is a masked array: fill it first, array.filled(0)")
+def of_tensor(what: str, x: Any) -> Any:
+    """A tensor of PyTorch as a NumPy array over its memory; anything else as it is. TypeError where there is none."""
+    if not hasattr(x, "detach") or not hasattr(x, "numpy"):
+        return x
+    if getattr(x, "requires_grad", False):
+        raise TypeError(f"{what} is a tensor that requires grad: give x.detach(), which shares its memory")
+    try:
+        return x.numpy()
+    except (TypeError, RuntimeError) as error:
+        raise TypeError(f"{what} is a tensor without a NumPy array: {error}") from error
+
+
+def shared(what: str, x: Any) -> Any:
+    """The same, where the array must be the tensor's memory and no copy of it."""
+    array = of_tensor(what, x)
+    if array is not x and array.size and array.ctypes.data != x.data_ptr():
+        raise TypeError(f"{what} is {type(x).__name__}, whose array is a copy; expected one that shares memory")
+    return array
 
 
 def check_dtype(what: str, dtype: "np.dtype[Any]") -> None:
@@ -43,7 +61,7 @@ def check_like(what: str, array: Any, like: Any) -> None:
 def check_array(what: str, array: Any, like: Array | None = None, written: bool = True) -> None:
     """TypeError or ValueError unless ``array`` can be a buffer, of the dtype and shape of ``like``."""
     if not isinstance(array, np.ndarray):
-        raise TypeError(f"{what} is {type(array).__name__}; expected a NumPy array")
+        raise TypeError(f"{what} is {type(array).__name__}; expected a NumPy array or a tensor of PyTorch")
     check_unmasked(what, array)
     check_like(what, array, like)
     if not array.flags.c_contiguous or not array.flags.aligned:

@@ -5,7 +5,7 @@ from typing import Any, Protocol, TypeAlias
 import numpy as np
 
 from . import native
-from .arrays import Array, aligned_zeros, check_array, check_unmasked
+from .arrays import Array, aligned_zeros, check_array, check_unmasked, of_tensor, shared
 
 Buffer: TypeAlias = Any                         # an array of some memory: NumPy's, or a cuda.Array
 
@@ -59,7 +59,7 @@ class Host:
 
     def given(self, x: Any) -> Array:
         check_unmasked("what is to be copied", x)
-        return np.asarray(x)
+        return np.asarray(of_tensor("what is to be copied", x))
 
     def check_source(self, what: str, array: Array, like: Array) -> None:
         if not np.can_cast(array.dtype, like.dtype, "same_kind"):
@@ -78,6 +78,7 @@ class Host:
         return array
 
     def checked(self, what: str, array: Any, like: Array | None = None, written: bool = True) -> Any:
+        array = shared(what, array)
         check_array(what, array, like, written)
         return array
 
@@ -85,7 +86,7 @@ class Host:
         return array.ctypes.data if array.size else 0
 
     def same(self, a: Array, b: Array) -> bool:
-        return a is b
+        return a is b or (a.ctypes.data, a.shape, a.dtype) == (b.ctypes.data, b.shape, b.dtype)
 
     def overlap(self, a: Array, b: Array) -> bool:
         return np.may_share_memory(a, b)

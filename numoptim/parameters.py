@@ -11,6 +11,7 @@ from .arrays import Array, check_dtype
 from .hyperparameters import nearest, some
 from .memory import Buffer, Memory, named
 from .sealed import Sealed
+from .trees import flattened
 
 Shapes = Mapping[str, tuple[int, ...]]
 
@@ -53,6 +54,9 @@ class Views(Sealed, Mapping[str, Any]):
         except KeyError:
             raise KeyError(f"no parameter {name!r}{nearest(str(name), self._views)}") from None
 
+    def __contains__(self, name: object) -> bool:
+        return name in self._views
+
     def __setitem__(self, name: str, value: Any) -> None:
         view, value = self[name], self._memory.given(value)
         if value.shape != view.shape:
@@ -64,8 +68,7 @@ class Views(Sealed, Mapping[str, Any]):
 
         Raises TypeError or ValueError, which begin with ``what``, before anything is written.
         """
-        if not isinstance(arrays, Mapping):
-            raise TypeError(f"{what} is {type(arrays).__name__}; expected a mapping of names to arrays")
+        arrays = flattened(arrays, what)
         for name in arrays:
             if name not in self._views:
                 raise ValueError(f"{what}: no parameter {name!r}{nearest(str(name), self._views)}")
@@ -92,6 +95,7 @@ class Views(Sealed, Mapping[str, Any]):
         inside = ", ".join(f"{name}: {view.shape}" for name, view in self.items())
         return f"<{type(self).__name__} {self.flat.dtype} {{{inside}}}>"
 
+
     def _hint(self, name: str) -> str:
         return f": write [{name!r}] = x, which copies in" if name in self._views else super()._hint(name)
 
@@ -116,7 +120,8 @@ class Views(Sealed, Mapping[str, Any]):
 class Parameters(Views):
     """Weights by name, and beside them their gradients: one flat, 64-byte-aligned buffer each.
 
-    arrays: ``{name: array}``, float32 or float64, all of one dtype, of any shape; copied.
+    arrays: ``{name: array}``, float32 or float64, all of one dtype, of any shape; copied. Nested dicts and lists give
+    names joined by ".": ``{"layers": [{"w": a}]}`` is ``{"layers.0.w": a}``.
     device: "cpu", "cuda" (the first GPU), "cuda:1" ...; on a GPU the buffers are cuda.Arrays, and what is copied to
     them may be of the host or the GPU. stream: the CUDA stream on which all steps are made, an int or an object with
     ``__cuda_stream__``; None: the legacy default stream.
@@ -129,13 +134,10 @@ class Parameters(Views):
     """
 
     def __init__(self, arrays: Mapping[str, Any], device: str = "cpu", stream: Any = None) -> None:
-        if not isinstance(arrays, Mapping):
-            raise TypeError(f"expected a mapping of names to arrays, was given {type(arrays).__name__}")
+        arrays = flattened(arrays, "params")
         memory = named(device, stream)
         given = {name: memory.given(array) for name, array in arrays.items()}
         for name, array in given.items():
-            if not isinstance(name, str):
-                raise TypeError(f"parameter name {name!r} is not a string")
             check_dtype(f"parameter {name!r}", array.dtype)
         dtypes = {array.dtype for array in given.values()}
         if len(dtypes) > 1:

@@ -129,8 +129,8 @@ def test_no_parameters_at_all_can_be_trained():
 
 
 @pytest.mark.parametrize("given, error, message", [
-    ([np.zeros(2)], TypeError, "expected a mapping of names to arrays, was given list"),
-    ({1: np.zeros(2)}, TypeError, "parameter name 1 is not a string"),
+    ([np.zeros(2)], TypeError, "params is list; expected a mapping of names to arrays"),
+    ({1: np.zeros(2)}, TypeError, "params: the name 1 is not a string"),
     ({"w": [1, 2]}, TypeError, "parameter 'w' is int64; accepted are float32 and float64"),
     ({"w": np.zeros(2, np.float16)}, TypeError, "parameter 'w' is float16.*16-bit numbers are not supported yet"),
     ({"w": np.zeros(2, np.dtype(float).newbyteorder())}, TypeError, "parameter 'w' is .f8; accepted are"),

@@ -1,11 +1,10 @@
 """A GPU's memory, as numoptim.memory asks of it."""
 from typing import Any
 
-import numpy as np
 import numpy.typing as npt
 
-from numoptim.arrays import check_like, check_unmasked
-from numoptim.memory import named, on_device
+from numoptim.arrays import check_like
+from numoptim.memory import HOST, named, on_device
 
 from . import array, driver, plan
 from .array import Array
@@ -41,10 +40,7 @@ class Device:
         return array.zeros(self.context, self.stream, size, dtype, self._keep)
 
     def given(self, x: Any) -> Any:
-        if on_device(x):
-            return array.found(x, usual=self.stream, ordinal=self.context.ordinal)
-        check_unmasked("what is to be copied", x)
-        return np.asarray(x)
+        return array.found(x, usual=self.stream, ordinal=self.context.ordinal) if on_device(x) else HOST.given(x)
 
     def check_source(self, what: str, source: Any, like: Array) -> None:
         self._check_place(what, source)
