@@ -1,5 +1,6 @@
 """Hyper-parameters: their ranges, and the checks and messages made from those."""
 import difflib
+import heapq
 import math
 import numbers
 import re
@@ -83,9 +84,16 @@ def _scalar(value: Any) -> Any:
 
 def nearest(word: str, known: Iterable[str]) -> str:
     """``; did you mean 'x'?`` for an error message about an unknown word, or a list of what is known."""
-    lower = {k.lower(): k for k in known}
-    close = difflib.get_close_matches(word.lower(), lower, n=1)
+    lower, word = {k.lower(): k for k in known}, word.lower()
+    # Comparing a word with each of thousands takes seconds: with those that begin and end as it does.
+    like = heapq.nlargest(100, lower, lambda k: _common(k, word) + _common(k[::-1], word[::-1]))
+    close = difflib.get_close_matches(word, like, n=1)
     return f"; did you mean {lower[close[0]]!r}?" if close else f"; known: {some(lower.values(), str, MOST_KNOWN)}"
+
+
+def _common(a: str, b: str) -> int:
+    """How many characters two words begin with alike."""
+    return next((k for k, (x, y) in enumerate(zip(a, b, strict=False)) if x != y), min(len(a), len(b)))
 
 
 def some(names: Iterable[str], form: Callable[[str], str] = repr, most: int = 8) -> str:

@@ -13,6 +13,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, is_dataclass, replace
 
+from . import display
 from .hyperparameters import checked
 
 
@@ -48,6 +49,16 @@ class LRScheduler:
                  f"warmup_begin_lr={self.warmup_begin_lr} is above base_lr={self.base_lr}")
         _require(self.warmup_mode in ("linear", "constant"),
                  f"warmup_mode={self.warmup_mode!r}: expected 'linear' or 'constant'")
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        if "__repr__" not in vars(cls):                 # a dataclass would make one that shows every field in full
+            cls.__repr__ = LRScheduler.__repr__         # type: ignore[method-assign]
+
+    def __repr__(self) -> str:
+        shown = {f.name: getattr(self, f.name) for f in fields(self)}
+        return display.call(type(self).__name__, {
+            f.name: shown[f.name] for f in fields(self) if f.name == "base_lr" or shown[f.name] != f.default})
 
     def __call__(self, num_update: int) -> float:
         """The learning rate of update ``num_update``."""

@@ -7,6 +7,7 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
+from . import display
 from .arrays import Array, check_dtype
 from .hyperparameters import nearest, some
 from .memory import Buffer, Memory, named
@@ -92,9 +93,10 @@ class Views(Sealed, Mapping[str, Any]):
         return len(self._views)
 
     def __repr__(self) -> str:
-        inside = ", ".join(f"{name}: {view.shape}" for name, view in self.items())
-        return f"<{type(self).__name__} {self.flat.dtype} {{{inside}}}>"
+        return display.views(self)
 
+    def _repr_html_(self) -> str:
+        return display.views_html(self)
 
     def _hint(self, name: str) -> str:
         return f": write [{name!r}] = x, which copies in" if name in self._views else super()._hint(name)

@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Never, Self
 
 import numpy.typing as npt
 
-from . import checkpoint, lr_scheduler, native
+from . import checkpoint, display, lr_scheduler, native
 from .hints import instead
 from .hyperparameters import checked, some
 from .lr_scheduler import LRScheduler
@@ -117,6 +117,12 @@ class Trainer(Sealed):
     def zero_grad(self) -> None:
         """Set all gradients to 0."""
         self.params.grad.flat.fill(0)
+
+    def __repr__(self) -> str:
+        return display.trainer(self)
+
+    def _repr_html_(self) -> str:
+        return display.trainer_html(self)
 
     def _hint(self, name: str) -> str:
         own = not hasattr(type(self), name) and hasattr(self._optimizer, name)

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from numoptim import display
 from numoptim.hints import instead
 from numoptim.hyperparameters import Interval, checked, nearest
 from numoptim.rule import Rule
@@ -64,7 +65,18 @@ def signature(rule: Rule, dtype: str, entry: str) -> Any:
 def over_arrays(rule: Rule, dtype: str) -> Any:
     """``kernel`` of a Rule, for "f32" or "f64"."""
     from numba import njit
-    return njit(**OPTIONS)(text.functions(rule, dtype)["entry_arrays"])
+    function = text.functions(rule, dtype)["entry_arrays"]
+    arguments = [*(["offsets"] if rule.layerwise else []), "w", "g", *rule.slots, "hyper", "t"]
+    function.__name__ = f"{rule.name}_{dtype}"
+    function.__qualname__ = f"kernel({rule.name!r}, {FLOAT[dtype]})({', '.join(arguments)})"       # its repr
+    return njit(**OPTIONS)(function)
+
+
+class Record(np.void):    # type: ignore[misc]
+    """Hyper-parameters that show their names."""
+
+    def __repr__(self) -> str:
+        return display.call("hyper", {key: self[key].item() for key in self.dtype.names or ()})
 
 
 def kernel(rule: Rule | str, dtype: npt.DTypeLike = np.float32) -> Any:
@@ -92,7 +104,7 @@ def hyper(rule: Rule | str, **values: float | None) -> Any:
     Raises TypeError for an unknown keyword, ValueError for a value out of range.
     """
     rule = named(rule)
-    record = np.zeros(1, hyper_dtype(rule))
+    record = np.zeros(1, np.dtype((Record, hyper_dtype(rule))))
     for key in values:
         if key not in rule.fields:
             raise TypeError(f"{rule.name} has no hyper-parameter {key!r}{instead(key, rule.fields)}")

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, ClassVar, Never, Self, TypeVar
 
+from numoptim import display
 from numoptim.hints import refuse
 from numoptim.hyperparameters import COMMON, checked, nearest, some
 from numoptim.lr_scheduler import based
@@ -104,6 +105,9 @@ class Optimizer(Sealed):
 
     def __copy__(self) -> Self:
         return copy.deepcopy(self)
+
+    def __repr__(self) -> str:
+        return display.optimizer(self, Optimizer)
 
     def _draft(self) -> Self:
         """Another with the same attributes, objects of the user's too, but apart in what a file of states sets."""
