@@ -135,19 +135,13 @@ class Loop:
 
     def save(self) -> dict[str, Any]:
         self.check_whole()
-        return {"states": [_plain(state) for state in self.state], "counts": self.optimizer._counts,
-                "saved": {key: getattr(self.optimizer, key) for key in self.optimizer.saved}}
+        return {"states": [_plain(state) for state in self.state], **self.optimizer._counted()}
 
     def resumed(self, saved: dict[str, Any], optimizer: Optimizer) -> "Loop":
         """What makes the steps from saved states on; optimizer: the draft that becomes what the file says."""
         if len(saved["states"]) != len(self.state):
             raise ValueError(f"it has {len(saved['states'])} states for {len(self.state)} parameters")
-        own = saved.get("saved", {})                # not in files of before
-        if set(own) != set(optimizer.saved):
-            raise ValueError(f"its attributes are {sorted(own)}, here they are {sorted(optimizer.saved)}")
-        optimizer._counts = dict(saved["counts"])
-        for key, value in own.items():
-            setattr(optimizer, key, value)
+        optimizer._go_on(saved)
         return Loop(self.optimizer, self.params, list(saved["states"]))
 
 

@@ -26,6 +26,7 @@ class Trainer(Sealed):
     params: the weights, and the gradients ``step`` reads. optimizer: a name, with its keywords in
     optimizer_params, or an Optimizer made for these parameters. threads: how many a step may use,
     of which no more than processors work; None: all processors. The bits do not depend on it.
+    kvstore: None, "local" or "device", as MXNet calls one process; ValueError for others.
     With parameters on a GPU steps are made there, asynchronously on the parameters' stream, with the same bits.
 
     A step is made whole and counted, or not at all, also under Ctrl-C. Calls from several threads wait for each other.
@@ -38,9 +39,11 @@ class Trainer(Sealed):
 
     def __init__(self, params: Parameters, optimizer: str | Optimizer,
                  optimizer_params: Mapping[str, Any] | None = None, *, threads: int | None = None,
-                 **unknown: Never) -> None:
+                 kvstore: str | None = None, **unknown: Never) -> None:
         if unknown:
             raise TypeError(_misplaced(optimizer, unknown))
+        if kvstore not in (None, "local", "device"):
+            raise ValueError(f"kvstore={kvstore!r}: a trainer is one process, None, 'local' or 'device'")
         if not isinstance(params, Parameters):
             raise TypeError(f"params is {type(params).__name__}; expected numoptim.Parameters(your mapping of arrays)")
         if isinstance(optimizer, Optimizer):
@@ -127,6 +130,17 @@ class Trainer(Sealed):
     def _hint(self, name: str) -> str:
         own = not hasattr(type(self), name) and hasattr(self._optimizer, name)
         return f": write .optimizer.{name} = x" if own else super()._hint(name)
+
+    # --- as Apache MXNet's Gluon splits a step
+
+    def allreduce_grads(self) -> None:
+        """Nothing: the gradients of one process are summed already."""
+
+    def update(self, batch_size: float = 1, ignore_stale_grad: bool = False) -> None:
+        """``step``, after ``allreduce_grads``. ValueError for ignore_stale_grad: no gradient says how old it is."""
+        if ignore_stale_grad:
+            raise ValueError("ignore_stale_grad=True: no gradient says how old it is, every parameter is updated")
+        self.step(batch_size)
 
     # --- saving and resuming
 

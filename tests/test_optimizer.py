@@ -168,7 +168,7 @@ def test_defaults_and_signature(name):
     assert {key: getattr(opt, key) for key in expected} == expected
     assert (opt.num_update, opt.lr_mult, opt.wd_mult, opt.param_idx2name) == (0, {}, {}, {})
     parameters = inspect.signature(cls).parameters
-    assert set(parameters) == {*expected, "lr_mult", "wd_mult", "param_idx2name"}
+    assert set(parameters) == {*expected, "lr_mult", "wd_mult", "param_idx2name", "aggregate_num", "lazy_update"}
     assert all(p.kind is p.KEYWORD_ONLY for p in parameters.values())
     assert {key: parameters[key].default for key in expected} == expected
 

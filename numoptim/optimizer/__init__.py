@@ -8,11 +8,12 @@ from numoptim.rules import RULES
 from .base import Optimizer, create, find
 from .base import _registry as _classes
 from .choices import DCASGD, LBSGD, SGD, Ftrl, RMSProp, Signum
+from .mxnet import Updater, get_updater
 from .rule_optimizer import RuleOptimizer, register
 from .state import State
 
 __all__ = ["DCASGD", "LBSGD", "SGD", "Ftrl", "Optimizer", "RMSProp", "RuleOptimizer", "Signum", "State",
-           "create", "find", "register"]
+           "Updater", "create", "find", "get_updater", "register"]
 
 for _rule in RULES:
     if _rule.title:

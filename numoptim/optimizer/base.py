@@ -22,6 +22,7 @@ Schedule = Callable[[int], float]
 RATE = "[0, inf)"
 
 
+_registry: dict[str, type["Optimizer"]] = {}
 
 
 class Optimizer(Sealed):
@@ -33,7 +34,9 @@ class Optimizer(Sealed):
     (None: not), then wd*w is added. lr_mult, wd_mult: {name, index or name pattern: factor}; a parameter with
     lr_mult 0 is frozen: nothing of it is read or written.
     param_idx2name: {index: name}, for those tables. begin_num_update: steps already made elsewhere.
-    multi_precision: no effect on float32 and float64.
+    As in MXNet, multi_precision: no effect on float32 and float64; aggregate_num: how many parameters one call
+    updates, which here are all of them whatever it says; lazy_update: rows without gradients are updated as others
+    are, so only False.
 
     Raises ValueError for values out of range, TypeError for unknown keywords.
     """
@@ -46,16 +49,22 @@ class Optimizer(Sealed):
     """Attributes of a custom optimizer that belong to its state: None, numbers, strings, arrays, nests of them."""
     _instead: ClassVar[dict[str, str]] = {
         "learning_rate": "set_learning_rate(x)", "lr_mult": "set_lr_mult(table)", "wd_mult": "set_wd_mult(table)"}
+    opt_registry: ClassVar[Mapping[str, "type[Optimizer]"]] = MappingProxyType(_registry)
 
     def __init__(self, *, learning_rate: float | None = None, lr_scheduler: Schedule | None = None,
                  wd: float = 0.0, rescale_grad: float = 1.0, clip_gradient: float | None = None,
                  lr_mult: Mapping[Key, float] | None = None, wd_mult: Mapping[Key, float] | None = None,
                  param_idx2name: Mapping[int, str] | None = None, begin_num_update: int = 0,
-                 multi_precision: bool = False, **unknown: Never) -> None:
+                 multi_precision: bool = False, aggregate_num: int = 0, lazy_update: bool = False,
+                 **unknown: Never) -> None:
         if unknown:
             refuse(type(self), unknown, type(self), Optimizer)
+        if lazy_update:
+            raise ValueError(f"lazy_update={lazy_update!r} is not supported: rows without gradients are updated as all "
+                             "others are")
         if callable(learning_rate):
             raise TypeError("learning_rate is a number; a schedule is given as lr_scheduler")
+        checked("aggregate_num", aggregate_num, 0, "[0, inf)")
         self._lock = threading.RLock()          # one step at a time
         self._trainer: Any = None               # a reference to the one that steps it in Python
         self._values: dict[str, float] = {}
@@ -183,6 +192,26 @@ class Optimizer(Sealed):
         self._names = known
         self._version += 1
 
+    # --- as Apache MXNet calls them
+
+    @staticmethod
+    def create_optimizer(name: str, **keywords: Any) -> "Optimizer":
+        """``optimizer.create``."""
+        return create(name, **keywords)
+
+    @staticmethod
+    def register(cls: "Class") -> "Class":
+        """``optimizer.register`` of a class."""
+        return add(cls)
+
+    def create_state_multi_precision(self, index: Key, weight: Buffer) -> Any:
+        """``create_state``: there are no 16-bit weights here, which would need a copy in 32 bits."""
+        return self.create_state(index, weight)
+
+    def update_multi_precision(self, index: Any, weight: Any, grad: Any, state: Any) -> None:
+        """``update``."""
+        self.update(index, weight, grad, state)
+
     # --- what a custom optimizer overrides, and what it may call
 
     def create_state(self, index: Key, weight: Buffer) -> Any:
@@ -204,6 +233,19 @@ class Optimizer(Sealed):
         self._counts[index] = self._counts.get(index, self._begin_num_update) + 1
         self._latest[0] = max(self._latest[0], self._counts[index])
 
+    def _counted(self) -> dict[str, Any]:
+        """What of a custom optimizer goes on beside the states of its parameters."""
+        return {"counts": self._counts, "saved": {key: getattr(self, key) for key in self.saved}}
+
+    def _go_on(self, saved: Mapping[str, Any]) -> None:
+        """Become what ``_counted`` of another told. ValueError, and nothing changed, where that saves other things."""
+        own = saved.get("saved", {})                # not in files of before
+        if set(own) != set(self.saved):
+            raise ValueError(f"its attributes are {sorted(own)}, here they are {sorted(self.saved)}")
+        self._counts = dict(saved["counts"])
+        for key, value in own.items():
+            setattr(self, key, value)
+
     def _get_lr(self, index: Key) -> float:
         """Learning rate of a parameter in its present update, multiplier included."""
         return self._rate(self._counts.get(index, self.num_update)) * self._lr_mult.of(index)
@@ -212,7 +254,6 @@ class Optimizer(Sealed):
         return float(self.wd) * self._wd_mult.of(index)
 
 
-_registry: dict[str, type[Optimizer]] = {}
 Class = TypeVar("Class", bound=type[Optimizer])
 
 

@@ -1,0 +1,93 @@
+"""Updater, as Apache MXNet has it: an optimizer that keeps the states of parameters by their index."""
+import io
+from typing import Any
+
+from numoptim import checkpoint
+
+from .base import Optimizer
+from .multipliers import Key
+from .rule_optimizer import RuleOptimizer
+from .state import State, count
+
+
+class Updater:
+    """``updater(index, grad, weight)`` updates in place, and makes a parameter's state when it first sees it.
+
+    index, grad, weight: as ``Optimizer.update`` takes them, or lists of them. states: {index: state}. Raises what
+    ``update`` does.
+    """
+
+    def __init__(self, optimizer: Optimizer) -> None:
+        if not isinstance(optimizer, Optimizer):
+            raise TypeError(f"expected an Optimizer, was given {optimizer!r}")
+        self.optimizer = optimizer
+        self.states: dict[Key, Any] = {}
+
+    def __call__(self, index: Any, grad: Any, weight: Any) -> None:
+        if not isinstance(index, (list, tuple)):
+            index, grad, weight = [index], [grad], [weight]
+        if not len(index) == len(grad) == len(weight):
+            raise ValueError(f"index, grad and weight are lists of {len(index)}, {len(grad)} and {len(weight)}")
+        new = {i: self.optimizer.create_state(i, w) for i, w in zip(index, weight, strict=True) if i not in self.states}
+        states = [new[i] if i in new else self.states[i] for i in index]
+        if isinstance(self.optimizer, RuleOptimizer):
+            self.optimizer.update(index, weight, grad, states)
+        else:
+            for each in zip(index, weight, grad, states, strict=True):
+                self.optimizer.update(*each)
+        self.states.update(new)
+
+    def get_states(self, dump_optimizer: bool = False) -> bytes:
+        """All states with their update numbers, for ``set_states``; not the optimizer's hyper-parameters and schedule.
+
+        Raises ValueError for dump_optimizer, TypeError for states that are not arrays of the processor and numbers.
+        """
+        if dump_optimizer:
+            raise ValueError("dump_optimizer=True: states do not hold the optimizer; Trainer.save_states writes both")
+        file, optimizer = io.BytesIO(), self.optimizer
+        with optimizer._lock:
+            checkpoint.save(file, {
+                "updater": type(optimizer).__name__.lower(), "num_update": optimizer.num_update,
+                **optimizer._counted(), "noise": getattr(optimizer, "_noise", 0),
+                "states": {index: _plain(state) for index, state in self.states.items()}})
+        return file.getvalue()
+
+    def set_states(self, states: bytes) -> None:
+        """Go on from what ``get_states`` gave. ValueError, and nothing changed, for anything else."""
+        optimizer = self.optimizer
+        with checkpoint.reading(io.BytesIO(states)) as tree:
+            saved = checkpoint.loaded(tree)
+        try:
+            if saved["updater"] != type(optimizer).__name__.lower():
+                raise ValueError(f"they are of {saved['updater']}, this is of {type(optimizer).__name__}")
+            made = {index: _made(optimizer, state) for index, state in saved["states"].items()}
+            num_update, noise = count(saved, "num_update"), count(saved, "noise")
+            with optimizer._lock:
+                optimizer._go_on(saved)
+                self.states, optimizer.num_update = made, num_update
+                if isinstance(optimizer, RuleOptimizer):
+                    optimizer._noise = noise
+        except (KeyError, TypeError, AttributeError, ValueError) as error:
+            raise ValueError(f"these states do not fit this updater: {error}") from error
+
+
+def get_updater(optimizer: Optimizer) -> Updater:
+    """A function that updates parameters by their index; see ``Updater``."""
+    return Updater(optimizer)
+
+
+def _plain(state: Any) -> Any:
+    """A state as a file holds it."""
+    if not isinstance(state, State):
+        return state
+    return {"rule": state.rule.name, "slots": dict(state.slots), "t": state.t, "offset": state.offset}
+
+
+def _made(optimizer: Optimizer, saved: Any) -> Any:
+    """A state out of a file."""
+    if not isinstance(optimizer, RuleOptimizer):
+        return saved
+    rule, names = optimizer.rule, optimizer._slot_names()
+    if (saved["rule"], tuple(saved["slots"])) != (rule.name, names):
+        raise ValueError(f"their slots {tuple(saved['slots'])} of {saved['rule']!r} are not {names} of {rule.name!r}")
+    return State(rule, saved["slots"], count(saved, "t"), count(saved, "offset"))
