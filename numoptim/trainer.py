@@ -1,23 +1,19 @@
 """Trainer: one optimizer on all parameters of a model."""
 import copy
-import math
 import weakref
 from collections import deque
 from collections.abc import Mapping
-from dataclasses import asdict
-from typing import Any, ClassVar, Never, Self
+from typing import Any, ClassVar, Literal, Never, Self
 
 import numpy.typing as npt
 
-from . import checkpoint, display, lr_scheduler, native
+from . import checkpoint, display, native, resume
 from .hints import instead
-from .hyperparameters import checked, some
-from .lr_scheduler import LRScheduler
+from .hyperparameters import checked
 from .optimizer import Optimizer, create
-from .optimizer.state import count
-from .parameters import Parameters
+from .parameters import Parameters, Views
 from .sealed import Sealed
-from .steps import Graphed, Loop, driver_of
+from .steps import Flat, Graphed, Loop, driver_of
 
 
 class Trainer(Sealed):
@@ -121,6 +117,17 @@ class Trainer(Sealed):
         """Set all gradients to 0."""
         self.params.grad.flat.fill(0)
 
+    @property
+    def slots(self) -> dict[str, Views]:
+        """{slot: {name: live view}}: ``trainer.slots["m"]["weight"]``; ask again after ``load_states``.
+
+        AttributeError for an optimizer written in Python, whose states are its own.
+        """
+        if not isinstance(self._driver, Flat):
+            raise AttributeError(f"slots are a rule's: a {type(self._optimizer).__name__} keeps states of its own")
+        shapes, memory = self._params.shapes, self._params.memory
+        return {slot: Views(flat, shapes, memory) for slot, flat in self._driver.state.slots.items()}
+
     def __repr__(self) -> str:
         return display.trainer(self)
 
@@ -152,37 +159,23 @@ class Trainer(Sealed):
         Replaces an older file only when complete. TypeError for a custom state that is not arrays and numbers.
         """
         with self._optimizer._lock:
-            checkpoint.save(path, {**self._own(), **self._driver.save()})
+            checkpoint.save(path, {**resume.own(self._optimizer, self._params), **self._driver.save()})
 
-    def _own(self) -> dict[str, Any]:
-        """What a file holds beside the driver's part."""
-        optimizer = self._optimizer
-        return {
-            "optimizer": type(optimizer).__name__.lower(),
-            "dtype": str(self.params.flat.dtype),
-            "shapes": list(self.params.shapes.items()),
-            "learning_rate": optimizer._learning_rate,
-            "schedule": _schedule(optimizer),
-            "hyper": dict(optimizer._values),
-            "lr_mult": dict(optimizer.lr_mult),
-            "wd_mult": dict(optimizer.wd_mult),
-            "begin_num_update": optimizer.begin_num_update,
-            "num_update": optimizer.num_update,
-        }
-
-    def load_states(self, path: checkpoint.File) -> None:
+    def load_states(self, path: checkpoint.File, missing: Literal["new"] | None = None) -> None:
         """Become what the trainer was that saved ``path``, weights apart: see ``save_states``.
 
-        ValueError, and nothing changed, for a damaged or foreign file, another optimizer, other
-        parameter names or shapes, another dtype.
+        missing="new": parameters that the file lacks begin with new states, among those that it has, by name and shape
+        and in any order; all go on from the file's update number. ValueError, and nothing changed, for a damaged or
+        foreign file, another optimizer, other parameter names or shapes, another dtype.
         """
+        if missing not in (None, "new"):
+            raise ValueError(f"missing={missing!r}: expected None or 'new'")
         with self._optimizer._lock:
             optimizer = self._optimizer._draft()
             try:
                 with checkpoint.reading(path) as tree:
                     saved = {key: value if key == "slots" else checkpoint.loaded(value) for key, value in tree.items()}
-                    self._compare(saved)
-                    _resume(optimizer, saved)
+                    saved = self._fitted(saved, optimizer, bool(missing))
                     driver = self._driver.resumed(saved, optimizer)
             except checkpoint.Damaged:
                 raise
@@ -191,19 +184,18 @@ class Trainer(Sealed):
             # One call, in which no signal's handler can run: both or neither.
             deque(map(dict.update, (vars(self._optimizer), vars(self)), (vars(optimizer), {"_driver": driver})), 0)
 
-    def _compare(self, saved: Mapping[str, Any]) -> None:
-        """ValueError where a file is of another optimizer or other parameters."""
-        own = self._own()
-        for key in ("optimizer", "dtype"):
-            if saved[key] != own[key]:
-                raise ValueError(f"its {key} is {saved[key]}, here it is {own[key]}")
-        there, here = dict(saved["shapes"]), dict(own["shapes"])
-        only = [[f"{name} {shape}" for name, shape in one.items() if other.get(name) != shape]
-                for one, other in ((there, here), (here, there))]
-        if saved["shapes"] != own["shapes"]:
-            differ = ", ".join(f"only {where} {some(names)}"
-                               for where, names in zip(("there", "here"), only, strict=True) if names)
-            raise ValueError(f"its shapes are others: {differ or 'in another order'}")
+    def _fitted(self, saved: dict[str, Any], optimizer: Optimizer, missing: bool) -> dict[str, Any]:
+        """What a file holds, for these parameters; optimizer: the draft that becomes what the file says."""
+        if missing:
+            saved = resume.renamed(saved, self._params.shapes)
+        resume.become(optimizer, self._params, saved)
+        if missing:
+            fresh = optimizer._draft()
+            fresh._trainer = None
+            for key, value in saved.get("options", {}).items():
+                setattr(fresh, key, value)
+            saved = resume.completed(saved, Trainer(self._params, fresh, threads=1)._driver.save())
+        return saved
 
     # --- copies and pickles are bound anew
 
@@ -223,23 +215,6 @@ class Trainer(Sealed):
         return copy.deepcopy(self)
 
 
-def _resume(optimizer: Optimizer, saved: Mapping[str, Any]) -> None:
-    """Give an optimizer what a file holds of it. ValueError where that is not of such an optimizer."""
-    if saved["schedule"] != "custom":
-        optimizer.lr_scheduler = _from_schedule(saved["schedule"])
-    elif optimizer.lr_scheduler is None:
-        raise ValueError("its learning rate came from a function: give this trainer that lr_scheduler")
-    if set(saved["hyper"]) != set(optimizer._values):
-        raise ValueError(f"its hyper-parameters are {sorted(saved['hyper'])}")
-    for key, value in saved["hyper"].items():
-        setattr(optimizer, key, None if math.isinf(value) else value)
-    optimizer._learning_rate = checked("learning_rate", saved["learning_rate"], 0.0, "[0, inf)")
-    optimizer._begin_num_update = count(saved, "begin_num_update")
-    optimizer.num_update = count(saved, "num_update")
-    optimizer.set_lr_mult(saved["lr_mult"])
-    optimizer.set_wd_mult(saved["wd_mult"])
-
-
 def _misplaced(optimizer: Any, keywords: Mapping[str, Any]) -> str:
     """What to write for keywords that are the optimizer's, or nobody's."""
     key = next(iter(keywords))
@@ -252,19 +227,3 @@ def _thread_count(given: int | None) -> int:
     if given is None:
         return native.processors()
     return int(checked("threads", given, 1, "[1, inf)"))
-
-
-def _schedule(optimizer: Optimizer) -> Any:
-    schedule = optimizer.lr_scheduler
-    if schedule is None:
-        return None
-    if not isinstance(schedule, LRScheduler) or type(schedule).__module__ != lr_scheduler.__name__:
-        return "custom"
-    return {"class": type(schedule).__name__, **asdict(schedule)}
-
-
-def _from_schedule(saved: dict[str, Any] | None) -> Any:
-    if saved is None:
-        return None
-    keywords = {key: value for key, value in saved.items() if key != "class"}
-    return getattr(lr_scheduler, saved["class"])(**keywords)

@@ -222,3 +222,17 @@ def test_memory_is_freed_with_its_owners(gpu):
     del params, trainer
     gc.collect()
     assert alive(gpu)["memory"] == before
+
+
+def test_slots_by_name_and_parameters_that_were_added(tmp_path):
+    old, bigger = draw(0, SHAPES, np.float32), {"head": (2, 3), **SHAPES}
+    trainer = Trainer(Parameters(old, device="cuda"), "adam")
+    step([trainer], 1)
+    trainer.save_states(tmp_path / "states")
+    other = Trainer(Parameters({"nest": {}, **draw(3, bigger, np.float32)}, device="cuda"), "adam")
+    other.load_states(tmp_path / "states", missing="new")
+    for slot, views in other.slots.items():
+        assert not views["head"].to_host().any()
+        for name in SHAPES:
+            assert views[name].to_host().tobytes() == trainer.slots[slot][name].to_host().tobytes()
+    assert "float32 on cuda:0" in repr(other) and "<td>head</td>" in other._repr_html_()

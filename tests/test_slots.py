@@ -1,0 +1,138 @@
+"""A trainer's slots by name, and states that are carried over when parameters were added."""
+import numpy as np
+import pytest
+from test_mxnet_face import HeavyBall
+from test_optimizer import COMMON, bits, draw, each_case, make
+
+from numoptim import Parameters, Trainer, optimizer
+from numoptim.checkpoint import Damaged
+
+OLD = {"w": (3, 5), "v": (7,), "b": ()}
+NEW = {"head": (2, 2), "b": (), "w": (3, 5), "tail": (4,), "v": (7,)}
+
+
+def trained(opt, shapes, steps, seed=0):
+    trainer = Trainer(Parameters(draw(seed, shapes)), opt)
+    for k in range(steps):
+        trainer.step(grads=draw(k + 1, shapes))
+    return trainer
+
+
+# --- slots
+
+def test_slots_are_live_views():
+    trainer = trained(make("adam", {}), OLD, 2)
+    assert list(trainer.slots) == ["m", "v"] and list(trainer.slots["m"]) == list(OLD)
+    m = trainer.slots["m"]["w"]
+    assert m.shape == (3, 5) and np.shares_memory(m, trainer.slots["m"].flat) and m.any()
+    before = m.copy()
+    trainer.step(grads=draw(9, OLD))
+    assert (m != before).all()
+    trainer.slots["v"]["w"] = np.full((3, 5), 7.0, np.float32)
+    trainer.slots["m"]["w"][...] = 0.0
+    weight = trainer.params["w"].copy()
+    trainer.step(grads={name: np.zeros(shape) for name, shape in OLD.items()})
+    assert (trainer.slots["v"]["w"] < 7.0).all() and (trainer.slots["v"]["w"] > 6.9).all()
+    assert np.abs(trainer.params["w"] - weight).max() < 1e-4           # m is what wd makes of it
+    with pytest.raises(AttributeError):
+        trainer.slots = {}
+
+
+def test_every_slot_of_every_rule_is_there():
+    assert list(Trainer(Parameters(draw(0)), make("lbsgd", {"momentum": 0.5, "batch_scale": 2})).slots) == ["v", "sum"]
+    assert Trainer(Parameters(draw(0)), "sgd").slots == {}
+
+
+def test_a_class_in_python_has_states_of_its_own():
+    with pytest.raises(AttributeError, match="slots are a rule's: a HeavyBall keeps states of its own"):
+        _ = Trainer(Parameters(draw(0)), HeavyBall()).slots
+
+
+# --- parameters that were added
+
+@each_case
+def test_old_parameters_go_on_bit_for_bit_and_new_ones_begin(name, keywords, tmp_path):
+    if name == "SGLD":
+        pytest.skip("its noise depends on where an element is")
+    old = trained(make(name, keywords), OLD, 4)
+    old.save_states(tmp_path / "states")
+    new = trained(make(name, keywords), NEW, 2, seed=3)
+    new.load_states(tmp_path / "states", missing="new")
+    assert new.optimizer.num_update == 4
+    for key in OLD:
+        new.params[key] = old.params[key]
+    fresh = Trainer(Parameters({key: x.copy() for key, x in new.params.items()}), make(name, keywords))
+    for slot in new.slots:
+        for key in NEW:
+            assert bits(new.slots[slot][key]) == bits((old if key in OLD else fresh).slots[slot][key]), (slot, key)
+    for k in range(5):
+        grads = draw(k + 20, NEW)
+        old.step(grads={key: grads[key] for key in OLD})
+        new.step(grads=grads)
+    for key in OLD:
+        assert bits(new.params[key]) == bits(old.params[key]), key
+
+
+def test_a_class_in_python(tmp_path):
+    old = trained(HeavyBall(learning_rate=0.5), OLD, 3)
+    old.save_states(tmp_path / "states")
+    new = trained(HeavyBall(learning_rate=0.5), NEW, 1, seed=3)
+    new.load_states(tmp_path / "states", missing="new")
+    for key in OLD:
+        new.params[key] = old.params[key]
+    head = new.params["head"].copy()
+    grads = draw(30, NEW)
+    old.step(grads={key: grads[key] for key in OLD})
+    new.step(grads=grads)
+    assert all(bits(new.params[key]) == bits(old.params[key]) for key in OLD)
+    assert bits(new.params["head"]) == bits(head - new.optimizer.learning_rate * grads["head"])
+    assert new.optimizer._counts == {0: 1, 1: 4, 2: 4, 3: 1, 4: 4}
+
+
+def test_multipliers_by_index_follow_their_parameters(tmp_path):
+    trained(optimizer.SGD(lr_mult={0: 0.5, "b": 0.25}, wd_mult={2: 3.0}), OLD, 1).save_states(tmp_path / "states")
+    new = trained(optimizer.SGD(), NEW, 0)
+    new.load_states(tmp_path / "states", missing="new")
+    assert dict(new.optimizer.lr_mult) == {2: 0.5, "b": 0.25} and dict(new.optimizer.wd_mult) == {1: 3.0}
+
+
+def test_noise_is_not_drawn_twice(tmp_path):
+    trained(optimizer.SGLD(), OLD, 2).save_states(tmp_path / "states")
+    new = trained(optimizer.SGLD(), NEW, 0)
+    new.load_states(tmp_path / "states", missing="new")
+    state = new.optimizer.create_state(9, np.ones(3))
+    assert state.offset >= new.params.flat.size
+
+
+@pytest.mark.parametrize("shapes, missing, message", [
+    (NEW, None, "its shapes"),
+    ({"w": (3, 5), "b": ()}, "new", r"its parameters 'v \(7,\)' are not here"),
+    ({**NEW, "v": (8,)}, "new", r"its parameters 'v \(7,\)' are not here"),
+], ids=["not asked for", "one is gone", "another shape"])
+def test_what_is_refused_changes_nothing(shapes, missing, message, tmp_path):
+    trained(make("adam", {}), OLD, 4).save_states(tmp_path / "states")
+    new = trained(make("adam", {}), shapes, 1)
+    before = bits(new.slots["m"].flat)
+    with pytest.raises(ValueError, match=message):
+        new.load_states(tmp_path / "states", missing=missing)
+    assert bits(new.slots["m"].flat) == before and new.optimizer.num_update == 1
+
+
+def test_damage_changes_nothing(tmp_path):
+    old, path = trained(make("adam", {}), OLD, 4), tmp_path / "states"
+    old.save_states(path)
+    data = bytearray(path.read_bytes())
+    data[data.index(old.slots["v"].flat.tobytes())] ^= 1
+    path.write_bytes(data)
+    new = trained(make("adam", {}), NEW, 1)
+    before = {name: bits(slot.flat) for name, slot in new.slots.items()}
+    with pytest.raises(Damaged, match="states: not a file of optimizer states, or damaged"):
+        new.load_states(path, missing="new")
+    assert {name: bits(slot.flat) for name, slot in new.slots.items()} == before and new.optimizer.num_update == 1
+
+
+def test_another_word_is_refused(tmp_path):
+    trainer = trained(optimizer.Adam(**COMMON), OLD, 1)
+    trainer.save_states(tmp_path / "states")
+    with pytest.raises(ValueError, match="missing='skip': expected None or 'new'"):
+        trainer.load_states(tmp_path / "states", missing="skip")
