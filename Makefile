@@ -21,7 +21,7 @@ SOURCES := pyproject.toml setup.py $(wildcard numoptim/aot/*.* numoptim/kernels/
 	$(wildcard numoptim/cuda/launcher.*) \
 	$(addprefix numoptim/,gradient.py hyperparameters.py random.py rule.py)
 
-.PHONY: demo test test-capi test-cuda test-aarch64 lint capi cuda install wheel bench clean
+.PHONY: demo test test-capi test-cuda test-aarch64 lint stubs capi cuda install wheel bench clean
 
 demo: $(VENV)/demo.stamp
 	$(BIN)/numoptim demo
@@ -70,6 +70,10 @@ bench: $(VENV)/demo.stamp
 lint: $(VENV)/test.stamp
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+	$(BIN)/mypy numoptim/optimizer/__init__.py      # hidden behind the .pyi beside it
+
+stubs: $(VENV)/test.stamp
+	$(BIN)/python -m numoptim.optimizer.stubs
 
 # Not every Python can put pip into a new environment (Debian splits that off), so the pip at hand fills it.
 FILL := $(PYTHON) -m pip --disable-pip-version-check --quiet --python

@@ -13,7 +13,7 @@ from .rule_optimizer import RuleOptimizer, register
 from .state import State
 
 __all__ = ["DCASGD", "LBSGD", "SGD", "Ftrl", "Optimizer", "RMSProp", "RuleOptimizer", "Signum", "State",
-           "Updater", "create", "find", "get_updater", "register"]
+           "Updater", "create", "find", "get_updater", "register", *(rule.title for rule in RULES if rule.title)]
 
 for _rule in RULES:
     if _rule.title:

@@ -3,7 +3,7 @@ import functools
 import inspect
 import math
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, ClassVar, Never
+from typing import Any, ClassVar, Never, overload
 
 import numpy as np
 
@@ -17,7 +17,7 @@ from numoptim.native import Plan
 from numoptim.rule import Rule
 
 from .attributes import HyperParameter, Option, Options
-from .base import Optimizer, add
+from .base import Class, Optimizer, add
 from .bound import Bound, step_all
 from .multipliers import Key
 from .state import State
@@ -229,6 +229,10 @@ def from_rule(rule: Rule) -> type[RuleOptimizer]:
                                          "_of_rule": True, "_sealed": True})
 
 
+@overload
+def register(what: Rule) -> type[RuleOptimizer]: ...
+@overload
+def register(what: Class) -> Class: ...
 def register(what: Any) -> Any:
     """Add an optimizer to the registry: an Optimizer subclass (as a decorator), or a Rule.
 

@@ -1,0 +1,242 @@
+"""Optimizers by name: ``optimizer.Adam(learning_rate=1e-3)`` or ``optimizer.create("adam", ...)``."""
+# Written by `python -m numoptim.optimizer.stubs`, which `make stubs` runs.
+from collections.abc import Mapping
+
+from .base import Optimizer as Optimizer
+from .base import Schedule
+from .base import create as create
+from .base import find as find
+from .multipliers import Key
+from .mxnet import Updater as Updater
+from .mxnet import get_updater as get_updater
+from .rule_optimizer import RuleOptimizer as RuleOptimizer
+from .rule_optimizer import register as register
+from .state import State as State
+
+class AdaDelta(RuleOptimizer):
+    """AdaDelta: adaptive steps in the unit of the weights."""
+    rho: float
+    epsilon: float
+    def __init__(
+        self, *, learning_rate: float | None = 1.0, rho: float = 0.9, epsilon: float = 1e-05,
+        lr_scheduler: Schedule | None = None, wd: float = 0.0, rescale_grad: float = 1.0,
+        clip_gradient: float | None = None, lr_mult: Mapping[Key, float] | None = None,
+        wd_mult: Mapping[Key, float] | None = None, param_idx2name: Mapping[int, str] | None = None,
+        begin_num_update: int = 0, multi_precision: bool = False, aggregate_num: int = 0,
+        lazy_update: bool = False
+    ) -> None: ...
+
+class AdaGrad(RuleOptimizer):
+    """AdaGrad: adaptive subgradient method."""
+    eps: float
+    def __init__(
+        self, *, learning_rate: float | None = 0.01, eps: float = 1e-07,
+        lr_scheduler: Schedule | None = None, wd: float = 0.0, rescale_grad: float = 1.0,
+        clip_gradient: float | None = None, lr_mult: Mapping[Key, float] | None = None,
+        wd_mult: Mapping[Key, float] | None = None, param_idx2name: Mapping[int, str] | None = None,
+        begin_num_update: int = 0, multi_precision: bool = False, aggregate_num: int = 0,
+        lazy_update: bool = False
+    ) -> None: ...
+
+class Adam(RuleOptimizer):
+    """Adam: adaptive moment estimation."""
+    beta1: float
+    beta2: float
+    epsilon: float
+    def __init__(
+        self, *, learning_rate: float | None = 0.001, beta1: float = 0.9, beta2: float = 0.999,
+        epsilon: float = 1e-08, lr_scheduler: Schedule | None = None, wd: float = 0.0,
+        rescale_grad: float = 1.0, clip_gradient: float | None = None,
+        lr_mult: Mapping[Key, float] | None = None, wd_mult: Mapping[Key, float] | None = None,
+        param_idx2name: Mapping[int, str] | None = None, begin_num_update: int = 0,
+        multi_precision: bool = False, aggregate_num: int = 0, lazy_update: bool = False
+    ) -> None: ...
+
+class Adamax(RuleOptimizer):
+    """Adamax: Adam with the infinity norm."""
+    beta1: float
+    beta2: float
+    epsilon: float
+    def __init__(
+        self, *, learning_rate: float | None = 0.002, beta1: float = 0.9, beta2: float = 0.999,
+        epsilon: float = 1e-08, lr_scheduler: Schedule | None = None, wd: float = 0.0,
+        rescale_grad: float = 1.0, clip_gradient: float | None = None,
+        lr_mult: Mapping[Key, float] | None = None, wd_mult: Mapping[Key, float] | None = None,
+        param_idx2name: Mapping[int, str] | None = None, begin_num_update: int = 0,
+        multi_precision: bool = False, aggregate_num: int = 0, lazy_update: bool = False
+    ) -> None: ...
+
+class DCASGD(RuleOptimizer):
+    """DCASGD: asynchronous SGD with delay compensation, with or without momentum."""
+    lamda: float
+    momentum: float
+    def __init__(
+        self, *, learning_rate: float | None = 0.01, lamda: float = 0.04, momentum: float = 0.0,
+        lr_scheduler: Schedule | None = None, wd: float = 0.0, rescale_grad: float = 1.0,
+        clip_gradient: float | None = None, lr_mult: Mapping[Key, float] | None = None,
+        wd_mult: Mapping[Key, float] | None = None, param_idx2name: Mapping[int, str] | None = None,
+        begin_num_update: int = 0, multi_precision: bool = False, aggregate_num: int = 0,
+        lazy_update: bool = False
+    ) -> None: ...
+
+class FTML(RuleOptimizer):
+    """FTML: follow the moving leader."""
+    beta1: float
+    beta2: float
+    epsilon: float
+    def __init__(
+        self, *, learning_rate: float | None = 0.0025, beta1: float = 0.6, beta2: float = 0.999,
+        epsilon: float = 1e-08, lr_scheduler: Schedule | None = None, wd: float = 0.0,
+        rescale_grad: float = 1.0, clip_gradient: float | None = None,
+        lr_mult: Mapping[Key, float] | None = None, wd_mult: Mapping[Key, float] | None = None,
+        param_idx2name: Mapping[int, str] | None = None, begin_num_update: int = 0,
+        multi_precision: bool = False, aggregate_num: int = 0, lazy_update: bool = False
+    ) -> None: ...
+
+class Ftrl(RuleOptimizer):
+    """Ftrl: follow the (proximally) regularised leader, for sparse online learning."""
+    lamda1: float
+    beta: float
+    warm_start: bool
+    def __init__(
+        self, *, learning_rate: float | None = 0.1, lamda1: float = 0.01, beta: float = 1.0,
+        warm_start: bool = False, lr_scheduler: Schedule | None = None, wd: float = 0.0,
+        rescale_grad: float = 1.0, clip_gradient: float | None = None,
+        lr_mult: Mapping[Key, float] | None = None, wd_mult: Mapping[Key, float] | None = None,
+        param_idx2name: Mapping[int, str] | None = None, begin_num_update: int = 0,
+        multi_precision: bool = False, aggregate_num: int = 0, lazy_update: bool = False
+    ) -> None: ...
+
+class LAMB(RuleOptimizer):
+    """LAMB: layer-wise adaptive moments for large batches."""
+    beta1: float
+    beta2: float
+    epsilon: float
+    lower_bound: float | None
+    upper_bound: float | None
+    bias_correction: bool
+    def __init__(
+        self, *, learning_rate: float | None = 0.001, beta1: float = 0.9, beta2: float = 0.999,
+        epsilon: float = 1e-06, lower_bound: float | None = None, upper_bound: float | None = None,
+        bias_correction: bool = True, lr_scheduler: Schedule | None = None, wd: float = 0.0,
+        rescale_grad: float = 1.0, clip_gradient: float | None = None,
+        lr_mult: Mapping[Key, float] | None = None, wd_mult: Mapping[Key, float] | None = None,
+        param_idx2name: Mapping[int, str] | None = None, begin_num_update: int = 0,
+        multi_precision: bool = False, aggregate_num: int = 0, lazy_update: bool = False
+    ) -> None: ...
+
+class LARS(RuleOptimizer):
+    """LARS: layer-wise adaptive rate scaling."""
+    momentum: float
+    eta: float
+    epsilon: float
+    def __init__(
+        self, *, learning_rate: float | None = 0.01, momentum: float = 0.0, eta: float = 0.001,
+        epsilon: float = 0.0, lr_scheduler: Schedule | None = None, wd: float = 0.0,
+        rescale_grad: float = 1.0, clip_gradient: float | None = None,
+        lr_mult: Mapping[Key, float] | None = None, wd_mult: Mapping[Key, float] | None = None,
+        param_idx2name: Mapping[int, str] | None = None, begin_num_update: int = 0,
+        multi_precision: bool = False, aggregate_num: int = 0, lazy_update: bool = False
+    ) -> None: ...
+
+class LBSGD(RuleOptimizer):
+    """LBSGD: SGD for large batches made of micro-batches, with a warm-up."""
+    momentum: float
+    warmup_strategy: str
+    warmup_epochs: int
+    batch_scale: int
+    updates_per_epoch: int
+    begin_epoch: int
+    num_epochs: int
+    def __init__(
+        self, *, learning_rate: float | None = 0.01, momentum: float = 0.0, warmup_strategy: str = 'linear',
+        warmup_epochs: int = 5, batch_scale: int = 1, updates_per_epoch: int = 32, begin_epoch: int = 0,
+        num_epochs: int = 60, lr_scheduler: Schedule | None = None, wd: float = 0.0,
+        rescale_grad: float = 1.0, clip_gradient: float | None = None,
+        lr_mult: Mapping[Key, float] | None = None, wd_mult: Mapping[Key, float] | None = None,
+        param_idx2name: Mapping[int, str] | None = None, begin_num_update: int = 0,
+        multi_precision: bool = False, aggregate_num: int = 0, lazy_update: bool = False
+    ) -> None: ...
+
+class NAG(RuleOptimizer):
+    """NAG: Nesterov's accelerated gradient."""
+    momentum: float
+    def __init__(
+        self, *, learning_rate: float | None = 0.01, momentum: float = 0.0,
+        lr_scheduler: Schedule | None = None, wd: float = 0.0, rescale_grad: float = 1.0,
+        clip_gradient: float | None = None, lr_mult: Mapping[Key, float] | None = None,
+        wd_mult: Mapping[Key, float] | None = None, param_idx2name: Mapping[int, str] | None = None,
+        begin_num_update: int = 0, multi_precision: bool = False, aggregate_num: int = 0,
+        lazy_update: bool = False
+    ) -> None: ...
+
+class Nadam(RuleOptimizer):
+    """Nadam: Adam with Nesterov's momentum."""
+    beta1: float
+    beta2: float
+    epsilon: float
+    schedule_decay: float
+    def __init__(
+        self, *, learning_rate: float | None = 0.001, beta1: float = 0.9, beta2: float = 0.999,
+        epsilon: float = 1e-08, schedule_decay: float = 0.004, lr_scheduler: Schedule | None = None,
+        wd: float = 0.0, rescale_grad: float = 1.0, clip_gradient: float | None = None,
+        lr_mult: Mapping[Key, float] | None = None, wd_mult: Mapping[Key, float] | None = None,
+        param_idx2name: Mapping[int, str] | None = None, begin_num_update: int = 0,
+        multi_precision: bool = False, aggregate_num: int = 0, lazy_update: bool = False
+    ) -> None: ...
+
+class RMSProp(RuleOptimizer):
+    """RMSProp: gradients divided by a running average of their magnitude; plain or centred."""
+    gamma1: float
+    epsilon: float
+    clip_weights: float | None
+    gamma2: float
+    centered: bool
+    def __init__(
+        self, *, learning_rate: float | None = 0.001, gamma1: float = 0.9, epsilon: float = 1e-08,
+        clip_weights: float | None = None, gamma2: float = 0.9, centered: bool = False,
+        lr_scheduler: Schedule | None = None, wd: float = 0.0, rescale_grad: float = 1.0,
+        clip_gradient: float | None = None, lr_mult: Mapping[Key, float] | None = None,
+        wd_mult: Mapping[Key, float] | None = None, param_idx2name: Mapping[int, str] | None = None,
+        begin_num_update: int = 0, multi_precision: bool = False, aggregate_num: int = 0,
+        lazy_update: bool = False
+    ) -> None: ...
+
+class SGD(RuleOptimizer):
+    """SGD: stochastic gradient descent, with or without momentum."""
+    momentum: float
+    def __init__(
+        self, *, learning_rate: float | None = 0.01, momentum: float = 0.0,
+        lr_scheduler: Schedule | None = None, wd: float = 0.0, rescale_grad: float = 1.0,
+        clip_gradient: float | None = None, lr_mult: Mapping[Key, float] | None = None,
+        wd_mult: Mapping[Key, float] | None = None, param_idx2name: Mapping[int, str] | None = None,
+        begin_num_update: int = 0, multi_precision: bool = False, aggregate_num: int = 0,
+        lazy_update: bool = False
+    ) -> None: ...
+
+class SGLD(RuleOptimizer):
+    """SGLD: stochastic gradient Langevin dynamics, a sampler."""
+    n_data: float
+    temperature: float
+    seed: int
+    def __init__(
+        self, *, learning_rate: float | None = 0.01, n_data: float = 1.0, temperature: float = 1.0,
+        seed: int = 0, lr_scheduler: Schedule | None = None, wd: float = 0.0, rescale_grad: float = 1.0,
+        clip_gradient: float | None = None, lr_mult: Mapping[Key, float] | None = None,
+        wd_mult: Mapping[Key, float] | None = None, param_idx2name: Mapping[int, str] | None = None,
+        begin_num_update: int = 0, multi_precision: bool = False, aggregate_num: int = 0,
+        lazy_update: bool = False
+    ) -> None: ...
+
+class Signum(RuleOptimizer):
+    """Signum: steps along the sign of the gradient (SignSGD) or of its running mean."""
+    wd_lh: float
+    momentum: float
+    def __init__(
+        self, *, learning_rate: float | None = 0.01, wd_lh: float = 0.0, momentum: float = 0.9,
+        lr_scheduler: Schedule | None = None, wd: float = 0.0, rescale_grad: float = 1.0,
+        clip_gradient: float | None = None, lr_mult: Mapping[Key, float] | None = None,
+        wd_mult: Mapping[Key, float] | None = None, param_idx2name: Mapping[int, str] | None = None,
+        begin_num_update: int = 0, multi_precision: bool = False, aggregate_num: int = 0,
+        lazy_update: bool = False
+    ) -> None: ...
