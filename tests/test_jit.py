@@ -200,7 +200,7 @@ def refused(kernel, arguments, error, message=None):
     (ADAM, (zeros(), zeros() + 1, zeros(), zeros(), changed(learning_rate=-1), 1), "NaN or out of range"),
     (ADAM, (zeros(), zeros() + 1, zeros(), zeros(), changed(learning_rate=math.inf), 1), "NaN or out of range"),
     (ADAM, (zeros(), zeros() + 1, zeros(), zeros(), changed(rescale_grad=math.inf), 1), "NaN or out of range"),
-    (ADAM, (zeros(), zeros() + 1, zeros(), zeros(), changed(epsilon=0), 1), "NaN or out of range"),
+    (ADAM, (zeros(), zeros() + 1, zeros(), zeros(), changed(epsilon=1e-46), 1), "NaN or out of range"),
     (ADAM, (zeros(), zeros() + 1, zeros(), zeros(), changed(rescale_grad=1e39), 1), "NaN or out of range"),
     (LARS, (TABLE, zeros(4), zeros(4) + 1, zeros(4), LARS_HYPER, 1), "offsets reach beyond the weights"),
     (LARS, (np.array([0, 3, 2, 5]), zeros(), zeros() + 1, zeros(), LARS_HYPER, 1), "offsets decrease or are negative"),

@@ -4,11 +4,15 @@ from pathlib import Path
 
 import pytest
 
+from numoptim.optimizer import base
+
 README = Path(__file__).parents[1] / "README.md"
 BLOCKS = re.findall(r"```python\n(.*?)```", README.read_text(), re.S)
 
 
-def test_every_block_runs() -> None:
+def test_every_block_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("lion", "plain"):             # other tests register some, too
+        monkeypatch.delitem(base._registry, name, raising=False)
     if not BLOCKS:
         pytest.fail("README.md has no Python")
     names: dict[str, object] = {"__name__": "readme"}
