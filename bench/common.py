@@ -36,11 +36,14 @@ def times(call: Callable[[], object]) -> Timed:
     return loop
 
 
-def stepper(made: Any, t: int = 0, make: Callable[..., None] | None = None) -> Callable[[], None]:
-    """A function that makes the next step of a plan: t + 1 first. make: of the plan's module."""
+def stepper(made: Any, t: int = 0, module: Any = None) -> Callable[[], None]:
+    """A function that makes the next step of a plan: t + 1 first. module: the plan's; None: native."""
     from numoptim import native
-    record, make = native.Record([made], array("q", [t]), array("q", [t])), make or native.make
-    return lambda: make(record.alone, 1, [made])
+    record, step = native.Record([made], array("q", [t]), array("q", [t])), (module or native).stepper([made])
+
+    def call() -> None:
+        assert step(record.alone, 1) == 0
+    return call
 
 
 def seconds(timed: Timed, count: int) -> float:

@@ -62,7 +62,7 @@ def check(rule: Rule, dtype: type, context: driver.Context) -> None:
     groups = np.array([0, 1, 0, 1])
     for module, arrays in ((native, host), (plan, device)):
         made = module.Plan(rule, arrays, OFFSETS, groups, [(1.0, 1.0), (0.5, 2.0)], {**values, "wd": 0.01}, 1)
-        step = stepper(made, make=module.make)
+        step = stepper(made, module=module)
         for t in (1, 2, 3):
             made.set(t, values.get("learning_rate", 0.0), 0.5)
             step()
@@ -115,7 +115,7 @@ def kernel(rule: Rule, dtype: type, size: int, rounds: int, context: driver.Cont
     values = {key: default for key, (default, _) in rule.fields.items()}
     made = plan.Plan(rule, arrays, np.array([0, size]), np.zeros(1, np.int64), [(1.0, 1.0)], values, 1)
     made.set(1, values.get("learning_rate", 0.0), 1.0)
-    calls = {"numoptim": by_device(stepper(made, 999, plan.make)),
+    calls = {"numoptim": by_device(stepper(made, 999, plan)),
              "copy": by_device(lambda: driver.copy(target.ptr, source.ptr, moved * size // 2, driver.LEGACY))}
     for row in compared(measure(calls, rounds), **case):
         yield {**row, "bytes": moved, "gb_s": round(moved * size / row["ns"], 2)}

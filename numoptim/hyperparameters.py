@@ -1,5 +1,6 @@
 """Hyper-parameters: their ranges, and the checks and messages made from those."""
 import difflib
+import functools
 import heapq
 import math
 import numbers
@@ -27,6 +28,7 @@ class Interval(NamedTuple):
     or_zero: bool
 
     @classmethod
+    @functools.cache
     def parse(cls, text: str) -> "Interval":
         match = re.fullmatch(r"([\[(])\s*(\S+)\s*,\s*(\S+)\s*([\])])( or 0)?", text)
         if match is None:

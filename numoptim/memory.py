@@ -18,7 +18,7 @@ class Memory(Protocol):
         """"cpu", "cuda:0", ..."""
     @property
     def kernels(self) -> ModuleType:
-        """The module whose ``Plan``, ``make`` and ``initialise`` run on buffers here."""
+        """The module whose ``Plan``, ``stepper`` and ``initialise`` run on buffers here."""
     def __reduce__(self) -> Any:
         """Copies and pickles name the same memory, in another process too; TypeError where nothing does."""
     def zeros(self, size: int, dtype: Any) -> Any:

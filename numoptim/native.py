@@ -3,7 +3,7 @@ import functools
 import math
 import warnings
 from array import array
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import SimpleNamespace
 from typing import Any
 
@@ -107,14 +107,14 @@ class Plan:
     offsets: int64 (k + 1,), the segments. which: int64 (k,), the set of hyper-parameters of a segment, FROZEN for none.
     multipliers: (learning rate, wd) of every set. values: every other hyper-parameter of the rule.
     every, since: the steps t in which it runs, those where t - since is a multiple of every; with clears, what it took
-    for the gradient is then set to 0.
+    for the gradient is then set to 0. scale: of its gradient, in place of the one that ``set`` is told.
 
     Its ``hyper`` is the array of the rule's C structs, one for each set; ``passes``: int64 (n, 8), what a step does.
     """
 
     def __init__(self, rule: Rule, buffers: Sequence[Array], offsets: Array, which: Array,
                  multipliers: Sequence[tuple[float, float]], values: Mapping[str, float], threads: int,
-                 every: int = 1, since: int = 0, clears: bool = False) -> None:
+                 every: int = 1, since: int = 0, clears: bool = False, scale: float | None = None) -> None:
         self.rule = rule
         if not rule.layerwise:                     # neighbours with one set of hyper-parameters are one segment
             first = np.flatnonzero(np.diff(which, prepend=kernels.FROZEN - 1))
@@ -128,11 +128,11 @@ class Plan:
             self.hyper["wd"] *= wd_mult
         self._wd = float(self.hyper["wd"].max(initial=0.0))
         self._rates = self.hyper["learning_rate"] if "learning_rate" in rule.fields else np.zeros_like(self._lr_mult)
-        self._rate, self._rescale = np.nan, np.nan
+        self._scale = scale
         self._threads = min(threads, processors())  # more would only take turns
         self._when, self._clears = (every, since), clears
         self._check = self._checking(len(buffers), buffers[0].dtype)
-        self.call, self.step = extension().call, extension().step
+        self.call = extension().call
         self._bind(buffers, np.ascontiguousarray(offsets), np.ascontiguousarray(which))
 
     def _bind(self, buffers: Sequence[Array], offsets: Array, which: Array) -> None:
@@ -171,9 +171,7 @@ class Plan:
 
         ValueError where they, or other hyper-parameters, are out of range, also after their multipliers.
         """
-        if rate == self._rate and rescale == self._rescale:
-            return
-        self._rate = np.nan                        # whatever interrupts this, nothing half set is taken for set
+        rescale = rescale if self._scale is None else self._scale
         for key, most in (("learning_rate", rate * self._most), ("wd", self._wd), ("rescale_grad", rescale)):
             if not math.isfinite(most):
                 raise ValueError(f"{self.rule.name}: {key} out of range after its multipliers: {most}")
@@ -183,8 +181,6 @@ class Plan:
         status = self.call(kernel, plan, t)
         if status:
             raise ValueError(_refused(self.rule, self.hyper, self._buffers[0].dtype, status))
-        self._rescale = rescale
-        self._rate = rate
 
 
 class Record:
@@ -200,8 +196,10 @@ class Record:
         self.alone: int = self._list.ctypes.data              # address of a list of this one record
 
 
-def make(records: int, count: int, plans: Sequence[Plan]) -> None:
-    """Make and count the next step of each of a list of records, all in one call. plans: of them all."""
-    status = plans[0].step(records, count)
-    if status:
-        raise RuntimeError(f"{plans[0].rule.name}: {kernels.STATUS[status]} in a step that was checked before")
+def stepper(plans: Iterable[Plan]) -> Callable[[int, int], int]:
+    """What makes and counts the next step of each of a list of records of these plans, all in one call.
+
+    Called with the list's address and length it returns 0, or the status of a pass that failed.
+    """
+    step: Callable[[int, int], int] = extension().step
+    return step

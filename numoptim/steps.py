@@ -10,23 +10,15 @@ from .optimizer.state import count
 from .parameters import Parameters
 
 
-class Flat:
+class Flat(Bound):
     """Drives a RuleOptimizer: every parameter in one call. state: of the flat buffers; None: before the first step."""
 
     def __init__(self, optimizer: RuleOptimizer, params: Parameters, threads: int, state: State | None = None) -> None:
-        self.optimizer, self.params, self.threads = optimizer, params, threads
+        self.params = params
         indices = range(len(params))
         self.state = state or optimizer._state(params.memory, params.flat, params.flat.shape, indices, params.offsets)
-        self.bound = Bound(optimizer, params.memory, params.flat, params.grad.flat, self.state, indices,
-                           params.offsets, threads)
-
-    def prepare(self, batch_size: float = 1) -> None:
-        """All of a step that can fail."""
-        self.bound.prepare(batch_size)
-
-    def step(self) -> None:
-        """The step that ``prepare`` prepared."""
-        self.bound.step()
+        super().__init__(optimizer, params.memory, params.flat, params.grad.flat, self.state, indices, params.offsets,
+                         threads)
 
     def save(self) -> dict[str, Any]:
         state, optimizer = self.state, self.optimizer
@@ -40,7 +32,7 @@ class Flat:
         optimizer: the draft that becomes what the file says; the driver is of the optimizer that becomes the draft.
         """
         driver = type(self)(optimizer, self.params, self.threads, self._loaded(saved, optimizer))
-        driver.optimizer = driver.bound.optimizer = self.optimizer
+        driver.optimizer = self.optimizer
         return driver
 
     def _loaded(self, saved: dict[str, Any], optimizer: Any) -> State:
@@ -73,24 +65,35 @@ class Graphed(Flat):
     def prepare(self, batch_size: float = 1) -> None:
         memory: Any = self.params.memory
         self._capturing = memory.capturing()
-        if self._capturing:
-            self.bound.prepare_capture()
-        else:
-            self.bound.prepare(batch_size)
+        if not self._capturing:
+            super().prepare(batch_size)
+        elif self._version != self.optimizer._version:
+            raise RuntimeError("hyper-parameters or multipliers have changed since the latest step: make one before "
+                               "the capture")
+        elif len(self.plans) > 1:
+            raise RuntimeError("LBSGD with batch_scale > 1 cannot be captured: what a step does depends on its number")
 
     def step(self) -> None:
-        if self._capturing:
-            plan = self.bound.capture()
-            if plan not in self._captured[-1:]:
-                self._captured += (plan,)
-        else:
-            self.bound.step()
+        """The step that ``prepare`` prepared; in a capture, a record of it in the graph, for any t, and no step."""
+        if not self._capturing:
+            super().step()
+            return
+        plan = self.plans[0]
+        plan.capture()
+        if plan not in self._captured[-1:]:
+            self._captured += (plan,)
 
     def advance(self, batch_size: float) -> None:
+        """Make the next step the one that the next replay of a captured step makes."""
         if not self._captured:
             raise RuntimeError("advance goes before the replay of a captured step: none has been captured")
-        self.bound.prepare(batch_size)
-        self.bound.advance(self._captured[-1])
+        super().prepare(batch_size)
+        plan, latest, t = self._captured[-1], self.optimizer._latest, self._count[0] + 1
+        if plan is not self.plans[0]:
+            raise RuntimeError("hyper-parameters, multipliers or states have changed since the step was captured: "
+                               "capture it anew")
+        plan.advance(t)
+        self._count[0], latest[0] = t, max(latest[0], t)
 
 
 class Loop:

@@ -176,7 +176,7 @@ def test_every_public_thing_that_holds_an_address_is_here():
     run(trainer, 1, 3)
     stream = pickle.dumps(trainer)
     addresses = [trainer.params.flat.ctypes.data, *(s.ctypes.data for s in trainer._driver.state.slots.values()),
-                 trainer._driver.bound.record.address]
+                 trainer._driver.record.address]
     for address in addresses:
         assert address.to_bytes(8, "little")[:6] not in stream
     assert isinstance(numoptim.Rule, type) and Rule is numoptim.Rule

@@ -33,7 +33,7 @@ def test_a_trainer_is_freed_when_it_is_deleted(name, keywords, tmp_path):
     trainer.step(1)
     driver = trainer._driver
     references = [weakref.ref(x) for x in (trainer, trainer.params, trainer.params.flat.base, trainer.optimizer, driver,
-                                           driver.state, driver.bound, driver.bound.plans[0])]
+                                           driver.state, driver.plans[0])]
     references += [weakref.ref(slot.base) for slot in driver.state.slots.values()]
     del trainer, driver
     assert all(gone_after(*references))

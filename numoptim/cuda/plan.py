@@ -1,5 +1,5 @@
 """The plan that launches a rule's kernels on flat device buffers, beside native.Plan."""
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -85,9 +85,8 @@ class Plan(native.Plan):
 
     def set(self, t: int, rate: float, rescale: float) -> None:
         """Set what step t takes, as native.Plan does."""
-        if rate != self._rate or rescale != self._rescale:
-            self._written = False
-            super().set(t, rate, rescale)
+        self._written = False
+        super().set(t, rate, rescale)
 
     def ready(self) -> None:
         """Upload what the next step takes. RuntimeError while the stream is captured: it would have one t for ever."""
@@ -119,13 +118,19 @@ class Plan(native.Plan):
         self._written = True
 
 
-def make(records: int, count: int, plans: Sequence[Plan]) -> None:
-    """Launch and count the next step of each record, all in one call; native.make for a GPU. plans: of one context."""
-    with plans[0].context:
-        for plan in plans:
-            plan.ready()
-        status = plans[0].step(records, count)
-    launch.launcher().check(status, plans[0].rule.name)
+def stepper(plans: Iterable[Plan]) -> Callable[[int, int], int]:
+    """native.stepper for a GPU, which raises RuntimeError itself. plans: of one context."""
+    plans = list(plans)
+    step = native.extension().step
+
+    def launched(records: int, count: int) -> int:
+        with plans[0].context:
+            for plan in plans:
+                plan.ready()
+            status = step(records, count)
+        launch.launcher().check(status, plans[0].rule.name)
+        return 0
+    return launched
 
 
 def initialise(rule: Rule, weight: Array, slots: Sequence[Array], values: Mapping[str, float]) -> None:

@@ -79,6 +79,12 @@ class Record(np.void):    # type: ignore[misc]
         return display.call("hyper", {key: self[key].item() for key in self.dtype.names or ()})
 
 
+@functools.cache                               # of one object Numba knows the type at once
+def record_dtype(rule: Rule) -> "np.dtype[Any]":
+    """``hyper_dtype``, of records that show their names."""
+    return np.dtype((Record, hyper_dtype(rule)))
+
+
 def kernel(rule: Rule | str, dtype: npt.DTypeLike = np.float32) -> Any:
     """One update as an ``@njit`` function over arrays, to be called from jitted code (or from Python).
 
@@ -104,7 +110,7 @@ def hyper(rule: Rule | str, **values: float | None) -> Any:
     Raises TypeError for an unknown keyword, ValueError for a value out of range.
     """
     rule = named(rule)
-    record = np.zeros(1, np.dtype((Record, hyper_dtype(rule))))
+    record = np.zeros(1, record_dtype(rule))
     for key in values:
         if key not in rule.fields:
             raise TypeError(f"{rule.name} has no hyper-parameter {key!r}{instead(key, rule.fields)}")

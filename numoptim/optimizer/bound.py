@@ -1,4 +1,6 @@
 """Bound: an optimizer bound to flat buffers and their segments, ready to make steps on them."""
+import itertools
+import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -29,9 +31,11 @@ class Bound:
         self.weight, self.grad = weight, grad
         self.indices, self.offsets, self.threads = indices, offsets, threads
         self._rule, self._slots, self._offset, self._count = state.rule, state.slots, state.offset, state._count
-        self._make = memory.kernels.make
         self._tables: tuple[Multipliers, Multipliers] | None = None
         self.addresses: tuple[int, ...]
+        # Of the latest list of updates that began with this one:
+        self.listed: list[tuple[int, ...]] = []
+        self.records = np.zeros(0, np.int64)
         self.refresh()
 
     def is_of(self, optimizer: "RuleOptimizer", index: Key, weight: Any) -> bool:
@@ -57,9 +61,10 @@ class Bound:
 
         slots = {name: slot.reshape(-1) for name, slot in self._slots.items()}
         self.plans: Sequence[Any] = optimizer._plans(plan, self.weight.reshape(-1), self.grad.reshape(-1), slots)
-        self.addresses = tuple(map(self.memory.address, (self.weight, self.grad, *slots.values())))
-        self._latest = optimizer._latest
-        self.record = Record(self.plans, self._count, self._latest)
+        self.record = Record(self.plans, self._count, optimizer._latest)
+        self.addresses = (*map(self.memory.address, (self.weight, self.grad, *slots.values())), self.record.address)
+        self._alone, self._step = self.record.alone, self.memory.kernels.stepper(self.plans)
+        self._rate = self._rescale = math.nan
         self._version = optimizer._version
 
     def _groups(self) -> tuple[Array, list[tuple[float, float]]]:
@@ -81,37 +86,49 @@ class Bound:
         if self._version != optimizer._version:
             self.refresh()
         rate = optimizer._learning_rate if optimizer._lr_scheduler is None else optimizer._rate(t)
-        optimizer._set(self.plans, t, rate, optimizer._values["rescale_grad"] / batch_size)
+        if optimizer._warms:
+            rate *= optimizer._warmup(t - optimizer._begin_num_update)
+        rescale = optimizer._values["rescale_grad"] / batch_size
+        if rate != self._rate or rescale != self._rescale:
+            self._rate = math.nan                  # whatever interrupts this, nothing half set is taken for set
+            for plan in self.plans:
+                plan.set(t, rate, rescale)
+            self._rescale = rescale
+            self._rate = rate
 
     def step(self) -> None:
         """The update that ``prepare`` prepared, and its count: both or neither, whatever interrupts it."""
-        self._make(self.record.alone, 1, self.plans)
-
-    def prepare_capture(self) -> None:
-        """All of ``capture`` that can fail before the driver is asked."""
-        if self._version != self.optimizer._version:
-            raise RuntimeError("hyper-parameters or multipliers have changed since the latest step: make one before "
-                               "the capture")
-        if len(self.plans) > 1:
-            raise RuntimeError("LBSGD with batch_scale > 1 cannot be captured: what a step does depends on its number")
-
-    def capture(self) -> Any:
-        """Record a step in a CUDA graph, for any t, without making it; returns what it uses, which must stay alive."""
-        plan: Any = self.plans[0]
-        plan.capture()
-        return plan
-
-    def advance(self, captured: Any) -> None:
-        """Make the update that ``prepare`` prepared the one that the next replay of a captured step makes."""
-        if captured is not self.plans[0]:
-            raise RuntimeError("hyper-parameters, multipliers or states have changed since the step was captured: "
-                               "capture it anew")
-        t = self._count[0] + 1
-        captured.advance(t)
-        self._count[0], self._latest[0] = t, max(self._latest[0], t)
+        status = self._step(self._alone, 1)
+        if status:
+            raise RuntimeError(f"{self._rule.name}: {kernels.STATUS[status]} in a step that was checked before")
 
 
 def step_all(bounds: Sequence[Bound]) -> None:
-    """The updates that all have prepared, in one call: all or none of them, whatever interrupts it."""
-    records = np.array([bound.record.address for bound in bounds], np.int64)
-    bounds[0]._make(records.ctypes.data, len(bounds), [plan for bound in bounds for plan in bound.plans])
+    """The updates that all have prepared, in one call: all or none of them, whatever interrupts it.
+
+    ValueError, and none, where a weight, gradient or slot is in the list twice.
+    """
+    first, addresses = bounds[0], [bound.addresses for bound in bounds]
+    if addresses != first.listed:                  # another list than in the latest call
+        _check_distinct(bounds)
+        first.records = np.array([bound.record.address for bound in bounds], np.int64)
+        first.listed = addresses
+    step = first.memory.kernels.stepper(itertools.chain.from_iterable(bound.plans for bound in bounds))
+    status = step(first.records.ctypes.data, len(bounds))
+    if status:
+        raise RuntimeError(f"{first._rule.name}: {kernels.STATUS[status]} in steps that were checked before")
+
+
+def _check_distinct(bounds: Sequence[Bound]) -> None:
+    """ValueError where a weight, gradient or slot occurs twice in a list, or memory of two devices."""
+    addresses = [address for bound in bounds for address in bound.addresses if address]
+    if len(set(addresses)) < len(addresses):
+        seen: set[int] = set()
+        for bound in bounds:
+            twice = seen.intersection(bound.addresses)
+            if twice:
+                raise ValueError(f"a weight, gradient or state of {bound.indices[0]!r} is in these lists twice")
+            seen.update(filter(None, bound.addresses))
+    places = {bound.memory.name for bound in bounds}
+    if len(places) > 1:
+        raise ValueError(f"the weights of one list are on {', '.join(sorted(places))}: update them apart")

@@ -1,6 +1,6 @@
 """The optimizers whose options choose between rules."""
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
 import numpy as np
@@ -117,16 +117,12 @@ class LBSGD(RuleOptimizer):
         total, rule = slots["sum"], self.rule
         return [plan(lbsgd.ACCUMULATE, [total, grad]),
                 plan(rule, [weight, total, *(slots[s] for s in rule.slots)],
-                     every=self.batch_scale, since=self.begin_num_update, clears=True)]
+                     every=self.batch_scale, since=self.begin_num_update, clears=True, scale=1 / self.batch_scale)]
 
-    def _set(self, plans: Sequence[Plan], t: int, rate: float, rescale: float) -> None:
-        rate *= self._warmup(t - self.begin_num_update)
-        plans[0].set(t, rate, rescale)
-        for plan in plans[1:]:
-            plan.set(t, rate, 1 / self.batch_scale)
+    _warms = True
 
     def _warmup(self, calls: int) -> float:
-        """What the learning rate is multiplied with; 'lars' has its ratio per parameter instead."""
+        """'lars' has its ratio per parameter instead."""
         if self.warmup_strategy == "lars":
             return 1.0
         k, whole = calls + self.begin_epoch * self.updates_per_epoch, self.warmup_epochs * self.updates_per_epoch

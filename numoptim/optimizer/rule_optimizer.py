@@ -132,7 +132,6 @@ class RuleOptimizer(Optimizer):
             raise ValueError(f"index, weight, grad and state are lists of {lengths} elements; expected equal lengths")
         with self._lock:
             bounds = [self._bound(*each) for each in zip(index, weight, grad, state, strict=True)]
-            _check_distinct(bounds)
             for bound in bounds:
                 bound.prepare()
             if bounds:
@@ -184,9 +183,11 @@ class RuleOptimizer(Optimizer):
         """Plans on flat buffers, in the order of a step; plan: makes one, ``plan(rule, [w, g, *slots], ...)``."""
         return [plan(self.rule, [weight, grad, *(slots[s] for s in self.rule.slots)])]
 
-    def _set(self, plans: Sequence[Plan], t: int, rate: float, rescale: float) -> None:
-        """Set what the plans take in step t. rate: that of the schedule; rescale: the gradient's factor."""
-        plans[0].set(t, rate, rescale)
+    _warms: ClassVar[bool] = False
+
+    def _warmup(self, calls: int) -> float:
+        """Where ``_warms``: what the learning rate is multiplied with, in one of the calls from 1 on."""
+        return 1.0
 
     def __reduce_ex__(self, protocol: Any) -> Any:
         if self._of_rule:                      # its class may have no name that another process knows
@@ -203,21 +204,6 @@ def _check_apart(memory: Memory, what: str, array: Buffer, others: Mapping[str, 
     for name, other in others.items():
         if memory.overlap(array, other):
             raise ValueError(f"{what} overlaps the {name} in memory")
-
-
-def _check_distinct(bounds: Sequence[Bound]) -> None:
-    """ValueError where a weight, gradient or slot occurs twice in a list, or memory of two devices."""
-    addresses = [address for bound in bounds for address in bound.addresses if address]
-    if len(set(addresses)) < len(addresses):
-        seen: set[int] = set()
-        for bound in bounds:
-            twice = seen.intersection(bound.addresses)
-            if twice:
-                raise ValueError(f"a weight, gradient or state of {bound.indices[0]!r} is in these lists twice")
-            seen.update(filter(None, bound.addresses))
-    places = {bound.memory.name for bound in bounds}
-    if len(places) > 1:
-        raise ValueError(f"the weights of one list are on {', '.join(sorted(places))}: update them apart")
 
 
 @functools.cache
