@@ -42,7 +42,9 @@ def stepper(made: Any, t: int = 0, module: Any = None) -> Callable[[], None]:
     record, step = native.Record([made], array("q", [t]), array("q", [t])), (module or native).stepper([made])
 
     def call() -> None:
-        assert step(record.alone, 1) == 0
+        nonlocal t
+        t += 1
+        assert step(record.address, t) == 0
     return call
 
 

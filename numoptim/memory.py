@@ -18,7 +18,7 @@ class Memory(Protocol):
         """"cpu", "cuda:0", ..."""
     @property
     def kernels(self) -> ModuleType:
-        """The module whose ``Plan``, ``stepper`` and ``initialise`` run on buffers here."""
+        """The module whose ``Plan``, ``stepper``, ``make`` and ``initialise`` run on buffers here."""
     def __reduce__(self) -> Any:
         """Copies and pickles name the same memory, in another process too; TypeError where nothing does."""
     def zeros(self, size: int, dtype: Any) -> Any:
@@ -37,8 +37,8 @@ class Memory(Protocol):
         """A NumPy array with the content."""
     def checked(self, what: str, array: Any, like: Any = None, written: bool = True) -> Any:
         """A caller's array as a buffer, in place; TypeError or ValueError for what kernels cannot use."""
-    def address(self, array: Any) -> int:
-        """Of the first byte of a checked array; 0 where there is none."""
+    def span(self, array: Any) -> tuple[int, int]:
+        """The addresses of the first byte of a checked array and of what follows its last."""
     def same(self, a: Any, b: Any) -> bool:
         """Whether two checked arrays are one."""
     def overlap(self, a: Any, b: Any) -> bool:
@@ -82,8 +82,8 @@ class Host:
         check_array(what, array, like, written)
         return array
 
-    def address(self, array: Array) -> int:
-        return array.ctypes.data if array.size else 0
+    def span(self, array: Array) -> tuple[int, int]:
+        return array.ctypes.data, array.ctypes.data + array.nbytes
 
     def same(self, a: Array, b: Array) -> bool:
         return a is b or (a.ctypes.data, a.shape, a.dtype) == (b.ctypes.data, b.shape, b.dtype)

@@ -21,13 +21,15 @@ ROUSING = 262_144              # elements that it pays to wake a thread for
 PIECES_PER_THREAD = 4          # from there on, so that a thread that loses its core does not hold up the rest
 FIXED = 8                      # words of a plan before its buffers
 KERNEL, CLEAR = 0, 1           # kinds of passes (aot/steps.c)
+ANOTHER = 1                    # a status: what was prepared is not the next step any more
+NEVER = array("q", [-1])       # a count that no step follows
 SET_LATER = ("learning_rate", "rescale_grad")      # hyper-parameters that Plan.set sets
 
 
 @functools.cache
 def extension() -> Any:
-    """``call(entry, plan, t)``, and ``step(records, count)``, which makes whole steps (aot/steps.c), with addresses as
-    integers; ``rules``: {Rule: {phase: (entry for float32, for float64)}}; ``isa``.
+    """``call(entry, plan, t)``, and ``step(record, t)`` and ``steps(records, numbers, count)``, which make whole steps
+    (aot/steps.c), with addresses as integers; ``rules``: {Rule: {phase: (entry for float32, for float64)}}; ``isa``.
 
     From the package's compiled extension. Without one, or with one that was built from other sources than these, which
     a RuntimeWarning says, there are no rules.
@@ -46,7 +48,7 @@ def extension() -> Any:
                       f"in {PACKAGE} (digest {digest()}): kernels are compiled in process until numoptim is installed "
                       "anew", RuntimeWarning, stacklevel=2)
         rules = {}
-    return SimpleNamespace(call=lib.call, step=lib.step, rules=rules, isa=lib.numoptim_isa())
+    return SimpleNamespace(call=lib.call, step=lib.step, steps=lib.steps, rules=rules, isa=lib.numoptim_isa())
 
 
 def _entries(ffi: Any, descriptor: Any) -> dict[str, list[int]]:
@@ -130,7 +132,7 @@ class Plan:
         self._rates = self.hyper["learning_rate"] if "learning_rate" in rule.fields else np.zeros_like(self._lr_mult)
         self._scale = scale
         self._threads = min(threads, processors())  # more would only take turns
-        self._when, self._clears = (every, since), clears
+        self.every, self.since, self._clears = every, since, clears
         self._check = self._checking(len(buffers), buffers[0].dtype)
         self.call = extension().call
         self._bind(buffers, np.ascontiguousarray(offsets), np.ascontiguousarray(which))
@@ -145,13 +147,12 @@ class Plan:
         words = np.array([(first, count, *table, *(a + first * itemsize for a in addresses))
                           for first, count in pieces(size, self._threads)], np.int64)
         self._words = words.reshape(-1, FIXED + len(buffers))
-        self._gradient = addresses[1]
         self._buffers, self._alive = list(buffers), (offsets, which, norms)
         plans = self._words.ctypes.data, self._words.strides[0], len(self._words)
-        passes = [(KERNEL, *self._when, entry(self.rule, buffers[0].dtype, phase), *plans, self._threads)
+        passes = [(KERNEL, self.every, self.since, entry(self.rule, buffers[0].dtype, phase), *plans, self._threads)
                   for phase in kernels.phases(self.rule)]
         if self._clears:
-            passes.append((CLEAR, *self._when, itemsize, *plans, 1))
+            passes.append((CLEAR, self.every, self.since, itemsize, *plans, 1))
         self.passes = np.array(passes, np.int64)
 
     def _checking(self, buffers: int, dtype: "np.dtype[Any]") -> tuple[int, int, Any]:
@@ -162,9 +163,8 @@ class Plan:
 
     def set_gradient(self, grad: Array) -> None:
         """Read another array, of the same size and dtype, from now on."""
-        address = grad.ctypes.data
-        self._words[:, FIXED + 1] += address - self._gradient
-        self._buffers[1], self._gradient = grad, address
+        self._words[:, FIXED + 1] = grad.ctypes.data + self._words[:, 0] * grad.itemsize
+        self._buffers[1] = grad
 
     def set(self, t: int, rate: float, rescale: float) -> None:
         """Set what step t takes: learning rate (before multipliers) and gradient scale.
@@ -188,18 +188,27 @@ class Record:
 
     def __init__(self, plans: Sequence[Any], t: "array[int]", latest: "array[int]") -> None:
         self._alive = plans, t, latest
+        self.count: int = t.buffer_info()[0]                  # where it is
         self._passes = np.concatenate([plan.passes for plan in plans])
-        counts = [count.buffer_info()[0] for count in (t, latest)]
-        self._words = np.array([self._passes.ctypes.data, len(self._passes), *counts], np.int64)
+        words = self._passes.ctypes.data, len(self._passes), self.count, latest.buffer_info()[0]
+        self._words = np.array(words, np.int64)
         self.address: int = self._words.ctypes.data
-        self._list = np.array([self.address], np.int64)
-        self.alone: int = self._list.ctypes.data              # address of a list of this one record
+
+    def retire(self) -> None:
+        """No step is the next of this record any more."""
+        self._words[2] = NEVER.buffer_info()[0]
 
 
-def stepper(plans: Iterable[Plan]) -> Callable[[int, int], int]:
-    """What makes and counts the next step of each of a list of records of these plans, all in one call.
+def stepper(plans: Sequence[Plan]) -> Callable[[int, int], int]:
+    """What makes and counts step t of a record of these plans: ``f(record, t)``.
 
-    Called with the list's address and length it returns 0, or the status of a pass that failed.
+    Returns 0; ANOTHER, and makes nothing, where the record's next step is not t; or the status of a pass that failed.
     """
     step: Callable[[int, int], int] = extension().step
     return step
+
+
+def make(plans: Iterable[Plan], records: int, numbers: int, count: int) -> int:
+    """The same for a list of records of these plans and a list of their t: all or none."""
+    status: int = extension().steps(records, numbers, count)
+    return status

@@ -67,21 +67,21 @@ class Graphed(Flat):
         self._capturing = memory.capturing()
         if not self._capturing:
             super().prepare(batch_size)
-        elif self._version != self.optimizer._version:
+        elif self._version is not self.optimizer._version:
             raise RuntimeError("hyper-parameters or multipliers have changed since the latest step: make one before "
                                "the capture")
         elif len(self.plans) > 1:
             raise RuntimeError("LBSGD with batch_scale > 1 cannot be captured: what a step does depends on its number")
 
-    def step(self) -> None:
+    def step(self) -> bool:
         """The step that ``prepare`` prepared; in a capture, a record of it in the graph, for any t, and no step."""
         if not self._capturing:
-            super().step()
-            return
+            return super().step()
         plan = self.plans[0]
         plan.capture()
         if plan not in self._captured[-1:]:
             self._captured += (plan,)
+        return True
 
     def advance(self, batch_size: float) -> None:
         """Make the next step the one that the next replay of a captured step makes."""
@@ -103,6 +103,7 @@ class Loop:
         self.optimizer, self.params = optimizer, params
         self.host = params.device == "cpu"
         self.half_made = ""                         # the parameter at which a step was left
+        self.retired = False
         if states is None:
             states = [optimizer.create_state(i, w) for i, w in enumerate(params.values())]
         self.state = states
@@ -125,8 +126,15 @@ class Loop:
             raise ValueError(f"batch_size={batch_size!r}: on a GPU an optimizer written in Python gets its gradients "
                              "as they are; divide them there, and step with batch_size=1")
 
-    def step(self) -> None:
+    def retire(self) -> None:
+        """Make no step any more, and no more of one."""
+        self.retired = True
+
+    def step(self) -> bool:
+        """A step; False where the driver was retired in it, by states that the optimizer's code or a handler loaded."""
         for index, (name, weight) in enumerate(self.params.items()):
+            if self.retired:
+                return False
             self.half_made = name
             if self.optimizer._lr_mult.of(index) == 0:             # frozen
                 self.optimizer._update_count(index)
@@ -135,6 +143,7 @@ class Loop:
             self.optimizer.update(index, weight, np.asarray(grad / self.scale) if self.host else grad,
                                   self.state[index])
         self.half_made = ""
+        return True
 
     def save(self) -> dict[str, Any]:
         self.check_whole()
@@ -153,13 +162,13 @@ Driver = Flat | Loop
 
 def driver_of(optimizer: Optimizer, params: Parameters, threads: int, state: Any = None) -> Driver:
     """What makes the steps of an optimizer on parameters, on their device."""
-    if not _is_flat(optimizer):
+    if not is_flat(optimizer):
         return Loop(optimizer, params, state)
     assert isinstance(optimizer, RuleOptimizer)
     return (Flat if params.device == "cpu" else Graphed)(optimizer, params, threads, state)
 
 
-def _is_flat(optimizer: Optimizer) -> bool:
+def is_flat(optimizer: Optimizer) -> bool:
     """Whether an optimizer's steps are its rule's: a subclass may override them in Python."""
     cls = type(optimizer)
     return isinstance(optimizer, RuleOptimizer) and all(

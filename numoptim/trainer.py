@@ -13,7 +13,7 @@ from .hyperparameters import checked
 from .optimizer import Optimizer, create
 from .parameters import Parameters, Views
 from .sealed import Sealed
-from .steps import Flat, Graphed, Loop, driver_of
+from .steps import Flat, Graphed, Loop, driver_of, is_flat
 
 
 class Trainer(Sealed):
@@ -48,11 +48,11 @@ class Trainer(Sealed):
         else:
             optimizer = create(optimizer, **(optimizer_params or {}))
         threads = _thread_count(threads)
+        if not is_flat(optimizer):
+            self._claim(optimizer)
         optimizer._name_parameters(list(params))
         self._params, self._optimizer, self._threads = params, optimizer, threads
         self._driver = driver_of(optimizer, params, threads)
-        if isinstance(self._driver, Loop):
-            self._claim(optimizer)
 
     def _claim(self, optimizer: Optimizer) -> None:
         """Refuse an optimizer written in Python that another Trainer has: it holds the counts, and more, of one."""
@@ -97,7 +97,9 @@ class Trainer(Sealed):
             driver.prepare(batch_size)
             if grads is not None:
                 self._params.grad.assign(grads, "grads")
-            driver.step()
+            while not driver.step():               # a signal's handler has made a step, or loaded states, meanwhile
+                driver = self._driver
+                driver.prepare(batch_size)
 
     def advance(self, batch_size: float = 1) -> None:
         """Before each replay of a CUDA graph with a captured ``step``: what the next step takes, put on the device.
@@ -181,8 +183,10 @@ class Trainer(Sealed):
                 raise
             except (KeyError, TypeError, AttributeError, ValueError) as error:
                 raise ValueError(f"{checkpoint.label(path)}: these states do not fit this trainer: {error}") from error
+            before = self._driver
             # One call, in which no signal's handler can run: both or neither.
             deque(map(dict.update, (vars(self._optimizer), vars(self)), (vars(optimizer), {"_driver": driver})), 0)
+            before.retire()
 
     def _fitted(self, saved: dict[str, Any], optimizer: Optimizer, missing: bool) -> dict[str, Any]:
         """What a file holds, for these parameters; optimizer: the draft that becomes what the file says."""
@@ -203,16 +207,35 @@ class Trainer(Sealed):
         with self._optimizer._lock:
             if isinstance(self._driver, Loop):
                 self._driver.check_whole()
-            return {**vars(self), "_driver": self._driver.state}
+            return {**vars(self), "_driver": self._driver.state, "_still": _Still(self._optimizer)}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        vars(self).update(state)
+        vars(self).update((key, value) for key, value in state.items() if key != "_still")
         self._driver = driver_of(self._optimizer, self._params, self._threads, state["_driver"])
         if isinstance(self._driver, Loop):
             self._claim(self._optimizer)
 
     def __copy__(self) -> Self:
         return copy.deepcopy(self)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        with self._optimizer._lock:
+            twin = memo[id(self)] = object.__new__(type(self))
+            twin.__setstate__(copy.deepcopy(self.__getstate__(), memo))
+        return twin
+
+
+class _Still:
+    """Last in a pickle: RuntimeError where another thread has stepped while what is before was written."""
+
+    def __init__(self, optimizer: Optimizer) -> None:
+        self._optimizer, self._latest = optimizer, optimizer.num_update
+
+    def __reduce__(self) -> Any:
+        with self._optimizer._lock:
+            if self._optimizer.num_update != self._latest:
+                raise RuntimeError("the trainer has stepped while it was pickled: pickle a copy (copy.copy(trainer))")
+        return type(None), ()
 
 
 def _misplaced(optimizer: Any, keywords: Mapping[str, Any]) -> str:

@@ -6,12 +6,10 @@ import pytest
 from numoptim import native
 
 
-def passes(records, count):
-    """The passes (aot/steps.c) of so many records, as rows of 8 words."""
-    addresses = (ctypes.c_int64 * count).from_address(records)
-    for address in addresses:
-        start, length, *_ = (ctypes.c_int64 * 4).from_address(address)
-        yield from ((ctypes.c_int64 * 8).from_address(start + 64 * k) for k in range(length))
+def passes(record):
+    """The passes (aot/steps.c) of a record, as rows of 8 words."""
+    start, length, *_ = (ctypes.c_int64 * 4).from_address(record)
+    return [(ctypes.c_int64 * 8).from_address(start + 64 * k) for k in range(length)]
 
 
 @pytest.fixture
@@ -20,10 +18,10 @@ def split(monkeypatch):
     (pieces, threads) of every kernel that was."""
     calls, step = [], native.extension().step
 
-    def spy(records, count):
-        calls.extend((jobs, threads) for kind, *_, jobs, threads in passes(records, count)
+    def spy(record, t):
+        calls.extend((jobs, threads) for kind, *_, jobs, threads in passes(record)
                      if kind == native.KERNEL and jobs > 1)
-        return step(records, count)
+        return step(record, t)
 
     monkeypatch.setattr(native, "SERIAL_BELOW", 2)
     monkeypatch.setattr(native, "processors", lambda: 8)

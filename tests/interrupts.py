@@ -12,8 +12,12 @@ class Interrupted(BaseException):
     """What the handler of a signal raised."""
 
 
-def everywhere(prepare, call, check):
-    """``call(prepare())`` with an interrupt before each line of numoptim's that it runs, one after the other.
+def interrupt(prepared):
+    raise Interrupted
+
+
+def everywhere(prepare, call, check, handler=interrupt):
+    """``call(prepare())`` with ``handler(prepared)`` before each line of numoptim's that it runs, one after the other.
 
     After each, ``check(prepared)``; returns the number of interrupts, the call without one included.
     """
@@ -21,10 +25,10 @@ def everywhere(prepare, call, check):
         prepared = prepare()
         seen = itertools.count()
 
-        def trace(frame, event, argument, k=k, seen=seen):
+        def trace(frame, event, argument, k=k, seen=seen, prepared=prepared):
             if event in ("line", "return") and next(seen) == k:
                 sys.settrace(None)
-                raise Interrupted
+                handler(prepared)
             return trace
 
         def enter(frame, event, argument, trace=trace):
@@ -35,10 +39,9 @@ def everywhere(prepare, call, check):
         try:
             call(prepared)
         except Interrupted:
-            sys.settrace(before)
-            check(prepared)
-            continue
+            pass
         finally:
             sys.settrace(before)
         check(prepared)
-        return k + 1
+        if next(seen) <= k:                          # the call was over before
+            return k + 1

@@ -182,3 +182,27 @@ def test_nothing_is_in_a_list_twice(twice):
     with pytest.raises(ValueError, match=r"1 is in these lists twice|overlaps"):
         opt.update(*lists)
     assert [bits(w) for w in arrays] == before and states[0].t == 0
+
+
+def test_arrays_of_a_list_share_no_memory():
+    opt, a = optimizer.SGD(momentum=0.5), np.zeros(6)
+    weights = {"overlap": [a[:4], a[2:]], "apart": [a[:3], a[3:]]}
+    states = {key: [opt.create_state(k, w) for k, w in enumerate(ws)] for key, ws in weights.items()}
+    grads = np.ones(6)
+    with pytest.raises(ValueError, match="1 is in these lists twice, or overlaps another"):
+        opt.update([0, 1], weights["overlap"], [np.ones(4), np.ones(4)], states["overlap"])
+    with pytest.raises(ValueError, match="overlaps"):
+        opt.update([0, 1], weights["apart"], [grads[:3], grads[2:5]], states["apart"])
+    with pytest.raises(ValueError, match="overlaps"):
+        opt.update([0, 1], weights["apart"], [a[3:], grads[:3]], states["apart"])
+    assert not a.any()
+    opt.update([0, 1], weights["apart"], [grads[:3], grads[3:]], states["apart"])
+    assert a.all()
+
+
+def test_a_state_without_slots_is_in_a_list_once():
+    opt, arrays = optimizer.SGLD(), [np.zeros(3), np.zeros(3)]
+    state = opt.create_state(0, arrays[0])
+    with pytest.raises(ValueError, match="the state of 0 is in these lists twice"):
+        opt.update([0, 0], arrays, [np.ones(3), np.ones(3)], [state, state])
+    assert state.t == 0

@@ -1,4 +1,7 @@
 """A step is made whole and counted, or not at all: under interrupts, under several threads, in lists, in files."""
+import copy
+import os
+import pickle
 import signal
 import subprocess
 import sys
@@ -47,8 +50,8 @@ def test_a_signal_during_the_call(name, keywords, monkeypatch):
     """Its handler runs when the call has returned, and raises: the steps are made, and counted."""
     expected, step = content(trainer_of(name, keywords, 3)), native.extension().step
 
-    def interrupted(records, count):
-        assert step(records, count) == 0
+    def interrupted(record, t):
+        assert step(record, t) == 0
         raise KeyboardInterrupt
 
     monkeypatch.setattr(native.extension(), "step", interrupted)
@@ -161,6 +164,145 @@ def test_real_signals():
     subprocess.run([sys.executable, "-c", SIGNALS], check=True, timeout=300)
 
 
+# --- handlers that go on, and what they find
+
+def of_schedule(name="adam", keywords=None):
+    made = trainer_of(name, keywords or {})
+    made.optimizer.lr_scheduler = lambda n: 0.01 * n
+    made.step(4)
+    return made
+
+
+@pytest.mark.parametrize("name, keywords", [("adam", {}), ("lbsgd", {"batch_scale": 2})])
+def test_a_handler_may_step(name, keywords):
+    """In the middle of a step: then both are made, each with its own rate and gradient scale."""
+    def check(trainer):
+        assert content(trainer) in expected
+
+    def steps(*sizes):
+        trainer = of_schedule(name, keywords)
+        for size in sizes:
+            trainer.step(size)
+        return content(trainer)
+
+    expected = [steps(4, 1), steps(1, 4), steps(4)]               # the last where the call was over before
+    assert everywhere(lambda: of_schedule(name, keywords), lambda trainer: trainer.step(4), check,
+                      lambda trainer: trainer.step(1)) > 10
+
+
+def test_a_handler_may_load(tmp_path):
+    """And put weights back: the step is made before that, or after, on what was loaded."""
+    start = of_schedule()
+    start.save_states(tmp_path / "states")
+    weights = start.params.flat.copy()
+
+    def back(trainer):
+        trainer.load_states(tmp_path / "states")
+        trainer.params.flat[:] = weights
+
+    def check(trainer):
+        assert content(trainer) in expected
+
+    def again():
+        trainer = of_schedule()
+        trainer.step(2)
+        return trainer
+
+    after, untouched = of_schedule(), again()
+    after.step(4)
+    untouched.step(4)
+    expected = [content(of_schedule()), content(after), content(untouched)]
+    seen = []
+    assert everywhere(again, lambda trainer: trainer.step(4), lambda trainer: (check(trainer), seen.append(trainer)),
+                      back) > 10
+    assert expected[1] in map(content, seen)
+
+
+def test_a_handler_may_update_what_a_list_updates():
+    def both(made):
+        made[0].update(*made[1])
+
+    def one(made):
+        opt, (_, arrays, grads, states) = made
+        opt.update(0, arrays[0], grads[0], states[0])
+
+    expected = []
+    for calls in ((both, one), (one, both), (both,)):
+        made = lists("adam", {}, 1)
+        for call in calls:
+            call(made)
+        expected.append(content_of_lists(made))
+
+    def check(made):
+        assert content_of_lists(made) in expected
+
+    assert everywhere(lambda: lists("adam", {}, 1), both, check, one) > 10
+
+
+@pytest.mark.parametrize("attribute, value, field", [("wd", 0.5, "wd"), ("beta1", 0.5, "beta1")])
+def test_no_setting_is_lost(attribute, value, field):
+    """Whenever it is made or interrupted: what the attribute says is what the next step takes."""
+    def check(trainer):
+        trainer.step(4)
+        assert trainer._driver.plans[0].hyper[field][0] == getattr(trainer.optimizer, attribute)
+
+    def change(trainer):
+        setattr(trainer.optimizer, attribute, value)
+
+    def refreshed(trainer):
+        trainer.optimizer.epsilon = 1e-3
+        trainer.step(4)
+
+    assert everywhere(lambda: trainer_of("adam", {}, 1), change, check) > 3
+    assert everywhere(lambda: trainer_of("adam", {}, 1), refreshed, check, change) > 10
+
+
+def test_no_multiplier_is_lost():
+    def check(trainer):
+        trainer.step(4)
+        assert trainer._driver.plans[0].hyper["learning_rate"].max() == (0.03 if trainer.optimizer.lr_mult else 0.01)
+
+    assert everywhere(lambda: trainer_of("sgd", {"learning_rate": 0.01}, 1),
+                      lambda trainer: trainer.optimizer.set_lr_mult({"w": 3}), check) > 3
+
+
+def test_an_interrupted_change_of_gradients():
+    """Whichever gradient the next update gets, it takes that, and lists are checked for what they are."""
+    def made():
+        opt, w = optimizer.SGD(learning_rate=1), np.zeros(3)
+        state = opt.create_state(0, w)
+        grads = np.ones(3), np.full(3, 10.0)
+        opt.update(0, w, grads[0], state)
+        return opt, w, grads, state
+
+    def check(it):
+        opt, w, grads, state = it
+        for k in (0, 1, 0):
+            before = w.copy()
+            opt.update([0], [w], [grads[k]], [state])
+            assert (before - w).tolist() == grads[k].tolist()
+        assert opt._bound(0, w, grads[0], state).spans[1][0] == grads[0].ctypes.data
+
+    assert everywhere(made, lambda it: it[0].update(0, it[1], it[2][1], it[3]), check) > 10
+
+
+def test_a_batch_is_summed_to_its_end():
+    keywords = {"batch_scale": 4, "warmup_epochs": 0, "learning_rate": 1}
+    trainer = Trainer(Parameters({"w": np.zeros(1)}), "lbsgd", keywords)
+    for _ in range(3):
+        trainer.step(1, grads={"w": [1]})
+    trainer.optimizer.batch_scale = 2
+    with pytest.raises(ValueError, match="3 of 4 gradients of a batch are summed"):
+        trainer.step(1, grads={"w": [1]})
+    trainer.optimizer.batch_scale = 4
+    trainer.step(1, grads={"w": [1]})
+    assert trainer.params.flat.tolist() == [-4]                   # a rate of 4, the mean of four ones
+    trainer.optimizer.batch_scale = 2
+    for _ in range(2):
+        trainer.step(1, grads={"w": [1]})
+    assert trainer.params.flat.tolist() == [-6]
+
+
 # --- an optimizer in Python
 
 class Momentumful(optimizer.Optimizer):
@@ -250,6 +392,76 @@ def test_an_instance_belongs_to_one_trainer():
 
 
 # --- threads
+
+def torn(twin):
+    """Whether a twin of a trainer whose weights are 0 - t is of no one step."""
+    return not (twin.params.flat == -twin.optimizer.num_update).all()
+
+
+@pytest.mark.parametrize("way", [copy.deepcopy, copy.copy, lambda trainer: pickle.loads(pickle.dumps(trainer))],
+                         ids=["deepcopy", "copy", "pickle"])
+def test_a_copy_is_of_one_step(way):
+    """While another thread steps; a pickle, which takes its time, says so where it cannot be."""
+    trainer = Trainer(Parameters({"w": np.zeros(100_000)}), "sgd", {"learning_rate": 1}, threads=1)
+    trainer.params.grad.flat[:] = 1
+    stop = threading.Event()
+
+    def work():
+        while not stop.is_set():
+            trainer.step(1)
+
+    worker = threading.Thread(target=work)
+    worker.start()
+    refused = 0
+    try:
+        for _ in range(40):
+            try:
+                assert not torn(way(trainer))
+            except RuntimeError as error:
+                assert "stepped while it was pickled" in str(error)
+                refused += 1
+    finally:
+        stop.set()
+        worker.join()
+    assert refused == 0 or way not in (copy.copy, copy.deepcopy)
+    assert not torn(way(trainer))
+
+
+FORKS = """
+import os, signal, threading
+import numpy as np
+from numoptim import Parameters, Trainer
+
+trainer = Trainer(Parameters({"w": np.zeros(300_000)}), "sgd", {"learning_rate": 1}, threads=1)
+trainer.params.grad.flat[:] = 1
+stop = threading.Event()
+
+def work():
+    while not stop.is_set():
+        trainer.step(1)
+
+worker = threading.Thread(target=work)
+worker.start()
+try:
+    for _ in range(10):
+        child = os.fork()
+        if child == 0:
+            signal.alarm(60)
+            assert (trainer.params.flat == -trainer.optimizer.num_update).all(), "torn"
+            trainer.step(1)
+            os._exit(0 if (trainer.params.flat == -trainer.optimizer.num_update).all() else 1)
+        assert os.waitpid(child, 0)[1] == 0
+finally:
+    stop.set()
+    worker.join()
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="processes do not fork here")
+def test_a_fork_waits_for_the_step_of_another_thread():
+    """And the child steps on from there."""
+    subprocess.run([sys.executable, "-W", "ignore", "-c", FORKS], check=True, timeout=300)
+
 
 def test_one_trainer_from_several_threads_loses_no_step(tmp_path):
     """And what is saved meanwhile is of one step: a twin that makes as many has the same slots."""

@@ -24,7 +24,8 @@ CUDA = HERE.parent / "cuda"
 ALLOWED = {"memset", "_GLOBAL_OFFSET_TABLE_"}        # what kernels may need of the world
 EXTENSION = """
 int32_t call(intptr_t entry, intptr_t plan, int64_t t);
-int32_t step(intptr_t records, int64_t count);
+int32_t step(intptr_t record, int64_t t);
+int32_t steps(intptr_t records, intptr_t numbers, int64_t count);
 """
 
 

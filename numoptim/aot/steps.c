@@ -17,6 +17,9 @@ typedef struct pass {
 
 enum { KERNEL, CLEAR, LAUNCH, CLEAR_DEVICE };
 
+/* A status: what was prepared is not the next step any more. A signal's handler has stepped, or loaded states. */
+enum { ANOTHER = 1 };
+
 typedef struct step_record {
     const pass *passes;
     int64_t count;
@@ -60,20 +63,39 @@ static int32_t make(const pass *p, int64_t t)
     }
 }
 
-/* Makes the next step of each record; returns 0, or the status of the first pass that failed. */
-static int32_t step(intptr_t records, int64_t count)
+/* Makes step t of a record and counts it; returns 0, or the status of the pass that failed. */
+static int32_t counted(const step_record *record, int64_t t)
 {
-    const step_record *const *each = (const step_record *const *)records;
+    for (const pass *p = record->passes, *end = p + record->count; p < end; p++) {
+        const int32_t status = (t - p->since) % p->every == 0 ? make(p, t) : 0;
+        if (status != 0)
+            return status;
+    }
+    *record->t = t;
+    if (t > *record->latest)
+        *record->latest = t;
+    return 0;
+}
+
+/* Makes step t of a record; ANOTHER, and nothing is made, where its next step is another by now. */
+static int32_t step(intptr_t record, int64_t t)
+{
+    const step_record *const one = (const step_record *)record;
+    return *one->t + 1 == t ? counted(one, t) : ANOTHER;
+}
+
+/* The same for a list of records, each with a t of its own: all or none. */
+static int32_t steps(intptr_t records, intptr_t numbers, int64_t count)
+{
+    const step_record *const *const each = (const step_record *const *)records;
+    const int64_t *const t = (const int64_t *)numbers;
+    for (int64_t k = 0; k < count; k++)
+        if (*each[k]->t + 1 != t[k])
+            return ANOTHER;
     for (int64_t k = 0; k < count; k++) {
-        const int64_t t = *each[k]->t + 1;
-        for (const pass *p = each[k]->passes, *end = p + each[k]->count; p < end; p++) {
-            const int32_t status = (t - p->since) % p->every == 0 ? make(p, t) : 0;
-            if (status != 0)
-                return status;
-        }
-        *each[k]->t = t;
-        if (t > *each[k]->latest)
-            *each[k]->latest = t;
+        const int32_t status = counted(each[k], t[k]);
+        if (status != 0)
+            return status;
     }
     return 0;
 }

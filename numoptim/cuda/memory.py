@@ -84,8 +84,8 @@ class Device:
         if found.device != self.context.ordinal:
             raise ValueError(f"{what} is on cuda:{found.device}; expected an array on {self.name}")
 
-    def address(self, array: Array) -> int:
-        return array.ptr if array.size else 0
+    def span(self, array: Array) -> tuple[int, int]:
+        return array.ptr, array.ptr + array.nbytes
 
     def same(self, a: Array, b: Array) -> bool:
         return (a.ptr, a.shape, a.dtype, a.device, a.stream) == (b.ptr, b.shape, b.dtype, b.device, b.stream)

@@ -48,11 +48,11 @@ class Plan(native.Plan):
             return []
         address = self._launcher.ffi.cast
         passes: list[tuple[int, ...]] = [
-            (LAUNCH, *self._when, int(address("intptr_t", self._kernels)), int(address("intptr_t", self._by_value)),
-             0 if self._tables else self.hyper.ctypes.data, self._stream, 0)]
+            (LAUNCH, self.every, self.since, int(address("intptr_t", self._kernels)),
+             int(address("intptr_t", self._by_value)), 0 if self._tables else self.hyper.ctypes.data, self._stream, 0)]
         if self._clears:
             starts, sizes = gradient.ptr + weight.dtype.itemsize * offsets, weight.dtype.itemsize * np.diff(offsets)
-            passes += [(CLEAR_DEVICE, *self._when, driver.address("cuMemsetD8Async"), int(start), int(size),
+            passes += [(CLEAR_DEVICE, self.every, self.since, driver.address("cuMemsetD8Async"), int(start), int(size),
                         self._stream, 0)
                        for start, size, group in zip(starts, sizes, which, strict=False)
                        if size and group != kernels.FROZEN]
@@ -118,19 +118,25 @@ class Plan(native.Plan):
         self._written = True
 
 
-def stepper(plans: Iterable[Plan]) -> Callable[[int, int], int]:
+def stepper(plans: Sequence[Plan]) -> Callable[[int, int], int]:
     """native.stepper for a GPU, which raises RuntimeError itself. plans: of one context."""
-    plans = list(plans)
     step = native.extension().step
+    return lambda record, t: _launched(plans, step, record, t)
 
-    def launched(records: int, count: int) -> int:
-        with plans[0].context:
-            for plan in plans:
-                plan.ready()
-            status = step(records, count)
+
+def make(plans: Iterable[Plan], *arguments: int) -> int:
+    """native.make for a GPU, which raises RuntimeError itself. plans: of one context."""
+    return _launched(list(plans), native.extension().steps, *arguments)
+
+
+def _launched(plans: Sequence[Plan], call: Callable[..., int], *arguments: int) -> int:
+    with plans[0].context:
+        for plan in plans:
+            plan.ready()
+        status = call(*arguments)
+    if status < 0:
         launch.launcher().check(status, plans[0].rule.name)
-        return 0
-    return launched
+    return status
 
 
 def initialise(rule: Rule, weight: Array, slots: Sequence[Array], values: Mapping[str, float]) -> None:

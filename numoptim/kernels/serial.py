@@ -8,7 +8,7 @@ from .compile import OPTIONS
 
 @functools.cache
 def functions() -> Any:
-    """``call(entry, plan, t)`` and ``step(records, count)``; numbers of passes, records and plans are those of C."""
+    """``call(entry, plan, t)``, ``step(record, t)`` and ``steps(records, numbers, count)``, by the numbers of C."""
     from numba import njit, types
 
     from . import intrinsics
@@ -41,18 +41,29 @@ def functions() -> Any:
         return status
 
     @njit(**OPTIONS)
-    def step(records, count):
-        for k in range(count):
-            record = at(at(records)[k])
-            number, latest = at(record[2]), at(record[3])
-            t = number[0] + 1
-            for j in range(record[1]):
-                p = at(record[0] + 64 * j)
-                status = make(p, t) if (t - p[2]) % p[1] == 0 else 0
-                if status != 0:
-                    return status
-            number[0] = t
-            latest[0] = max(latest[0], t)
+    def step(record, t):
+        words = at(record)
+        number, latest = at(words[2]), at(words[3])
+        if number[0] + 1 != t:
+            return 1
+        for j in range(words[1]):
+            p = at(words[0] + 64 * j)
+            status = make(p, t) if (t - p[2]) % p[1] == 0 else 0
+            if status != 0:
+                return status
+        number[0] = t
+        latest[0] = max(latest[0], t)
         return 0
 
-    return SimpleNamespace(call=call, step=step)
+    @njit(**OPTIONS)
+    def steps(records, numbers, count):
+        for k in range(count):
+            if at(at(at(records)[k])[2])[0] + 1 != at(numbers)[k]:
+                return 1
+        for k in range(count):
+            status = step(at(records)[k], at(numbers)[k])
+            if status != 0:
+                return status
+        return 0
+
+    return SimpleNamespace(call=call, step=step, steps=steps)

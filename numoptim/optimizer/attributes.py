@@ -29,8 +29,7 @@ class HyperParameter:
         return None if abs(value) == float("inf") else value
 
     def __set__(self, optimizer: "Optimizer", value: Any) -> None:
-        optimizer._values[self.name] = checked(self.name, value, self.default, self.interval)
-        optimizer._version += 1
+        optimizer._change(optimizer._values, **{self.name: checked(self.name, value, self.default, self.interval)})
 
 
 class Option:
@@ -45,5 +44,4 @@ class Option:
     def __set__(self, optimizer: "Optimizer", value: Any) -> None:
         if not self.accepts(value):
             raise ValueError(f"{self.name}={value!r}: expected {self.accepted}")
-        vars(optimizer)[self.name] = value.item() if isinstance(value, np.generic) else value
-        optimizer._version += 1
+        optimizer._change(vars(optimizer), **{self.name: value.item() if isinstance(value, np.generic) else value})

@@ -1,9 +1,9 @@
 """Optimizer: what all optimizers have in common, and the registry of their names."""
 import copy
 import inspect
-import threading
 import warnings
 from array import array
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, ClassVar, Never, Self, TypeVar
@@ -16,6 +16,7 @@ from numoptim.memory import Buffer
 from numoptim.sealed import Sealed
 
 from .attributes import HyperParameter
+from .locks import lock
 from .multipliers import Key, Multipliers
 
 Schedule = Callable[[int], float]
@@ -44,6 +45,8 @@ class Optimizer(Sealed):
     wd = HyperParameter(*COMMON["wd"])
     rescale_grad = HyperParameter(*COMMON["rescale_grad"])
     clip_gradient = HyperParameter(*COMMON["clip_gradient"])
+    _lr_mult: Multipliers
+    _wd_mult: Multipliers
     default_learning_rate: ClassVar[float] = 0.01
     saved: ClassVar[tuple[str, ...]] = ()
     """Attributes of a custom optimizer that belong to its state: None, numbers, strings, arrays, nests of them."""
@@ -65,10 +68,10 @@ class Optimizer(Sealed):
         if callable(learning_rate):
             raise TypeError("learning_rate is a number; a schedule is given as lr_scheduler")
         checked("aggregate_num", aggregate_num, 0, "[0, inf)")
-        self._lock = threading.RLock()          # one step at a time
+        self._lock = lock()
         self._trainer: Any = None               # a reference to the one that steps it in Python
         self._values: dict[str, float] = {}
-        self._version = 0                       # changes whenever anything but the schedule's rate does
+        self._version = object()                # another whenever anything but the schedule's rate changes
         self.wd, self.rescale_grad, self.clip_gradient = wd, rescale_grad, clip_gradient
         if lr_scheduler is not None and learning_rate is not None:
             lr_scheduler = based(lr_scheduler, checked("learning_rate", learning_rate, 0.01, RATE))
@@ -110,7 +113,7 @@ class Optimizer(Sealed):
         return {key: value for key, value in vars(self).items() if key not in ("_lock", "_trainer")}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        vars(self).update(state, _lock=threading.RLock(), _trainer=None)
+        vars(self).update(state, _lock=lock(), _trainer=None)
 
     def __copy__(self) -> Self:
         return copy.deepcopy(self)
@@ -173,13 +176,11 @@ class Optimizer(Sealed):
         entries that fit a parameter its name wins, then its index, then the first pattern (``"*.bias"``, as fnmatch
         reads it).
         """
-        self._lr_mult = Multipliers("lr_mult", lr_mult, self._names)
-        self._version += 1
+        self._change(vars(self), _lr_mult=Multipliers("lr_mult", lr_mult, self._names))
 
     def set_wd_mult(self, wd_mult: Mapping[Key, float]) -> None:
         """Multiply ``wd`` of some parameters; the table is that of ``set_lr_mult``."""
-        self._wd_mult = Multipliers("wd_mult", wd_mult, self._names)
-        self._version += 1
+        self._change(vars(self), _wd_mult=Multipliers("wd_mult", wd_mult, self._names))
 
     def _name_parameters(self, names: Sequence[str]) -> None:
         """Tell the optimizer the parameters it is for."""
@@ -187,10 +188,12 @@ class Optimizer(Sealed):
         if self._names and self._names != known:
             raise ValueError(f"this optimizer belongs to the parameters {some(self._names.values())}, not "
                              f"{some(names)}: make one for each Trainer")
-        tables = [Multipliers(each.what, each.table, known) for each in (self._lr_mult, self._wd_mult)]
-        self._lr_mult, self._wd_mult = tables
-        self._names = known
-        self._version += 1
+        tables = {f"_{each.what}": Multipliers(each.what, each.table, known) for each in (self._lr_mult, self._wd_mult)}
+        self._change(vars(self), _names=known, **tables)
+
+    def _change(self, table: dict[str, Any], **entries: Any) -> None:
+        """Change entries of a table, and the version, in one call: no step and no interrupt comes in between."""
+        deque(map(dict.update, (table, vars(self)), (entries, {"_version": object()})), 0)
 
     # --- as Apache MXNet calls them
 

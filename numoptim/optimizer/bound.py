@@ -1,6 +1,8 @@
 """Bound: an optimizer bound to flat buffers and their segments, ready to make steps on them."""
 import itertools
 import math
+import operator
+from array import array
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -9,7 +11,7 @@ import numpy as np
 from numoptim import kernels
 from numoptim.arrays import Array
 from numoptim.memory import Buffer, Memory
-from numoptim.native import Plan, Record
+from numoptim.native import ANOTHER, Plan, Record
 from numoptim.rule import Rule
 
 from .multipliers import Key, Multipliers
@@ -31,10 +33,12 @@ class Bound:
         self.weight, self.grad = weight, grad
         self.indices, self.offsets, self.threads = indices, offsets, threads
         self._rule, self._slots, self._offset, self._count = state.rule, state.slots, state.offset, state._count
+        self.plans: Sequence[Any] = ()
+        self._retired = False
         self._tables: tuple[Multipliers, Multipliers] | None = None
-        self.addresses: tuple[int, ...]
+        self.spans: tuple[tuple[int, int], ...]
         # Of the latest list of updates that began with this one:
-        self.listed: list[tuple[int, ...]] = []
+        self.listed: list[tuple[tuple[int, int], ...]] = []
         self.records = np.zeros(0, np.int64)
         self.refresh()
 
@@ -43,13 +47,14 @@ class Bound:
 
     def set_gradient(self, grad: Buffer) -> None:
         """Read another array from the next step on."""
+        self.grad = None                           # whatever interrupts this, none is taken for set
         self.plans[0].set_gradient(grad.reshape(-1))
+        self.spans = (self.spans[0], self.memory.span(grad), *self.spans[2:])
         self.grad = grad
-        self.addresses = (self.addresses[0], self.memory.address(grad), *self.addresses[2:])
 
     def refresh(self) -> None:
         """Make the plans, anew where hyper-parameters or multipliers changed."""
-        optimizer = self.optimizer
+        optimizer, version = self.optimizer, self.optimizer._version      # first: changes meanwhile are for the next
         optimizer._check_rule(self._rule, self._slots)
         which, multipliers = self._groups()
         values = {**optimizer._values, "offset": self._offset}
@@ -60,12 +65,29 @@ class Bound:
             return made
 
         slots = {name: slot.reshape(-1) for name, slot in self._slots.items()}
-        self.plans: Sequence[Any] = optimizer._plans(plan, self.weight.reshape(-1), self.grad.reshape(-1), slots)
-        self.record = Record(self.plans, self._count, optimizer._latest)
-        self.addresses = (*map(self.memory.address, (self.weight, self.grad, *slots.values())), self.record.address)
-        self._alone, self._step = self.record.alone, self.memory.kernels.stepper(self.plans)
+        plans = optimizer._plans(plan, self.weight.reshape(-1), self.grad.reshape(-1), slots)
+        self._check_between_batches(plans)
+        self.plans = plans
+        self.record = Record(plans, self._count, optimizer._latest)
+        self.spans = (*map(self.memory.span, (self.weight, self.grad, *slots.values())), (self.record.address, 0))
+        self._step = self.memory.kernels.stepper(plans)
+        if self._retired:
+            self.record.retire()
         self._rate = self._rescale = math.nan
-        self._version = optimizer._version
+        self._version = version
+
+    def retire(self) -> None:
+        """Make no step any more, not even one that is prepared."""
+        self._retired = True
+        self.record.retire()
+
+    def _check_between_batches(self, plans: Sequence[Any]) -> None:
+        """ValueError where plans would take gradients for a whole batch that others have begun to sum."""
+        for old, new in zip(self.plans, plans, strict=False):
+            done = (self._count[0] - old.since) % old.every
+            if done and (old.every, old.since) != (new.every, new.since):
+                raise ValueError(f"{type(self.optimizer).__name__}: {done} of {old.every} gradients of a batch "
+                                 f"are summed: batch_scale={new.every} can follow when that is whole")
 
     def _groups(self) -> tuple[Array, list[tuple[float, float]]]:
         """The set of multipliers of each segment, FROZEN where that of the rate is 0, and the sets."""
@@ -83,7 +105,7 @@ class Bound:
     def prepare(self, batch_size: float = 1) -> None:
         """All of the next update that can fail. The gradient is that of a sum over ``batch_size``."""
         optimizer, t = self.optimizer, self._count[0] + 1
-        if self._version != optimizer._version:
+        if self._version is not optimizer._version:
             self.refresh()
         rate = optimizer._learning_rate if optimizer._lr_scheduler is None else optimizer._rate(t)
         if optimizer._warms:
@@ -95,40 +117,50 @@ class Bound:
                 plan.set(t, rate, rescale)
             self._rescale = rescale
             self._rate = rate
+        self._next = t
 
-    def step(self) -> None:
-        """The update that ``prepare`` prepared, and its count: both or neither, whatever interrupts it."""
-        status = self._step(self._alone, 1)
-        if status:
-            raise RuntimeError(f"{self._rule.name}: {kernels.STATUS[status]} in a step that was checked before")
+    def step(self) -> bool:
+        """The update that ``prepare`` prepared, and its count: both or neither, whatever interrupts it.
+
+        False, and neither, where that is not the next update any more: a signal's handler made it, or loaded states.
+        """
+        return _made(self._rule, self._step(self.record.address, self._next))
 
 
-def step_all(bounds: Sequence[Bound]) -> None:
-    """The updates that all have prepared, in one call: all or none of them, whatever interrupts it.
+def step_all(bounds: Sequence[Bound]) -> bool:
+    """The updates that all have prepared, in one call: all or none of them, whatever interrupts it; as ``Bound.step``.
 
-    ValueError, and none, where a weight, gradient or slot is in the list twice.
+    ValueError where a weight, gradient or slot is in the list twice, or memory is shared in part.
     """
-    first, addresses = bounds[0], [bound.addresses for bound in bounds]
-    if addresses != first.listed:                  # another list than in the latest call
+    first, spans = bounds[0], [bound.spans for bound in bounds]
+    if spans != first.listed:                      # another list than in the latest call
         _check_distinct(bounds)
         first.records = np.array([bound.record.address for bound in bounds], np.int64)
-        first.listed = addresses
-    step = first.memory.kernels.stepper(itertools.chain.from_iterable(bound.plans for bound in bounds))
-    status = step(first.records.ctypes.data, len(bounds))
-    if status:
-        raise RuntimeError(f"{first._rule.name}: {kernels.STATUS[status]} in steps that were checked before")
+        first.listed = spans
+    numbers = array("q", [bound._next for bound in bounds])
+    plans = itertools.chain.from_iterable(map(operator.attrgetter("plans"), bounds))
+    return _made(first._rule, first.memory.kernels.make(plans, first.records.ctypes.data, numbers.buffer_info()[0],
+                                                        len(bounds)))
+
+
+def _made(rule: Rule, status: int) -> bool:
+    if status < 0:
+        raise RuntimeError(f"{rule.name}: {kernels.STATUS[status]} in a step that was checked before")
+    return status != ANOTHER
 
 
 def _check_distinct(bounds: Sequence[Bound]) -> None:
-    """ValueError where a weight, gradient or slot occurs twice in a list, or memory of two devices."""
-    addresses = [address for bound in bounds for address in bound.addresses if address]
-    if len(set(addresses)) < len(addresses):
-        seen: set[int] = set()
-        for bound in bounds:
-            twice = seen.intersection(bound.addresses)
-            if twice:
-                raise ValueError(f"a weight, gradient or state of {bound.indices[0]!r} is in these lists twice")
-            seen.update(filter(None, bound.addresses))
+    """ValueError where arrays of a list share memory or a state is there twice, or memory is of two devices."""
     places = {bound.memory.name for bound in bounds}
     if len(places) > 1:
         raise ValueError(f"the weights of one list are on {', '.join(sorted(places))}: update them apart")
+    seen: set[int] = set()
+    for bound in bounds:
+        if bound.record.count in seen:
+            raise ValueError(f"the state of {bound.indices[0]!r} is in these lists twice")
+        seen.add(bound.record.count)
+    spans = sorted((span, k) for k, bound in enumerate(bounds) for span in bound.spans if span[0] < span[1])
+    for ((_, end), _), ((start, _), k) in itertools.pairwise(spans):
+        if start < end:
+            raise ValueError(f"a weight, gradient or state of {bounds[k].indices[0]!r} is in these lists twice, or "
+                             "overlaps another")

@@ -125,7 +125,8 @@ class RuleOptimizer(Optimizer):
             with self._lock:
                 bound = self._bound(index, weight, grad, state)
                 bound.prepare()
-                bound.step()
+                while not bound.step():
+                    bound.prepare()
             return
         lengths = [len(x) for x in (index, weight, grad, state)]
         if len(set(lengths)) != 1:
@@ -134,8 +135,9 @@ class RuleOptimizer(Optimizer):
             bounds = [self._bound(*each) for each in zip(index, weight, grad, state, strict=True)]
             for bound in bounds:
                 bound.prepare()
-            if bounds:
-                step_all(bounds)
+            while bounds and not step_all(bounds):
+                for bound in bounds:
+                    bound.prepare()
 
     def _bound(self, index: Key, weight: Any, grad: Any, state: State) -> Bound:
         """The state's binding to these very arrays: what is new is checked in full, the rest known by identity."""

@@ -111,8 +111,7 @@ def test_what_is_out_of_range_is_the_processor_s_error(gpu, multiplied):
                 for device in ("cpu", "cuda")]
     for k in range(2):
         for trainer in trainers:
-            trainer.optimizer._values["wd"] = -1.0              # past the attribute's check: kernels have their own
-            trainer.optimizer._version += 1
+            trainer.optimizer._change(trainer.optimizer._values, wd=-1.0)      # past the attribute's check
         gpu.clear()
         said = []
         for trainer in trainers:
