@@ -6,6 +6,7 @@ apply it to every element of flat buffers, and check, prepare and document it fr
 import inspect
 import keyword
 import re
+import secrets
 import sys
 import weakref
 from collections.abc import Callable
@@ -70,17 +71,19 @@ class Rule:
         for key, (default, interval) in self.fields.items():
             if default not in Interval.parse(interval):
                 raise ValueError(f"rule {self.name!r}: the default {key}={default} is not in {interval}")
-        _known[self._identity()] = self
+        _known[_parts(self._values())] = self
+        self._know_as(secrets.token_hex(16))
 
-    def _identity(self) -> Any:
-        """Equal for rules that are one: the code of their functions, and all else."""
-        def plain(value: Any) -> Any:
-            code = getattr(value, "__code__", None)
-            return (value.__module__, code) if code else tuple(value.items()) if isinstance(value, dict) else value
+    def _values(self) -> tuple[Any, ...]:
+        return tuple(getattr(self, each.name) for each in fields(self))
 
-        return tuple(plain(getattr(self, each.name)) for each in fields(self))
+    def _know_as(self, token: str) -> None:
+        vars(self)["_token"] = token
+        _known[token] = self
 
-    # A rule cannot change: copied it is itself, and so it is where it is unpickled and known already.
+    # A rule cannot change: copied it is itself, and so it is where it is unpickled and known already, by the token that
+    # its pickles have. Functions that come by value (cloudpickle) are new ones: their code would not tell two rules
+    # apart that differ in the constants which it uses.
 
     def __copy__(self) -> Self:
         return self
@@ -89,7 +92,7 @@ class Rule:
         return self
 
     def __reduce__(self) -> Any:
-        return _restored, tuple(getattr(self, each.name) for each in fields(self))
+        return _restored, (vars(self)["_token"], *self._values())
 
     def _check_names(self) -> None:
         names = [self.name, *self.slots, *self.fields, *self.derived]
@@ -145,12 +148,17 @@ class Rule:
 _known: "weakref.WeakValueDictionary[Any, Rule]" = weakref.WeakValueDictionary()
 
 
-def _restored(*values: Any) -> Rule:
-    made = Rule.__new__(Rule)
-    for each, value in zip(fields(Rule), values, strict=True):
-        object.__setattr__(made, each.name, value)
-    known = _known.get(made._identity())
-    return Rule(*values) if known is None else known
+def _parts(values: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Equal for rules of the very same functions, as pickles that name their functions find them."""
+    return tuple(tuple(value.items()) if isinstance(value, dict) else value for value in values)
+
+
+def _restored(token: str, *values: Any) -> Rule:
+    known = _known.get(token) or _known.get(_parts(values))
+    if known is None:
+        known = Rule(*values)
+        known._know_as(token)
+    return known
 
 
 # What rules may call beside math.sqrt and math.copysign: functions whose bits are the same everywhere.

@@ -170,6 +170,46 @@ def test_a_rule_of_a_program_goes_to_its_workers(tmp_path):
     subprocess.run([sys.executable, "main.py"], cwd=tmp_path, check=True, timeout=300)
 
 
+def konst(factor):
+    """A rule whose one constant is a global, as a cell of a notebook makes it: no module has its function."""
+    names = {"__name__": "__main__"}
+    exec(f"K = {factor}\ndef update(w, g, h): return w - K * g\n", names)
+    return Rule(name="konst", update=names["update"], hyper={"learning_rate": (0.1, "[0, inf)")})
+
+
+def konst_trainer(factor):
+    trainer = Trainer(Parameters({"w": np.zeros(2)}), optimizer.register(konst(factor))())
+    trainer.params.grad.flat[:] = 1
+    return trainer
+
+
+STEP_EACH = """
+import pickle, sys
+given = pickle.load(sys.stdin.buffer)
+first, again, second = map(pickle.loads, given)
+for trainer in (first, again, second):
+    trainer.step()
+    print(*trainer.params.flat)
+assert first.optimizer.rule is again.optimizer.rule is not second.optimizer.rule
+"""
+
+
+def test_rules_that_differ_in_a_constant_alone_stay_apart():
+    """In this process, when a cell ran again with another one, and where both are unpickled."""
+    one = konst_trainer(1.0)
+    pickled = cloudpickle.dumps(one)
+    two = konst_trainer(2.0)
+    back = pickle.loads(pickled)
+    assert back.optimizer.rule is one.optimizer.rule is not two.optimizer.rule
+    for trainer, expected in ((one, -1), (back, -1), (two, -2), (copy.deepcopy(one), -1)):
+        trainer.step()
+        assert trainer.params.flat.tolist() == [expected] * 2
+    streams = [pickled, pickled, cloudpickle.dumps(konst_trainer(2.0))]
+    worker = subprocess.run([sys.executable, "-c", STEP_EACH], input=pickle.dumps(streams), capture_output=True,
+                            check=True, timeout=300)
+    assert worker.stdout.decode().split() == ["-1.0"] * 4 + ["-2.0"] * 2
+
+
 def test_every_public_thing_that_holds_an_address_is_here():
     """What a Trainer, a State or Parameters are made of is rebuilt, and no address goes into a pickle."""
     trainer = Trainer(Parameters(draw(0)), "adam")
