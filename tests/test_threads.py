@@ -2,13 +2,15 @@
 import subprocess
 import sys
 import threading
+from contextlib import suppress
 from functools import partial
 
 import numpy as np
 import pytest
 from test_optimizer import bits, draw, each_case, make
 
-from numoptim import Parameters, Trainer, native
+from numoptim import Parameters, Trainer, native, optimizer
+from numoptim.optimizer import State, rule_optimizer
 
 SHAPES = {"a": (4097,), "none": (0,), "b": (3, 1111), "c": (), "d": (25_000,)}
 MORE = {"lr_mult": {"a": 0.5, "c": 2}, "wd_mult": {"d": 3}}
@@ -120,7 +122,8 @@ def test_no_more_work_than_there_are_processors(split, monkeypatch, asked):
 SCRIPT = """
 import os, sys, threading
 import numpy as np
-from numoptim import Parameters, Trainer, native
+from numoptim import Parameters, Trainer, native, optimizer
+from numoptim.optimizer import State, rule_optimizer
 real, native.processors = native.processors, lambda: 4         # threads that a test wants are started on any machine
 
 def steps(count, n=3):
@@ -250,3 +253,17 @@ SCRIPTS = {"threads of a process": ONE, "no more than processors": MOST, "one pr
 @pytest.mark.parametrize("script", SCRIPTS.values(), ids=SCRIPTS)
 def test_in_a_process_of_its_own(script):
     subprocess.run([sys.executable, "-W", "ignore", "-c", script], check=True, timeout=300)
+
+
+def test_states_made_by_several_threads_share_no_noise(monkeypatch):
+    """Each waits, having read where its noise begins, for another to do the same, which it must not."""
+    opt, both = optimizer.SGLD(), threading.Barrier(2)
+
+    def waiting(*args):
+        with suppress(threading.BrokenBarrierError):
+            both.wait(0.5)
+        return State(*args)
+
+    monkeypatch.setattr(rule_optimizer, "State", waiting)
+    states = within(60, *(partial(opt.create_state, k, np.zeros(5)) for k in range(2)))
+    assert sorted(state.offset for state in states) == [0, 5] and opt._noise == 10

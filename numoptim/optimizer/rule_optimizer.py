@@ -88,10 +88,12 @@ class RuleOptimizer(Optimizer):
             for index, lo, hi in zip(indices, offsets, offsets[1:], strict=False):
                 own = [slots[s][lo:hi] for s in rule.slots]
                 memory.kernels.initialise(rule, weight[lo:hi], own, self._hyper_of(index, weight.dtype))
-        offset = self._noise if rule.noisy else 0
-        state = State(rule, {name: slot.reshape(shape) for name, slot in slots.items()}, self._begin_num_update, offset)
-        if rule.noisy:
-            self._noise += weight.size
+        with self._lock:                       # no two states share noise
+            offset = self._noise if rule.noisy else 0
+            state = State(rule, {name: slot.reshape(shape) for name, slot in slots.items()}, self._begin_num_update,
+                          offset)
+            if rule.noisy:
+                self._noise += weight.size
         return state
 
     def _slot_names(self) -> tuple[str, ...]:
