@@ -1,9 +1,11 @@
 """Reading a file of arrays and plain values, which may be damaged or of another kind."""
 import errno
 import io
+import json
 import math
 import os
 import re
+import struct
 import zipfile
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -20,6 +22,10 @@ LOCAL = 30                                      # bytes before each member, its 
 END = 22                                        # bytes that end an archive
 HEADER = re.compile(rb"\{'descr': '([<>|][biufc]\d{1,2})', 'fortran_order': (False|True), "
                     rb"'shape': \(((?:\d{1,19}, )*\d{1,19},?|)\), \} *\n")
+# What zipfile, NumPy, json and the code here raise for damaged bytes, and no class derived from these.
+DAMAGE = (zipfile.BadZipFile, json.JSONDecodeError, UnicodeDecodeError, UnicodeEncodeError, struct.error, EOFError,
+          ValueError, TypeError, KeyError, IndexError, AttributeError, OverflowError, RecursionError, RuntimeError,
+          NotImplementedError)
 # How files that are often taken for states begin.
 OTHERS = (
     (rb"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19\.", "a file of torch.save, which is a pickle"),
@@ -145,9 +151,9 @@ class _Source:
     def damage(self) -> Iterator[None]:
         try:
             yield
-        except (Damaged, OSError, MemoryError):
-            raise
-        except Exception as error:
+        except DAMAGE as error:
+            if type(error) not in DAMAGE:       # of the program around: a signal's handler may raise what it will
+                raise
             reason = str(error)[:300]
             raise Damaged(f"{self._name}: not a file of optimizer states, or damaged ({reason})") from error
 
