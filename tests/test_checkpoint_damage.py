@@ -151,7 +151,11 @@ TREES = [
     (alone('{"list": [], "tuple": []}'), ""), (alone('{"dict": [["a"]]}'), ""),
     (alone('{"dict": {"ab": 1}}'), "'dict'"),
     (alone('{"dict": [["a", 1], ["a", 2]]}'), "twice"), (alone('{"dict": [[{"list": []}, 1]]}'), "hash"),
-    (alone('{"dict": [["a", 1], "cd"]}'), "'dict'"), (alone('{"dict": 1}'), "'dict'"),
+    (alone('{"dict": [["a", 1], "cd"]}'), "'dict'"),
+    (alone('{"scalar": "array0"}'), "array0"), (alone('{"scalar": 1}'), "1"),
+    (file('{"scalar": "array0"}', array1=None), r"a number of shape \(3,\)"),
+    (file('{"dict": [[{"scalar": "array0"}, 1]]}'), "array0"),
+    (alone('{"dict": 1}'), "'dict'"),
 ]
 
 
@@ -198,10 +202,39 @@ def test_a_file_cut_while_it_is_read(tmp_path):
             stored.read()
 
 
+class Interrupted(io.BytesIO):
+    """A file while whose reading the handler of a signal raises."""
+
+    def __init__(self, content, reads, error):
+        super().__init__(content)
+        self.reads, self.error = reads, error
+
+    def read(self, size=-1):
+        self.reads -= 1
+        if self.reads < 0:
+            raise self.error("too slow")
+        return super().read(size)
+
+
+@pytest.mark.parametrize("kind", [Exception, ValueError, RuntimeError])
+def test_what_a_signal_s_handler_raises_is_no_damage(kind):
+    class TooSlow(kind):
+        pass
+
+    content, reads = saved(TREE), 0
+    while True:
+        try:
+            assert same(whole(Interrupted(content, reads, TooSlow)), TREE)
+            break
+        except TooSlow:
+            reads += 1
+    assert reads > 10
+
+
 # --- mutants
 
 TREE = {"optimizer": "adam", "shapes": [("a", (2, 3)), ("b", (4,))], "rate": 0.1, "hyper": {"wd": -0.0, "n": None},
-        "slots": {"m": np.arange(10.0), "v": np.ones((2, 5), np.float32)}, 7: (True, "x")}
+        "slots": {"m": np.arange(10.0), "v": np.ones((2, 5), np.float32)}, 7: (True, "x", np.float32(0.1))}
 EXTREMES = [0, 1, 2**15, 2**16 - 1, 2**31 - 1, 2**31, 2**32 - 1, 2**63 - 1, 2**64 - 1]
 
 

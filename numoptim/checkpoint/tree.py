@@ -23,7 +23,9 @@ def _encode(tree: Any, arrays: dict[str, Array] | None, depth: int) -> Any:
     """JSON for ``tree``; arrays go to ``arrays``, which is None in a dict's key."""
     if depth > DEPTH:
         raise TypeError(f"cannot save what is nested more than {DEPTH} deep, or contains itself")
-    if arrays is None and isinstance(tree, np.generic) and tree.dtype.kind in NUMBERS:
+    if isinstance(tree, np.generic) and tree.dtype.kind in NUMBERS:
+        if arrays is not None:                  # as what it is: np.float64 makes float32 results float64, a float does not
+            return {"scalar": _added(np.asarray(tree), arrays)}
         tree = tree.item()                      # equal to it, and hashed equally
     if isinstance(tree, float):
         return {"float": float.hex(tree)}
@@ -36,15 +38,20 @@ def _encode(tree: Any, arrays: dict[str, Array] | None, depth: int) -> Any:
     if type(tree) in (list, tuple):
         return {type(tree).__name__: [_encode(item, arrays, depth + 1) for item in tree]}
     if arrays is not None and type(tree) in (np.ndarray, np.memmap) and tree.dtype.kind in NUMBERS:
-        key = f"array{len(arrays)}"
-        arrays[key] = tree
-        return {"array": key}
+        return {"array": _added(tree, arrays)}
     if arrays is not None and type(tree) is dict:
         return {"dict": [[_encode(key, None, depth + 1), _encode(value, arrays, depth + 1)]
                          for key, value in tree.items()]}
     what = f"array of {tree.dtype}" if type(tree) is np.ndarray else type(tree).__name__
     raise TypeError(f"cannot save {what}{' in a key' if arrays is None else ''}: states are None, numbers, strings, "
                     "arrays of numbers, and tuples, lists, dicts of them")
+
+
+def _added(array: Array, arrays: dict[str, Array]) -> str:
+    """The name that an array gets among others."""
+    key = f"array{len(arrays)}"
+    arrays[key] = array
+    return key
 
 
 def decode(text: str, take: Callable[[str], Any]) -> Any:
@@ -67,6 +74,11 @@ def _decode(code: Any, take: Callable[[str], Any], depth: int) -> Any:
         return float.fromhex(value)
     if kind == "array":
         return take(value)
+    if kind == "scalar":
+        array: Array = take(value).read()
+        if array.shape:
+            raise ValueError(f"its tree has a number of shape {array.shape}")
+        return array[()]
     if kind not in ("list", "tuple", "dict") or not isinstance(value, list):
         raise ValueError(f"its tree has a {kind!r} that is none")
     if kind != "dict":

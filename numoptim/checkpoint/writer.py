@@ -16,7 +16,7 @@ def save(path: File, tree: Any) -> None:
 
     path: a regular file, replaced when the new one is complete; or a file object with ``write``, which gets the bytes
     from its present position on and stays open. Numbers and strings of subclasses come back as plain ones, NumPy's
-    scalars as 0-d arrays. Raises TypeError for anything else, before a file is touched; OSError where it cannot be
+    as they are, in a dict's key as plain ones, too. Raises TypeError for anything else, before a file is touched; OSError where it cannot be
     written, and then an older file is as it was.
     """
     text, arrays = encode(tree)
