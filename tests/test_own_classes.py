@@ -35,3 +35,66 @@ def test_numbers_are_resumed_as_what_they_are(tmp_path, rate):
     for each in (trainer, resumed):
         each.step(grads=draw(2))
     assert bits(trainer.params.flat) == bits(resumed.params.flat)
+
+
+# --- classes that are refused when they are made
+
+class WithRate:
+    """Mixed in, it hides as much as if it were in the class itself."""
+
+    beta1 = 0.5
+
+
+@pytest.mark.parametrize("bases, content, message", [
+    ((optimizer.Optimizer,), {"__slots__": ("x",)}, "M keeps more than attributes, by __slots__ or a base such as dict"),
+    ((optimizer.SGD,), {"__slots__": ("x",)}, "M keeps more than attributes"),
+    ((optimizer.Optimizer, dict), {}, "M keeps more than attributes"),
+    ((optimizer.Adam,), {"beta1": 0.5}, r"M.beta1 = 0.5 in the class has no effect.*super\(\).__init__\(beta1=...\)"),
+    ((optimizer.Adam,), {"beta1": property(lambda self: 0.5)}, "M.beta1 = .* has no effect"),
+    ((WithRate, optimizer.Adam), {}, "M.beta1 = 0.5 in the class has no effect"),
+    ((optimizer.RMSProp,), {"centered": True}, "M.centered = True in the class has no effect"),
+    ((optimizer.SGD,), {"wd": 0.5}, "M.wd = 0.5 in the class has no effect"),
+    ((optimizer.Optimizer,), {"clip_gradient": 1}, "M.clip_gradient = 1 in the class has no effect"),
+    ((optimizer.SGD,), {"learning_rate": 0.5}, "M.learning_rate"),
+    ((optimizer.Optimizer,), {"lr_mult": {"w": 0}}, "M.lr_mult = {'w': 0} in the class has no effect"),
+    ((optimizer.SGD,), {"_get_lr": lambda self, index: 0.0}, "M._get_lr has no effect: .*override update too"),
+    ((optimizer.SGD,), {"_get_wd": lambda self, index: 0.0}, "M._get_wd has no effect"),
+    ((optimizer.SGD,), {"_update_count": lambda self, index: None}, "M._update_count has no effect"),
+    ((optimizer.SGD,), {"learning_rate": property(lambda self: 0.0)}, "M.learning_rate has no effect"),
+])
+def test_a_class_with_what_would_have_no_effect(bases, content, message):
+    with pytest.raises(TypeError, match=message):
+        type("M", bases, content)
+
+
+def test_what_has_an_effect_may_be_overridden():
+    class Noted(optimizer.SGD):
+        default_learning_rate = 0.5
+
+        def __init__(self, **keywords):
+            super().__init__(**{"momentum": 0.25, **keywords})
+            self.note = {"seen": 0}
+
+    class Further(Noted):
+        pass
+
+    class Fixed(optimizer.SGD):
+        def _get_lr(self, index):
+            return 2.0
+
+        def update(self, index, weight, grad, state):
+            weight -= self._get_lr(index) * grad
+
+    class Shown(optimizer.Optimizer):
+        @property
+        def learning_rate(self):
+            return 7.0
+
+    for cls in (Noted, Further):
+        trainer = Trainer(Parameters({"w": np.zeros(2)}), copy.deepcopy(cls()))
+        trainer.step(grads={"w": [1, 2]})
+        assert trainer.params.flat.tolist() == [-0.5, -1] and trainer.optimizer.momentum == 0.25
+        assert trainer.optimizer.note == {"seen": 0} and "learning_rate=0.5" in repr(trainer.optimizer)
+    trainer = Trainer(Parameters({"w": np.zeros(2)}), Fixed())
+    trainer.step(grads={"w": [1, 2]})
+    assert trainer.params.flat.tolist() == [-2, -4] and Shown().learning_rate == 7

@@ -1,5 +1,5 @@
 """Hyper-parameters and options as attributes of optimizers, checked when set."""
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -45,3 +45,27 @@ class Option:
         if not self.accepts(value):
             raise ValueError(f"{self.name}={value!r}: expected {self.accepted}")
         optimizer._change(vars(optimizer), **{self.name: value.item() if isinstance(value, np.generic) else value})
+
+
+def check_class(cls: type, base: type) -> None:
+    """TypeError for a subclass of the optimizer ``base`` with what would have no effect, or would not last."""
+    if cls.__basicsize__ != base.__basicsize__ or cls.__itemsize__:
+        raise TypeError(f"{cls.__name__} keeps more than attributes, by __slots__ or a base such as dict, which its copies "
+                        "and states would lack: keep all in attributes")
+    check_seen(cls, [name for name, x in vars(base).items() if isinstance(x, HyperParameter)])
+    for name, found in vars(base).items():
+        if isinstance(found, property) and not hasattr(getattr(cls, name), "__get__"):
+            raise _hidden(cls, name, getattr(cls, name))
+
+
+def check_seen(cls: type, names: Iterable[str]) -> None:
+    """TypeError for a class with something else in the place of a hyper-parameter or option."""
+    for name in names:
+        found = getattr(cls, name, None)
+        if found is not None and not isinstance(found, (HyperParameter, Option)):
+            raise _hidden(cls, name, found)
+
+
+def _hidden(cls: type, name: str, found: object) -> TypeError:
+    return TypeError(f"{cls.__name__}.{name} = {found!r} in the class has no effect: it is a keyword, "
+                     f"super().__init__({name}=...)")

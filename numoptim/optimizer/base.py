@@ -15,7 +15,7 @@ from numoptim.lr_scheduler import based
 from numoptim.memory import Buffer
 from numoptim.sealed import Sealed
 
-from .attributes import HyperParameter
+from .attributes import HyperParameter, check_class
 from .locks import lock
 from .multipliers import Key, Multipliers
 
@@ -53,6 +53,10 @@ class Optimizer(Sealed):
     _instead: ClassVar[dict[str, str]] = {
         "learning_rate": "set_learning_rate(x)", "lr_mult": "set_lr_mult(table)", "wd_mult": "set_wd_mult(table)"}
     opt_registry: ClassVar[Mapping[str, "type[Optimizer]"]] = MappingProxyType(_registry)
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        check_class(cls, Optimizer)
 
     def __init__(self, *, learning_rate: float | None = None, lr_scheduler: Schedule | None = None,
                  wd: float = 0.0, rescale_grad: float = 1.0, clip_gradient: float | None = None,

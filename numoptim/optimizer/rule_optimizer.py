@@ -16,7 +16,7 @@ from numoptim.memory import of as memory_of
 from numoptim.native import Plan
 from numoptim.rule import Rule
 
-from .attributes import HyperParameter, Option, Options
+from .attributes import HyperParameter, Option, Options, check_seen
 from .base import Class, Optimizer, add
 from .bound import Bound, step_all
 from .multipliers import Key
@@ -34,17 +34,19 @@ class RuleOptimizer(Optimizer):
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
         cls._of_rule = vars(cls).get("_of_rule", False)
+        _check_calls(cls)
         fields: Hyper = {}
         for rule in cls.rules:
             fields.update(rule.fields)
         cls.hyper = {key: value for key, value in fields.items() if key not in (*COMMON, "learning_rate", "offset")}
+        check_seen(cls, (*cls.hyper, *cls.options))
         for key, (default, interval) in cls.hyper.items():
             descriptor = HyperParameter(default, interval)
             descriptor.__set_name__(cls, key)
             setattr(cls, key, descriptor)
         for key, (_, accepts, accepted) in cls.options.items():
             setattr(cls, key, Option(key, accepts, accepted))
-        if "learning_rate" in fields:
+        if "rules" in vars(cls) and "default_learning_rate" not in vars(cls) and "learning_rate" in fields:
             cls.default_learning_rate = fields["learning_rate"][0]
         common = [p for p in inspect.signature(Optimizer).parameters.values() if p.kind is p.KEYWORD_ONLY]
         defaults = {"learning_rate": cls.default_learning_rate,
@@ -202,6 +204,14 @@ class RuleOptimizer(Optimizer):
 def _remade(rule: Rule) -> "RuleOptimizer":
     cls = from_rule(rule)
     return cls.__new__(cls)
+
+
+def _check_calls(cls: type[RuleOptimizer]) -> None:
+    """TypeError for a class that overrides what its steps, which are its rule's, do not call."""
+    for name in ("_get_lr", "_get_wd", "_update_count", "learning_rate"):
+        if getattr(cls, name) is not getattr(Optimizer, name) and cls.update is RuleOptimizer.update:
+            raise TypeError(f"{cls.__name__}.{name} has no effect: the steps are the rule's, which do not call it; override "
+                            "update too, or set lr_scheduler, lr_mult and wd_mult")
 
 
 def _check_apart(memory: Memory, what: str, array: Buffer, others: Mapping[str, Buffer]) -> None:
