@@ -64,7 +64,9 @@ def check_array(what: str, array: Any, like: Array | None = None, written: bool 
         raise TypeError(f"{what} is {type(array).__name__}; expected a NumPy array or a tensor of PyTorch")
     check_unmasked(what, array)
     check_like(what, array, like)
-    if not array.flags.c_contiguous or not array.flags.aligned:
+    if not array.flags.aligned:
+        raise ValueError(f"{what} is not aligned: its address is no multiple of {array.dtype.alignment}")
+    if not array.flags.c_contiguous:
         raise ValueError(f"{what} is not C-contiguous (strides {array.strides} for shape {array.shape})")
     if written and not array.flags.writeable:
         raise ValueError(f"{what} is read-only")
