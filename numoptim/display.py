@@ -25,7 +25,7 @@ def optimizer(shown: Any, base: type) -> str:
     defaults = {p.name: p.default for p in {**inspect.signature(type(shown)).parameters, **common}.values()}
     values = {name: getattr(shown, name) for name in defaults if hasattr(shown, name) and name != "param_idx2name"}
     defaults |= {"learning_rate": shown.default_learning_rate, "lr_mult": {}, "wd_mult": {}}
-    if values["lr_scheduler"] is not None:
+    if values["lr_scheduler"] is not None or not shown._rated:
         del values["learning_rate"]
     changed = {name: x for name, x in values.items() if not _equal(x, defaults[name])}
     usual = {name: x for name, x in values.items() if name not in common or name == "learning_rate"}

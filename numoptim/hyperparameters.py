@@ -51,7 +51,8 @@ COMMON: Hyper = {
     "rescale_grad": (1.0, "(-inf, inf)"),
     "clip_gradient": (INF, "(0, inf]"),
 }
-NOISE: Hyper = {"seed": (0, "(-inf, inf)"), "offset": (0, "[0, 1e18]")}
+COUNT = "[0, 1e18]"     # of steps and of elements: far from where an int64 ends
+NOISE: Hyper = {"seed": (0, "(-inf, inf)"), "offset": (0, COUNT)}
 
 
 def checked(key: str, value: Any, default: float, interval: str) -> float:

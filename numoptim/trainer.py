@@ -42,6 +42,9 @@ class Trainer(Sealed):
             raise ValueError(f"kvstore={kvstore!r}: a trainer is one process, None, 'local' or 'device'")
         if not isinstance(params, Parameters):
             raise TypeError(f"params is {type(params).__name__}; expected numoptim.Parameters(your mapping of arrays)")
+        if not isinstance(optimizer_params, (Mapping, type(None))):
+            raise TypeError(f"optimizer_params={optimizer_params!r}: expected a mapping, such as "
+                            '{"learning_rate": 0.1}')
         if isinstance(optimizer, Optimizer):
             if optimizer_params:
                 raise ValueError("optimizer_params go with an optimizer's name; this one is made already")

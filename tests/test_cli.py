@@ -72,7 +72,7 @@ def test_rules_of_one_name(cli, name, wanted):
 
 def test_rules_shows_options_and_remarks(cli):
     assert re.search(r"^option warm_start +False +True or False$", cli("rules", "ftrl")[1], re.MULTILINE)
-    assert "batch_scale        1         an integer of at least 1" in cli("rules", "lbsgd")[1]
+    assert "batch_scale        1         an integer of 1 to 2**31 - 1" in cli("rules", "lbsgd")[1]
     assert "the stored weight is the look-ahead point" in cli("rules", "nag")[1]
 
 

@@ -69,7 +69,7 @@ NO_HALF = "float16; accepted are float32 and float64.*16-bit numbers are not sup
     (GOOD, np.zeros(12, np.float32)[::2], ValueError, "gradient of 0 is not C-contiguous"),
     (GOOD, GOOD[::-1], ValueError, r"gradient of 0 is not C-contiguous \(strides \(-4,\)"),
     (np.zeros((3, 2), np.float32).T, GOOD.reshape(2, 3), ValueError, "weight of 0 is not C-contiguous"),
-    (UNALIGNED, GOOD, ValueError, "weight of 0 is not"),
+    (UNALIGNED, GOOD, ValueError, "weight of 0 is not aligned: its address is no multiple of 4"),
     (READ_ONLY, GOOD, ValueError, "weight of 0 is read-only"),
     (GOOD, GOOD, ValueError, "gradient of 0 .*overlap.* weight|weight .*gradient of 0 overlap"),
     (*overlapping(), ValueError, "gradient of 0 .*overlap.* weight|weight .*gradient of 0 overlap"),
@@ -285,16 +285,58 @@ def test_integers_beyond_all_floats(use):
     (lambda: optimizer.RMSProp(centered="yes"), "centered='yes': expected True or False"),
     (lambda: optimizer.Ftrl(warm_start=1), "warm_start=1: expected True or False"),
     (lambda: optimizer.LBSGD(warmup_strategy="cubic"), "='cubic': expected 'linear', 'power2', 'sqrt' or 'lars'"),
-    (lambda: optimizer.LBSGD(batch_scale=0), "batch_scale=0: expected an integer of at least 1"),
+    (lambda: optimizer.LBSGD(batch_scale=0), "batch_scale=0: expected an integer of 1 to"),
     (lambda: optimizer.LBSGD(batch_scale=2.0), "batch_scale=2.0: expected an integer"),
     (lambda: optimizer.LBSGD(updates_per_epoch=0), "updates_per_epoch=0: expected"),
-    (lambda: optimizer.LBSGD(warmup_epochs=-1), "warmup_epochs=-1: expected an integer of at least 0"),
+    (lambda: optimizer.LBSGD(warmup_epochs=-1), "warmup_epochs=-1: expected an integer of 0 to"),
     (lambda: optimizer.LBSGD(begin_epoch=None), "begin_epoch=None: expected"),
     (lambda: optimizer.LBSGD(num_epochs="60"), "num_epochs='60': expected"),
+    (lambda: optimizer.LBSGD(batch_scale=2**63), "batch_scale=9223372036854775808: expected an integer of 1 to"),
+    (lambda: optimizer.Adam(begin_num_update=2**63 - 2), r"begin_num_update=\d+ is out of range: .* in \[0, 1e18\]"),
 ])
 def test_messages(make, message):
     with pytest.raises(ValueError, match=message):
         make()
+
+
+@pytest.mark.parametrize("use, message", [
+    (lambda: optimizer.SGD(lr_mult=0), "lr_mult=0: expected a mapping, {name, index or pattern: factor}"),
+    (lambda: optimizer.SGD(wd_mult=False), "wd_mult=False: expected a mapping"),
+    (lambda: optimizer.SGD(lr_mult=[1, 2]), r"lr_mult=\[1, 2\]: expected a mapping"),
+    (lambda: optimizer.SGD(lr_mult="w"), "lr_mult='w': expected a mapping"),
+    (lambda: optimizer.SGD().set_lr_mult(None), "lr_mult=None: expected a mapping"),
+    (lambda: optimizer.SGD().set_wd_mult(0), "wd_mult=0: expected a mapping"),
+    (lambda: optimizer.SGD(param_idx2name={0: 5}), "param_idx2name={0: 5}: expected a mapping, {index: name}"),
+    (lambda: optimizer.SGD(param_idx2name={"w": 0}), "param_idx2name={'w': 0}: expected a mapping"),
+    (lambda: optimizer.SGD(param_idx2name=0), "param_idx2name=0: expected a mapping"),
+    (lambda: optimizer.SGD(param_idx2name=["w"]), r"param_idx2name=\['w'\]: expected a mapping"),
+    (lambda: Trainer(Parameters(draw(0)), "sgd", 0), "optimizer_params=0: expected a mapping, such as"),
+    (lambda: Trainer(Parameters(draw(0)), "sgd", 0.1), "optimizer_params=0.1: expected a mapping, such as"),
+    (lambda: Trainer(Parameters(draw(0)), optimizer.SGD(), 0), "optimizer_params=0: expected a mapping"),
+])
+def test_what_is_no_mapping(use, message):
+    with pytest.raises(TypeError, match=message):
+        use()
+
+
+def test_names_of_two_indices():
+    with pytest.raises(ValueError, match="two indices have one name"):
+        optimizer.SGD(param_idx2name={0: "w", 1: "w"})
+
+
+@each_name
+def test_steps_are_counted_from_the_largest_number_on(name):
+    opt, w, g, state = fresh(name, begin_num_update=10**18)
+    opt.update(0, w, g, state)
+    assert opt.num_update == state.t == 10**18 + 2 and np.isfinite(w).all()
+
+
+@pytest.mark.parametrize("strategy", ["linear", "power2", "sqrt", "lars"])
+def test_a_count_below_that_where_the_warm_up_begins(strategy):
+    opt, w, g, state = fresh("lbsgd", warmup_strategy=strategy, begin_num_update=10, batch_scale=2)
+    state.t = 3
+    with refused(ValueError, "the state's t is below begin_num_update=10", w, g, state):
+        opt.update(0, w, g, state)
 
 
 @pytest.mark.parametrize("name, key, value", [

@@ -6,6 +6,7 @@ import pytest
 from test_optimizer import SHAPES, bits, draw, each_case, each_case_and_dtype, make
 
 from numoptim import Parameters, Trainer, kernels, optimizer
+from numoptim.optimizer.multipliers import Multipliers
 
 
 @pytest.mark.parametrize("name", ["layers[0].w", "a*", "b?", "[!x]", "plain"])
@@ -44,6 +45,29 @@ def test_tables_are_resolved_once(monkeypatch):
     opt.set_wd_mult({names[0]: 0})
     trainer.step(1)
     assert len(looked_up) >= len(names)
+
+
+def test_a_pattern_is_matched_once_for_a_parameter():
+    """An optimizer written in Python asks at every step."""
+    matched = []
+
+    class Watched:
+        def match(self, name):
+            matched.append(name)
+            return name == "b"
+
+    table = Multipliers("lr_mult", {"x*": 0.5}, {})
+    table._patterns = [(Watched(), 0.5)]
+    for _ in range(3):
+        assert [table.of(index) for index in ("a", "b", 7)] == [1, 0.5, 1]
+    assert matched == ["a", "b", ""]
+
+
+def test_an_index_s_factor_holds_for_its_name_too():
+    opt, w = optimizer.SGD(learning_rate=1, param_idx2name={0: "w", 1: "v"}, lr_mult={0: 0, 1: 2, "v": 3}), np.zeros(2)
+    for index, expected in (("w", 0), (0, 0), ("v", -3), (1, -6)):
+        opt.update(index, w, np.ones(2), opt.create_state(index, w))
+        assert w.tolist() == [expected] * 2
 
 
 # --- a multiplier of 0

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from test_optimizer import bits, draw
 
-from numoptim import Parameters, Trainer, optimizer
+from numoptim import Parameters, Rule, Trainer, optimizer
 
 
 class Halving(optimizer.Optimizer):
@@ -46,7 +46,7 @@ class WithRate:
 
 
 @pytest.mark.parametrize("bases, content, message", [
-    ((optimizer.Optimizer,), {"__slots__": ("x",)}, "M keeps more than attributes, by __slots__ or a base such as dict"),
+    ((optimizer.Optimizer,), {"__slots__": ("x",)}, "M keeps more than attributes, by __slots__"),
     ((optimizer.SGD,), {"__slots__": ("x",)}, "M keeps more than attributes"),
     ((optimizer.Optimizer, dict), {}, "M keeps more than attributes"),
     ((optimizer.Adam,), {"beta1": 0.5}, r"M.beta1 = 0.5 in the class has no effect.*super\(\).__init__\(beta1=...\)"),
@@ -65,6 +65,19 @@ class WithRate:
 def test_a_class_with_what_would_have_no_effect(bases, content, message):
     with pytest.raises(TypeError, match=message):
         type("M", bases, content)
+
+
+class Unmade(optimizer.Optimizer):
+    """Forgets its base."""
+
+    def __init__(self):
+        self.rate = 0.1
+
+
+def test_an_optimizer_that_its_base_did_not_make():
+    for use in (repr, lambda opt: Trainer(Parameters({"w": np.ones(2)}), opt)):
+        with pytest.raises(TypeError, match=r"Unmade.__init__ did not call super\(\).__init__\(\*\*keywords\)"):
+            use(Unmade())
 
 
 def test_what_has_an_effect_may_be_overridden():
@@ -98,3 +111,35 @@ def test_what_has_an_effect_may_be_overridden():
     trainer = Trainer(Parameters({"w": np.zeros(2)}), Fixed())
     trainer.step(grads={"w": [1, 2]})
     assert trainer.params.flat.tolist() == [-2, -4] and Shown().learning_rate == 7
+
+
+# --- a rule without a learning rate
+
+Decay = optimizer.register(Rule(name="decay_only", update=lambda w, g, h: w * 0.5 - g))
+
+
+@pytest.mark.parametrize("use, error, message", [
+    (lambda: Decay(learning_rate=100), TypeError, "decay_only has no keyword 'learning_rate'"),
+    (lambda: Decay(lr_scheduler=lambda n: 0.1), TypeError, "decay_only has no keyword 'lr_scheduler'"),
+    (lambda: Decay(lr_mult={"w": 0.5}), ValueError, "decay_only has no learning rate"),
+    (lambda: Decay().set_lr_mult({"w": 2}), ValueError, "has no learning rate: lr_mult can be 0, which freezes, or 1"),
+    (lambda: Decay().set_learning_rate(7), ValueError, "decay_only has no learning rate"),
+    (lambda: setattr(Decay(), "lr_scheduler", lambda n: 0.1), ValueError, "decay_only has no learning rate"),
+])
+def test_a_rate_that_a_rule_does_not_have(use, error, message):
+    with pytest.raises(error, match=message):
+        use()
+
+
+def test_a_rule_without_a_rate_can_freeze_and_be_resumed(tmp_path):
+    def trainer(**keywords):
+        return Trainer(Parameters({"w": np.ones(2), "b": np.ones(1)}), Decay(**keywords))
+
+    first = trainer(lr_mult={"w": 0, "b": 1})
+    assert "learning_rate" not in repr(first.optimizer) and first.optimizer.lr_scheduler is None
+    first.step(grads={"w": [1, 1], "b": [0]})
+    first.save_states(tmp_path / "states")
+    second = trainer()
+    second.load_states(tmp_path / "states")
+    second.step(grads={"w": [1, 1], "b": [0]})
+    assert first.params.flat.tolist() == second.params.flat.tolist() == [1, 1, 0.5]

@@ -24,7 +24,7 @@ def _encode(tree: Any, arrays: dict[str, Array] | None, depth: int) -> Any:
     if depth > DEPTH:
         raise TypeError(f"cannot save what is nested more than {DEPTH} deep, or contains itself")
     if isinstance(tree, np.generic) and tree.dtype.kind in NUMBERS:
-        if arrays is not None:                  # as what it is: np.float64 makes float32 results float64, a float does not
+        if arrays is not None:                  # as what it is: its type decides those of results
             return {"scalar": _added(np.asarray(tree), arrays)}
         tree = tree.item()                      # equal to it, and hashed equally
     if isinstance(tree, float):

@@ -16,8 +16,8 @@ def save(path: File, tree: Any) -> None:
 
     path: a regular file, replaced when the new one is complete; or a file object with ``write``, which gets the bytes
     from its present position on and stays open. Numbers and strings of subclasses come back as plain ones, NumPy's
-    as they are, in a dict's key as plain ones, too. Raises TypeError for anything else, before a file is touched; OSError where it cannot be
-    written, and then an older file is as it was.
+    numbers as they are, or as plain ones in a dict's key. Raises TypeError for anything else, before a file is touched;
+    OSError where it cannot be written, and then an older file is as it was.
     """
     text, arrays = encode(tree)
     members = {"tree": np.frombuffer(text.encode(), np.uint8), **arrays}

@@ -50,8 +50,8 @@ class Option:
 def check_class(cls: type, base: type) -> None:
     """TypeError for a subclass of the optimizer ``base`` with what would have no effect, or would not last."""
     if cls.__basicsize__ != base.__basicsize__ or cls.__itemsize__:
-        raise TypeError(f"{cls.__name__} keeps more than attributes, by __slots__ or a base such as dict, which its copies "
-                        "and states would lack: keep all in attributes")
+        raise TypeError(f"{cls.__name__} keeps more than attributes, by __slots__ or a base such as dict, which its "
+                        "copies and states would lack: keep all in attributes")
     check_seen(cls, [name for name, x in vars(base).items() if isinstance(x, HyperParameter)])
     for name, found in vars(base).items():
         if isinstance(found, property) and not hasattr(getattr(cls, name), "__get__"):
@@ -64,6 +64,18 @@ def check_seen(cls: type, names: Iterable[str]) -> None:
         found = getattr(cls, name, None)
         if found is not None and not isinstance(found, (HyperParameter, Option)):
             raise _hidden(cls, name, found)
+
+
+def check_made(optimizer: "Optimizer") -> None:
+    """TypeError where a subclass has not called its base's ``__init__``."""
+    if "_wd_mult" not in vars(optimizer):                   # made last there
+        raise TypeError(f"{type(optimizer).__name__}.__init__ did not call super().__init__(**keywords)")
+
+
+def check_rated(optimizer: "Optimizer", needed: bool) -> None:
+    """ValueError where a learning rate is needed and the optimizer's rule has none."""
+    if needed and not optimizer._rated:
+        raise ValueError(f"{type(optimizer).__name__} has no learning rate: lr_mult can be 0, which freezes, or 1")
 
 
 def _hidden(cls: type, name: str, found: object) -> TypeError:

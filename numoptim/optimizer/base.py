@@ -10,14 +10,14 @@ from typing import Any, ClassVar, Never, Self, TypeVar
 
 from numoptim import display
 from numoptim.hints import refuse
-from numoptim.hyperparameters import COMMON, checked, nearest, some
+from numoptim.hyperparameters import COMMON, COUNT, checked, nearest, some
 from numoptim.lr_scheduler import based
 from numoptim.memory import Buffer
 from numoptim.sealed import Sealed
 
-from .attributes import HyperParameter, check_class
+from .attributes import HyperParameter, check_class, check_made, check_rated
 from .locks import lock
-from .multipliers import Key, Multipliers
+from .multipliers import Key, Multipliers, names_of
 
 Schedule = Callable[[int], float]
 RATE = "[0, inf)"
@@ -48,6 +48,7 @@ class Optimizer(Sealed):
     _lr_mult: Multipliers
     _wd_mult: Multipliers
     default_learning_rate: ClassVar[float] = 0.01
+    _rated: ClassVar[bool] = True               # has a learning rate
     saved: ClassVar[tuple[str, ...]] = ()
     """Attributes of a custom optimizer that belong to its state: None, numbers, strings, arrays, nests of them."""
     _instead: ClassVar[dict[str, str]] = {
@@ -82,13 +83,13 @@ class Optimizer(Sealed):
         self.lr_scheduler = lr_scheduler
         rate = self.default_learning_rate if learning_rate is None else learning_rate
         self._learning_rate = checked("learning_rate", rate, 0.01, RATE)
-        self._begin_num_update = int(checked("begin_num_update", begin_num_update, 0, "[0, inf)"))
+        self._begin_num_update = int(checked("begin_num_update", begin_num_update, 0, COUNT))
         self._latest = array("q", [self._begin_num_update])         # where steps count, in C (aot/steps.c)
         self._multi_precision = bool(multi_precision)
-        self._names = dict(param_idx2name or {})
+        self._names = names_of(param_idx2name)
         self._counts: dict[Key, int] = {}
-        self.set_lr_mult(lr_mult or {})
-        self.set_wd_mult(wd_mult or {})
+        self.set_lr_mult({} if lr_mult is None else lr_mult)
+        self.set_wd_mult({} if wd_mult is None else wd_mult)
 
     @property
     def num_update(self) -> int:
@@ -97,7 +98,7 @@ class Optimizer(Sealed):
 
     @num_update.setter
     def num_update(self, value: int) -> None:
-        self._latest[0] = int(checked("num_update", value, 0, "[0, inf)"))
+        self._latest[0] = int(checked("num_update", value, 0, COUNT))
 
     @property
     def begin_num_update(self) -> int:
@@ -123,6 +124,7 @@ class Optimizer(Sealed):
         return copy.deepcopy(self)
 
     def __repr__(self) -> str:
+        check_made(self)
         return display.optimizer(self, Optimizer)
 
     def _draft(self) -> Self:
@@ -143,6 +145,7 @@ class Optimizer(Sealed):
         """Change the learning rate from the next update on. ValueError where a schedule sets it."""
         if self.lr_scheduler is not None:
             raise ValueError("the learning rate is set by lr_scheduler: change or remove that instead")
+        check_rated(self, True)
         self._learning_rate = checked("learning_rate", lr, 0.01, RATE)
 
     @property
@@ -154,6 +157,7 @@ class Optimizer(Sealed):
     def lr_scheduler(self, schedule: Schedule | None) -> None:
         if schedule is not None and (isinstance(schedule, type) or not callable(schedule)):
             raise TypeError(f"lr_scheduler={schedule!r}: expected a function of the update number")
+        check_rated(self, schedule is not None)
         self._lr_scheduler = schedule
 
     def _rate(self, num_update: int) -> float:
@@ -180,7 +184,9 @@ class Optimizer(Sealed):
         entries that fit a parameter its name wins, then its index, then the first pattern (``"*.bias"``, as fnmatch
         reads it).
         """
-        self._change(vars(self), _lr_mult=Multipliers("lr_mult", lr_mult, self._names))
+        made = Multipliers("lr_mult", lr_mult, self._names)
+        check_rated(self, any(factor not in (0, 1) for factor in made.table.values()))
+        self._change(vars(self), _lr_mult=made)
 
     def set_wd_mult(self, wd_mult: Mapping[Key, float]) -> None:
         """Multiply ``wd`` of some parameters; the table is that of ``set_lr_mult``."""
@@ -188,6 +194,7 @@ class Optimizer(Sealed):
 
     def _name_parameters(self, names: Sequence[str]) -> None:
         """Tell the optimizer the parameters it is for."""
+        check_made(self)
         known = dict(enumerate(names))
         if self._names and self._names != known:
             raise ValueError(f"this optimizer belongs to the parameters {some(self._names.values())}, not "

@@ -20,12 +20,12 @@ def _is_flag(x: object) -> bool:
 
 
 def _counts_from(low: int) -> Callable[[Any], bool]:
-    return lambda x: isinstance(x, (int, np.integer)) and bool(x >= low)
+    return lambda x: isinstance(x, (int, np.integer)) and bool(low <= x < 2**31)
 
 
 FLAG = (_is_flag, "True or False")
-POSITIVE = (_counts_from(1), "an integer of at least 1")
-NATURAL = (_counts_from(0), "an integer of at least 0")
+POSITIVE = (_counts_from(1), "an integer of 1 to 2**31 - 1")
+NATURAL = (_counts_from(0), "an integer of 0 to 2**31 - 1")
 
 
 class ByMomentum(RuleOptimizer):
@@ -123,6 +123,8 @@ class LBSGD(RuleOptimizer):
 
     def _warmup(self, calls: int) -> float:
         """'lars' has its ratio per parameter instead."""
+        if calls < 1:
+            raise ValueError(f"the state's t is below begin_num_update={self.begin_num_update}, where warm-up begins")
         if self.warmup_strategy == "lars":
             return 1.0
         k, whole = calls + self.begin_epoch * self.updates_per_epoch, self.warmup_epochs * self.updates_per_epoch

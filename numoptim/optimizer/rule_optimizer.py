@@ -46,10 +46,12 @@ class RuleOptimizer(Optimizer):
             setattr(cls, key, descriptor)
         for key, (_, accepts, accepted) in cls.options.items():
             setattr(cls, key, Option(key, accepts, accepted))
-        if "rules" in vars(cls) and "default_learning_rate" not in vars(cls) and "learning_rate" in fields:
+        cls._rated = "learning_rate" in fields
+        if "rules" in vars(cls) and "default_learning_rate" not in vars(cls) and cls._rated:
             cls.default_learning_rate = fields["learning_rate"][0]
-        common = [p for p in inspect.signature(Optimizer).parameters.values() if p.kind is p.KEYWORD_ONLY]
-        defaults = {"learning_rate": cls.default_learning_rate,
+        common = [p for p in inspect.signature(Optimizer).parameters.values() if p.kind is p.KEYWORD_ONLY
+                  and (cls._rated or p.name not in ("learning_rate", "lr_scheduler"))]
+        defaults = {**({"learning_rate": cls.default_learning_rate} if cls._rated else {}),
                     **{key: None if math.isinf(default) else default for key, (default, _) in cls.hyper.items()},
                     **{key: default for key, (default, *_) in cls.options.items()},
                     **{p.name: p.default for p in common if p.name != "learning_rate"}}
@@ -210,7 +212,7 @@ def _check_calls(cls: type[RuleOptimizer]) -> None:
     """TypeError for a class that overrides what its steps, which are its rule's, do not call."""
     for name in ("_get_lr", "_get_wd", "_update_count", "learning_rate"):
         if getattr(cls, name) is not getattr(Optimizer, name) and cls.update is RuleOptimizer.update:
-            raise TypeError(f"{cls.__name__}.{name} has no effect: the steps are the rule's, which do not call it; override "
+            raise TypeError(f"{cls.__name__}.{name} has no effect: steps are the rule's, which do not call it; override "
                             "update too, or set lr_scheduler, lr_mult and wd_mult")
 
 

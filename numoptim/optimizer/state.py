@@ -6,7 +6,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Self
 
 from numoptim.arrays import Array
-from numoptim.hyperparameters import checked
+from numoptim.hyperparameters import COUNT, checked
 from numoptim.memory import Buffer, Memory
 from numoptim.memory import of as memory_of
 from numoptim.rule import Rule
@@ -46,7 +46,7 @@ class State(Sealed):
 
     @t.setter
     def t(self, value: int) -> None:
-        self._count[0] = int(checked("t", value, 0, "[0, inf)"))
+        self._count[0] = int(checked("t", value, 0, COUNT))
 
     def __repr__(self) -> str:
         return f"<State of {self.rule.name}: {', '.join(self.slots) or 'no slots'}, t={self.t}>"
@@ -72,4 +72,4 @@ def _restored(cls: type[State], rule: Rule, given: Mapping[str, tuple[Memory, Ar
 
 def count(saved: Mapping[str, Any], key: str) -> int:
     """A count out of a file of states; TypeError or ValueError for what is none."""
-    return int(checked(key, saved[key], 0, "[0, inf)"))
+    return int(checked(key, saved[key], 0, COUNT))

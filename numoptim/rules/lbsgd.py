@@ -19,7 +19,7 @@ Symbols
     v  (size,) like w   velocity, 0 before t = 1
 
 The other strategies apply the rules of SGD to the mean, with learning_rate times a number between 1 and
-batch_scale that grows during warm-up.
+batch_scale that grows during warm-up. num_epochs has no effect, as in MXNet.
 
 Differs from
     MXNet, which multiplies a discarded gradient by 0 (an infinity poisons the weight) and leaves
