@@ -185,7 +185,7 @@ class Optimizer(Sealed):
         reads it).
         """
         made = Multipliers("lr_mult", lr_mult, self._names)
-        check_rated(self, any(factor not in (0, 1) for factor in made.table.values()))
+        check_rated(self, not {*made.table.values()} <= {0, 1})
         self._change(vars(self), _lr_mult=made)
 
     def set_wd_mult(self, wd_mult: Mapping[Key, float]) -> None:

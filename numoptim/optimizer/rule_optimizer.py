@@ -212,8 +212,8 @@ def _check_calls(cls: type[RuleOptimizer]) -> None:
     """TypeError for a class that overrides what its steps, which are its rule's, do not call."""
     for name in ("_get_lr", "_get_wd", "_update_count", "learning_rate"):
         if getattr(cls, name) is not getattr(Optimizer, name) and cls.update is RuleOptimizer.update:
-            raise TypeError(f"{cls.__name__}.{name} has no effect: steps are the rule's, which do not call it; override "
-                            "update too, or set lr_scheduler, lr_mult and wd_mult")
+            raise TypeError(f"{cls.__name__}.{name} has no effect: the rule, whose steps these are, never calls it; "
+                            "override update too, or set lr_scheduler, lr_mult and wd_mult")
 
 
 def _check_apart(memory: Memory, what: str, array: Buffer, others: Mapping[str, Buffer]) -> None:
