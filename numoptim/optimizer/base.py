@@ -88,6 +88,7 @@ class Optimizer(Sealed):
         self._multi_precision = bool(multi_precision)
         self._names = names_of(param_idx2name)
         self._counts: dict[Key, int] = {}
+        self._noise = 0                         # where that of the next state begins
         self.set_lr_mult({} if lr_mult is None else lr_mult)
         self.set_wd_mult({} if wd_mult is None else wd_mult)
 

@@ -1,5 +1,6 @@
 """Updater, as Apache MXNet has it: an optimizer that keeps the states of parameters by their index."""
 import io
+from collections.abc import Sequence
 from typing import Any
 
 from numoptim import checkpoint
@@ -14,7 +15,8 @@ class Updater:
     """``updater(index, grad, weight)`` updates in place, and makes a parameter's state when it first sees it.
 
     index, grad, weight: as ``Optimizer.update`` takes them, or lists of them. states: {index: state}. Raises what
-    ``update`` does.
+    ``update`` does; a new state stays if its update was counted, and else is as if it had not been asked for. Calls
+    from several threads wait for each other.
     """
 
     def __init__(self, optimizer: Optimizer) -> None:
@@ -28,14 +30,42 @@ class Updater:
             index, grad, weight = [index], [grad], [weight]
         if not len(index) == len(grad) == len(weight):
             raise ValueError(f"index, grad and weight are lists of {len(index)}, {len(grad)} and {len(weight)}")
-        new = {i: self.optimizer.create_state(i, w) for i, w in zip(index, weight, strict=True) if i not in self.states}
-        states = [new[i] if i in new else self.states[i] for i in index]
+        with self.optimizer._lock:
+            if all(map(self.states.__contains__, index)):
+                self._update(index, weight, grad)
+            else:
+                self._begin(index, weight, grad)
+
+    def _begin(self, index: Sequence[Key], weight: Sequence[Any], grad: Sequence[Any]) -> None:
+        """The same where parameters are new: their states are there before an update, which may be left anywhere."""
+        optimizer = self.optimizer
+        before = {i: optimizer._counts.get(i) for i in index if i not in self.states}
+        noise = optimizer._noise
+        try:
+            for i, w in zip(index, weight, strict=True):
+                if i not in self.states:
+                    self.states[i] = optimizer.create_state(i, w)
+            self._update(index, weight, grad)
+        except BaseException:
+            for i in [i for i in before if i in self.states and not self._counted(i, before[i])]:
+                del self.states[i]
+            if self.states.keys().isdisjoint(before):
+                optimizer._noise = noise
+            raise
+
+    def _counted(self, index: Key, before: int | None) -> bool:
+        """Whether a parameter whose state is new has been updated; before: what an optimizer in Python counted then."""
+        state, optimizer = self.states[index], self.optimizer
+        stepped = isinstance(state, State) and state.t != optimizer.begin_num_update
+        return stepped or optimizer._counts.get(index) != before
+
+    def _update(self, index: Sequence[Key], weight: Sequence[Any], grad: Sequence[Any]) -> None:
+        states = [self.states[i] for i in index]
         if isinstance(self.optimizer, RuleOptimizer):
             self.optimizer.update(index, weight, grad, states)
-        else:
-            for each in zip(index, weight, grad, states, strict=True):
-                self.optimizer.update(*each)
-        self.states.update(new)
+            return
+        for each in zip(index, weight, grad, states, strict=True):
+            self.optimizer.update(*each)
 
     def get_states(self, dump_optimizer: bool = False) -> bytes:
         """All states with their update numbers, for ``set_states``; not the optimizer's hyper-parameters and schedule.
@@ -48,7 +78,7 @@ class Updater:
         with optimizer._lock:
             checkpoint.save(file, {
                 "updater": type(optimizer).__name__.lower(), "num_update": optimizer.num_update,
-                **optimizer._counted(), "noise": getattr(optimizer, "_noise", 0),
+                **optimizer._counted(), "noise": optimizer._noise,
                 "states": {index: _plain(state) for index, state in self.states.items()}})
         return file.getvalue()
 
@@ -64,9 +94,7 @@ class Updater:
             num_update, noise = count(saved, "num_update"), count(saved, "noise")
             with optimizer._lock:
                 optimizer._go_on(saved)
-                self.states, optimizer.num_update = made, num_update
-                if isinstance(optimizer, RuleOptimizer):
-                    optimizer._noise = noise
+                self.states, optimizer.num_update, optimizer._noise = made, num_update, noise
         except (KeyError, TypeError, AttributeError, ValueError) as error:
             raise ValueError(f"these states do not fit this updater: {error}") from error
 

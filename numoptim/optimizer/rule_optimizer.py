@@ -68,7 +68,6 @@ class RuleOptimizer(Optimizer):
         super().__init__(**keywords)
         for key, value in values.items():
             setattr(self, key, value)
-        self._noise = 0
 
     @property
     def rule(self) -> Rule:
