@@ -1,9 +1,9 @@
 """What users of other libraries type, and what it is called here: the ends of messages about unknown names."""
 import inspect
+import re
 from collections.abc import Iterable, Mapping
-from types import MappingProxyType
 
-from .hyperparameters import nearest
+from .hyperparameters import close, nearest
 
 RATE = "write {learning_rate}"
 DECAY = "write {wd}"
@@ -18,7 +18,7 @@ HINTS: dict[str, tuple[str, ...]] = {
     "eta0": (RATE,),
     "eta": (RATE,),
     "step_size": (RATE,),
-    "alpha": ("write {gamma1}", RATE),
+    "alpha": ("write {gamma1}", f"{RATE}, or {{wd}} for scikit-learn's"),
     "lr_schedule": ("write {lr_scheduler}",),
     "scheduler": ("write {lr_scheduler}",),
     "lr_decay": (SCHEDULE,),
@@ -29,7 +29,7 @@ HINTS: dict[str, tuple[str, ...]] = {
     "lambda_l2": (DECAY,),
     "lambda2": (DECAY,),
     "lamda2": (DECAY,),
-    "l2_regularization_strength": (DECAY,),
+    "l2_regularization_strength": (f"{DECAY}=2*l2_regularization_strength",),
     "l1": ("write {lamda1}",),
     "lambda1": ("write {lamda1}",),
     "lambda_l1": ("write {lamda1}",),
@@ -41,12 +41,13 @@ HINTS: dict[str, tuple[str, ...]] = {
     "b2": ("write {beta2}",),
     "rho": ("write {gamma1}",),
     "gamma": ("write {gamma1}",),
-    "eps": ("write {epsilon}",),
+    "eps": ("write {epsilon}, inside the root of what {gamma1} averages: eps**2 for torch's", "write {epsilon}"),
     "epsilon": ("write {eps}",),
     "mu": ("write {momentum}",),
     "momentum": ("write {beta1}", "with {centered}=True {gamma2} is the momentum, without there is none",
                  "it has no momentum"),
-    "dampening": ("multiply the learning rate by 1 - dampening, which is inside the {momentum} here, or leave it out",),
+    "dampening": ("steps along a sign, which {wd_lh} is apart from, are the same for any dampening: leave it out",
+                  "multiply the learning rate by 1 - dampening, which is inside the {momentum} here, or leave it out",),
     "nesterov": ("with Nesterov's {momentum} the optimizer is NAG", "with {beta1} as Nesterov's momentum it is Nadam"),
     "momentum_decay": ("write {schedule_decay}",),
     "trust_coefficient": ("write {eta}",),
@@ -67,24 +68,41 @@ HINTS: dict[str, tuple[str, ...]] = {
 }
 
 
-def instead(word: str, known: Iterable[str], written: Mapping[str, str] = MappingProxyType({})) -> str:
+def instead(word: str, known: Iterable[str]) -> str:
     """The end of a message that says that ``word`` is none of ``known``: what to write, if only the nearest of them.
 
-    written: {name: how it is written where that is not by its name}.
+    known: names, or {name: how it is written}.
     """
-    names = {**{name: name for name in known}, **written}
-    for hint in HINTS.get(word, ()):
-        try:
-            return f": {hint.format_map(names)}"
-        except KeyError:                            # it names what this optimizer does not have
-            continue
-    return nearest(word, names)
+    known = known if isinstance(known, Mapping) else {name: name for name in known}
+    hint = _fitting(word, known)
+    if hint:
+        return f": {hint.format_map(known)}"
+    found = close(word, known)
+    if found is None or known[found] == found:
+        return nearest(word, known)
+    return f"; did you mean {found!r}? Write {known[found]}"
+
+
+def renamed(word: str, known: Iterable[str]) -> str | None:
+    """The keyword that takes the same value, be it the word itself; None where there is none."""
+    hint = _fitting(word, known)
+    return word if word in known else next((name for name in known if hint == f"write {{{name}}}"), None)
+
+
+def _fitting(word: str, known: Iterable[str]) -> str:
+    """The hint of which everything is known, or ""."""
+    return next((hint for hint in HINTS.get(word, ()) if set(re.findall(r"{(\w+)}", hint)) <= set(known)), "")
+
+
+def keywords(*owners: type) -> list[str]:
+    """Those of the signatures of classes."""
+    parameters = [p for owner in owners for p in inspect.signature(owner).parameters.values()]
+    return [p.name for p in parameters if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]
 
 
 def refuse(cls: type, given: Iterable[str], *owners: type) -> None:
     """TypeError for a keyword that the signatures of the owners do not have."""
-    parameters = [p for owner in owners for p in inspect.signature(owner).parameters.values()]
-    known = [p.name for p in parameters if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]
+    known = keywords(*owners)
     for key in given:
         if key not in known:
             raise TypeError(f"{cls.__name__} has no keyword {key!r}{instead(key, known)}")

@@ -87,11 +87,17 @@ def _scalar(value: Any) -> Any:
 
 def nearest(word: str, known: Iterable[str]) -> str:
     """``; did you mean 'x'?`` for an error message about an unknown word, or a list of what is known."""
+    known = list(known)
+    found = close(word, known)
+    return f"; did you mean {found!r}?" if found is not None else f"; known: {some(known, str, MOST_KNOWN)}"
+
+
+def close(word: str, known: Iterable[str]) -> str | None:
+    """The name that is most like a word, or None."""
     lower, word = {k.lower(): k for k in known}, word.lower()
     # Comparing a word with each of thousands takes seconds: with those that begin and end as it does.
     like = heapq.nlargest(100, lower, lambda k: _common(k, word) + _common(k[::-1], word[::-1]))
-    close = difflib.get_close_matches(word, like, n=1)
-    return f"; did you mean {lower[close[0]]!r}?" if close else f"; known: {some(lower.values(), str, MOST_KNOWN)}"
+    return next((lower[k] for k in difflib.get_close_matches(word, like, n=1)), None)
 
 
 def _common(a: str, b: str) -> int:

@@ -3,20 +3,21 @@ import copy
 import weakref
 from collections import deque
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any, ClassVar, Literal, Never, Self
 
 import numpy.typing as npt
 
 from . import checkpoint, display, native, resume
-from .hints import instead
+from .hints import instead, keywords, renamed
 from .hyperparameters import checked
-from .optimizer import Optimizer, create
+from .optimizer import Optimizer, create, find
 from .parameters import Parameters, Views
-from .sealed import Sealed
+from .sealed import Stepping
 from .steps import Flat, Graphed, Loop, driver_of, is_flat
 
 
-class Trainer(Sealed):
+class Trainer(Stepping):
     """Applies an optimizer to ``Parameters``.
 
     params: the weights, and the gradients ``step`` reads. optimizer: a name, with its keywords in
@@ -123,7 +124,7 @@ class Trainer(Sealed):
         self.params.grad.flat.fill(0)
 
     @property
-    def slots(self) -> dict[str, Views]:
+    def slots(self) -> Mapping[str, Views]:
         """{slot: {name: live view}}: ``trainer.slots["m"]["weight"]``; ask again after ``load_states``.
 
         AttributeError for an optimizer written in Python, whose states are its own.
@@ -131,17 +132,14 @@ class Trainer(Sealed):
         if not isinstance(self._driver, Flat):
             raise AttributeError(f"slots are a rule's: a {type(self._optimizer).__name__} keeps states of its own")
         shapes, memory = self._params.shapes, self._params.memory
-        return {slot: Views(flat, shapes, memory) for slot, flat in self._driver.state.slots.items()}
+        slots = self._driver.state.slots.items()
+        return MappingProxyType({slot: Views(flat, shapes, memory) for slot, flat in slots})
 
     def __repr__(self) -> str:
         return display.trainer(self)
 
     def _repr_html_(self) -> str:
         return display.trainer_html(self)
-
-    def _hint(self, name: str) -> str:
-        own = not hasattr(type(self), name) and hasattr(self._optimizer, name)
-        return f": write .optimizer.{name} = x" if own else super()._hint(name)
 
     # --- as Apache MXNet's Gluon splits a step
 
@@ -241,12 +239,20 @@ class _Still:
         return type(None), ()
 
 
-def _misplaced(optimizer: Any, keywords: Mapping[str, Any]) -> str:
+def _misplaced(optimizer: Any, given: Mapping[str, Any]) -> str:
     """What to write for keywords that are the optimizer's, or nobody's."""
-    key = next(iter(keywords))
-    name = optimizer if isinstance(optimizer, str) else type(optimizer).__name__.lower()
-    return (f"Trainer has no keyword {key!r}{instead(key, ['threads', 'kvstore'])}; an optimizer's go in a dict: "
-            f"Trainer(params, {name!r}, {dict(keywords)!r})")
+    cls = optimizer if isinstance(optimizer, type) else type(optimizer)
+    named = not issubclass(cls, Optimizer)
+    if named:
+        cls = find(optimizer)
+    theirs = keywords(cls, Optimizer)
+    names = {key: renamed(key, theirs) for key in given}
+    fitting = {name: given[key] for key, name in names.items() if name}
+    strange = next((key for key, name in names.items() if not name), None)
+    said = strange and instead(strange, [*theirs, "threads", "kvstore"])
+    shown = f"{cls.__name__.lower()!r}, {fitting or '{...}'}" if named else display.call(cls.__name__, fitting)
+    return (f"Trainer has no keyword {strange or next(iter(given))!r}{said or ''}; an optimizer's "
+            f"{'go in a dict' if named else 'go to it'}: Trainer(params, {shown})")
 
 
 def _thread_count(given: int | None) -> int:

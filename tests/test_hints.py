@@ -40,6 +40,10 @@ CASES = [
     ("LARS", "trust_coefficient", "write eta"),
     ("Nadam", "momentum_decay", "write schedule_decay"),
     ("DCASGD", "lambda", "write lamda"),
+    ("Signum", "dampening", "are the same for any dampening: leave it out"),
+    ("Ftrl", "l2_regularization_strength", "write wd=2*l2_regularization_strength"),
+    ("RMSProp", "eps", "write epsilon, inside the root of what gamma1 averages: eps**2 for torch's"),
+    ("SGD", "alpha", "write learning_rate, or wd for scikit-learn's"),
 ]
 
 
@@ -100,7 +104,18 @@ SCHEDULE = lr_scheduler.CosineScheduler(max_update=9)
 CALLS = [
     (lambda: numoptim.Trainer(PARAMS, optimizer.Adam), "write Adam()"),
     (lambda: numoptim.Trainer(PARAMS, "adam", learning_rate=0.1), "Trainer(params, 'adam', {'learning_rate': 0.1})"),
-    (lambda: numoptim.Trainer(PARAMS, optimizer.Adam(), wd=0.1), "Trainer(params, 'adam', {'wd': 0.1})"),
+    (lambda: numoptim.Trainer(PARAMS, optimizer.Adam(), wd=0.1), "go to it: Trainer(params, Adam(wd=0.1))"),
+    (lambda: numoptim.Trainer(PARAMS, optimizer.Adam, learning_rate=0.1), "Trainer(params, Adam(learning_rate=0.1))"),
+    (lambda: numoptim.Trainer(PARAMS, "sgd", lr=0.1), "'lr'; an optimizer's go in a dict: "
+     "Trainer(params, 'sgd', {'learning_rate': 0.1})"),
+    (lambda: numoptim.Trainer(PARAMS, "sgd", momentum=0.9),
+     "no keyword 'momentum'; an optimizer's go in a dict: Trainer(params, 'sgd', {'momentum': 0.9})"),
+    (lambda: numoptim.Trainer(PARAMS, "adam", momentum=0.9, weight_decay=0), "'adam', {'beta1': 0.9, 'wd': 0})"),
+    (lambda: numoptim.Trainer(PARAMS, "adam", learning_rate=0.1, betas=(0.9, 0.99)),
+     "'betas': write beta1 and beta2; an optimizer's go in a dict: Trainer(params, 'adam', {'learning_rate': 0.1})"),
+    (lambda: numoptim.Trainer(PARAMS, "rmsprop", eps=1e-8), "'eps': write epsilon, inside the root"),
+    (lambda: numoptim.Trainer(PARAMS, "sgd", update_on_kvstore=False), "Trainer(params, 'sgd', {...})"),
+    (lambda: numoptim.Trainer(PARAMS, "adam", betta1=1), "'betta1'; did you mean 'beta1'?"),
     (lambda: numoptim.Trainer(PARAMS, "adam", thread=1), "did you mean 'threads'?"),
     (lambda: numoptim.Trainer(PARAMS, "adam", update_on_kvstore=False), "leave it out"),
     (lambda: optimizer.Adam(learning_rate=SCHEDULE), "a schedule is given as lr_scheduler"),

@@ -178,7 +178,7 @@ def test_what_set_states_refuses():
         with pytest.raises(ValueError, match=message):
             optimizer.get_updater(other).set_states(states)
     before = updater.states
-    for bad in (b"", b"pickle", states[:-40]):
+    for bad in (b"", b"pickle", states[:-40], "abc", None, 3, updater.states):
         with pytest.raises(ValueError):
             updater.set_states(bad)
     sgd = optimizer.get_updater(optimizer.SGD(momentum=0.5))

@@ -19,7 +19,8 @@ def made():
 
 
 PARTS = {"trainer": lambda t: t, "optimizer": lambda t: t.optimizer, "params": lambda t: t.params,
-         "grad": lambda t: t.params.grad, "state": lambda t: t._driver.state}
+         "grad": lambda t: t.params.grad, "state": lambda t: t._driver.state,
+         "updater": lambda t: optimizer.get_updater(t.optimizer)}
 
 
 @pytest.mark.parametrize("part, name, message", [
@@ -36,6 +37,16 @@ PARTS = {"trainer": lambda t: t, "optimizer": lambda t: t.optimizer, "params": l
     ("trainer", "learning_rate", "write set_learning_rate"), ("trainer", "learning_rat", "there is none"),
     ("trainer", "lr", r"write set_learning_rate\(x\)"), ("trainer", "wd", "write .optimizer.wd = x"),
     ("trainer", "beta1", "write .optimizer.beta1 = x"),
+    ("trainer", "weight_decay", "there is none: write .optimizer.wd"),
+    ("trainer", "betta1", r"there is none; did you mean 'beta1'\? Write .optimizer.beta1"),
+    ("trainer", "lr_mult", r"write .optimizer.set_lr_mult\(table\)"),
+    ("trainer", "wd_mult", r"write .optimizer.set_wd_mult\(table\)"),
+    ("trainer", "begin_num_update", "cannot be set$"), ("trainer", "param_idx2name", "cannot be set$"),
+    ("updater", "optimzer", r"there is none; did you mean 'optimizer'\? Write get_updater\(optimizer\)"),
+    ("updater", "optimizer", r"write get_updater\(optimizer\)"), ("updater", "states", r"write .set_states\(states\)"),
+    ("updater", "lr", r"there is none: write .optimizer.set_learning_rate\(x\)"),
+    ("updater", "beta1", "write .optimizer.beta1 = x$"), ("updater", "begin_num_update", "cannot be set$"),
+    ("updater", "get_states", "cannot be set$"), ("updater", "lr_mult", r"write .optimizer.set_lr_mult\(table\)"),
     ("params", "flat", r"write .flat\[...\] = x"), ("params", "w", r"write \['w'\] = x"),
     ("params", "offsets", "cannot be set"), ("params", "shapes", "cannot be set"), ("params", "gard", "there is none"),
     ("grad", "flat", r"write .flat\[...\] = x"), ("grad", "b", r"write \['b'\] = x"),
@@ -52,13 +63,21 @@ def test_attributes_that_are_refused(part, name, message):
 @pytest.mark.parametrize("change", [
     lambda t: t.optimizer.lr_mult.__setitem__("w", 0), lambda t: t.optimizer.wd_mult.__setitem__("w", 0),
     lambda t: t.optimizer.param_idx2name.__setitem__(0, "x"), lambda t: t.params.shapes.__setitem__("w", (1,)),
-    lambda t: t._driver.state.slots.__setitem__("m", 0),
-], ids=["lr_mult", "wd_mult", "names", "shapes", "slots"])
+    lambda t: t._driver.state.slots.__setitem__("m", 0), lambda t: t.slots.__setitem__("m", 0),
+], ids=["lr_mult", "wd_mult", "names", "shapes", "slots", "trainer's slots"])
 def test_tables_are_read_only(change):
     with pytest.raises((TypeError, AttributeError)):
         change(made())
     with pytest.raises(ValueError, match="read-only"):
         made().params.offsets[0] = 1
+
+
+def test_attributes_of_a_class_of_users_are_set_on_it():
+    own = HeavyBall()
+    own.damping = 0.5
+    trainer = Trainer(Parameters({"w": np.ones(3)}), own)
+    with pytest.raises(AttributeError, match=r"Trainer\.damping cannot be set: write .optimizer.damping = x$"):
+        trainer.damping = 0.25
 
 
 def test_what_can_be_set_has_an_effect():

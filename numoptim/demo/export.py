@@ -17,7 +17,7 @@ import numpy as np
 
 from numoptim import Parameters, Trainer
 from numoptim.arrays import Array
-from numoptim.optimizer import LBSGD, RuleOptimizer, create
+from numoptim.optimizer import LBSGD, SGLD, RuleOptimizer, create
 
 from .digits import Digits, Network, accuracy, load
 from .training import BATCH, CHOICES, batches
@@ -48,7 +48,7 @@ def export(out: Path, seed: int) -> None:
 def _run(optimizer: RuleOptimizer, params: Parameters, network: Network, data: Digits, rows: Array, out: Path,
          seed: int) -> tuple[float, int]:
     """Train, write <rule>.bin; the accuracy at the end and the checksum of the weights after the recorded steps."""
-    if optimizer.rule.noisy:
+    if isinstance(optimizer, SGLD):
         optimizer.seed = seed
     first, trainer = params.flat.copy(), Trainer(params, optimizer)
     grads, checksum = [], 0

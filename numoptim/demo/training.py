@@ -8,7 +8,7 @@ import numpy as np
 
 from numoptim import Parameters, Trainer
 from numoptim.arrays import Array
-from numoptim.optimizer import RuleOptimizer, create
+from numoptim.optimizer import SGLD, RuleOptimizer, create
 
 from .digits import Digits, Network, accuracy, loss
 
@@ -76,7 +76,7 @@ def train(choice: Choice, network: Network, data: Digits, seed: int) -> Result:
     params = Parameters(network.initial(rng))
     optimizer = create(choice.name, **choice.keywords)
     assert isinstance(optimizer, RuleOptimizer)
-    if optimizer.rule.noisy:
+    if isinstance(optimizer, SGLD):
         optimizer.seed = seed
     trainer = Trainer(params, optimizer)
     losses, seconds, predictions = [], 0.0, []

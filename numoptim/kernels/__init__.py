@@ -113,7 +113,7 @@ def hyper(rule: Rule | str, **values: float | None) -> Any:
     record = np.zeros(1, record_dtype(rule))
     for key in values:
         if key not in rule.fields:
-            raise TypeError(f"{rule.name} has no hyper-parameter {key!r}{instead(key, rule.fields)}")
+            raise TypeError(f"{rule.name} has no hyper-parameter {key!r}{instead(key, list(rule.fields))}")
     for key, (default, interval) in rule.fields.items():
         record[key] = checked(key, values[key], default, interval) if key in values else default
     return record[0]

@@ -1,9 +1,10 @@
 """Updater, as Apache MXNet has it: an optimizer that keeps the states of parameters by their index."""
 import io
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 from numoptim import checkpoint
+from numoptim.sealed import Stepping
 
 from .base import Optimizer
 from .multipliers import Key
@@ -11,7 +12,7 @@ from .rule_optimizer import RuleOptimizer
 from .state import State, count
 
 
-class Updater:
+class Updater(Stepping):
     """``updater(index, grad, weight)`` updates in place, and makes a parameter's state when it first sees it.
 
     index, grad, weight: as ``Optimizer.update`` takes them, or lists of them. states: {index: state}. Raises what
@@ -19,11 +20,23 @@ class Updater:
     from several threads wait for each other.
     """
 
+    _instead: ClassVar[dict[str, str]] = {
+        "optimizer": "get_updater(optimizer)", "states": ".set_states(states)"}
+
     def __init__(self, optimizer: Optimizer) -> None:
         if not isinstance(optimizer, Optimizer):
             raise TypeError(f"expected an Optimizer, was given {optimizer!r}")
-        self.optimizer = optimizer
-        self.states: dict[Key, Any] = {}
+        self._optimizer = optimizer
+        self._states: dict[Key, Any] = {}
+
+    @property
+    def optimizer(self) -> Optimizer:
+        return self._optimizer
+
+    @property
+    def states(self) -> dict[Key, Any]:
+        """{index: state}; ``set_states`` makes another."""
+        return self._states
 
     def __call__(self, index: Any, grad: Any, weight: Any) -> None:
         if not isinstance(index, (list, tuple)):
@@ -85,6 +98,8 @@ class Updater:
     def set_states(self, states: bytes) -> None:
         """Go on from what ``get_states`` gave. ValueError, and nothing changed, for anything else."""
         optimizer = self.optimizer
+        if not isinstance(states, (bytes, bytearray, memoryview)):
+            raise ValueError(f"states is {type(states).__name__}; expected the bytes of get_states")
         with checkpoint.reading(io.BytesIO(states)) as tree:
             saved = checkpoint.loaded(tree)
         try:
@@ -94,7 +109,7 @@ class Updater:
             num_update, noise = count(saved, "num_update"), count(saved, "noise")
             with optimizer._lock:
                 optimizer._go_on(saved)
-                self.states, optimizer.num_update, optimizer._noise = made, num_update, noise
+                self._states, optimizer.num_update, optimizer._noise = made, num_update, noise
         except (KeyError, TypeError, AttributeError, ValueError) as error:
             raise ValueError(f"these states do not fit this updater: {error}") from error
 
