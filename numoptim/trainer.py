@@ -4,9 +4,7 @@ import weakref
 from collections import deque
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Any, ClassVar, Literal, Never, Self
-
-import numpy.typing as npt
+from typing import Any, ClassVar, Literal, Never, Self, SupportsFloat
 
 from . import checkpoint, display, native, resume
 from .hints import instead, keywords, renamed
@@ -84,11 +82,11 @@ class Trainer(Stepping):
         """Learning rate of the latest step, before multipliers."""
         return self._optimizer.learning_rate
 
-    def set_learning_rate(self, lr: float) -> None:
+    def set_learning_rate(self, lr: SupportsFloat) -> None:
         """Change the learning rate from the next step on; ValueError where a schedule sets it."""
         self._optimizer.set_learning_rate(lr)
 
-    def step(self, batch_size: float = 1, grads: Mapping[str, npt.ArrayLike] | None = None) -> None:
+    def step(self, batch_size: float = 1, grads: Mapping[str, Any] | None = None) -> None:
         """One step with the gradients in ``params.grad`` (or ``grads``, copied there), times 1/batch_size.
 
         grads: ``{name: array of that parameter's shape}``, all of them; on a GPU arrays of it. Raises ValueError or

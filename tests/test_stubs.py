@@ -2,6 +2,7 @@
 
 SCRIPT is a user's: mypy and pyright must refuse the lines marked "# refused", and no other.
 """
+import ast
 import json
 import os
 import re
@@ -36,6 +37,15 @@ cls: type[optimizer.Optimizer] = optimizer.find("sgd")
 state: State = SGD(momentum=0.9, wd=1e-4).create_state(0, np.zeros(3))
 trainer = numoptim.Trainer(numoptim.Parameters({"w": np.zeros(3)}), adam)
 trainer.step()
+trainer.step(grads={"w": np.zeros(3), "layers": [{"w": np.zeros(2)}, {"w": [1.0]}]})
+trainer.params["w"] = trainer.params.grad["w"]
+trainer.params.grad = {"w": np.zeros(3)}
+optimizer.Adam(beta1=np.float32(0.9), epsilon=np.float64(1e-8), learning_rate=np.array(0.1), wd=1,
+               lr_mult={"w": np.float32(0.5)}, begin_num_update=np.int64(3))
+optimizer.LBSGD(batch_scale=np.int64(2), clip_gradient=np.float32(3))
+adam.wd, adam.clip_gradient, adam.lr_scheduler = 0.1, None, CosineScheduler(9)
+updater = optimizer.get_updater(adam)
+updater(0, np.zeros(3), np.zeros(3))
 
 def update(w: float, g: float, h: SGD) -> tuple[float]:
     return (w - g,)
@@ -50,6 +60,13 @@ class Mine(optimizer.Adam):
         self.damping = damping
 
 damping: float = Mine(0.5).damping
+mine = Mine(0.5)
+mine.damping = 0.25
+
+class Bag(numoptim.Parameters):
+    note: str = ""
+
+Bag({"w": np.zeros(3)}).note = "mine"
 
 optimizer.Adam(betta1=0.8)  # refused
 optimizer.Adam(beta1="0.8")  # refused
@@ -60,6 +77,19 @@ adam.betta1  # refused
 adam.beta1 = "0.8"  # refused
 Mine()  # refused
 optimizer.register(3)  # refused
+adam.lr = 0.1  # refused
+adam.betta1 = 1  # refused
+adam.learning_rate = 0.1  # refused
+mine.dampling = 0.1  # refused
+trainer.thread = 3  # refused
+trainer.threads = 3  # refused
+trainer.slots["m"] = np.zeros(3)  # refused
+trainer.params.w = 1  # refused
+updater.optimzer = adam  # refused
+updater.optimizer = adam  # refused
+state.m = np.zeros(3)  # refused
+optimizer.Adam(seed=1.5)  # refused
+optimizer.SGLD(seed=1.5)  # refused
 '''
 REFUSED = {number for number, line in enumerate(SCRIPT.splitlines(), 1) if line.endswith("# refused")}
 
@@ -80,6 +110,12 @@ def output(*command, at):
 
 def test_the_committed_file_is_the_generators():
     assert stubs.PATH.read_text() == stubs.text(), "the rules have changed: make stubs"
+
+
+def test_the_file_names_what_the_package_does():
+    tree = ast.parse(stubs.PATH.read_text())
+    listed, = [ast.literal_eval(node.value) for node in tree.body if isinstance(node, ast.Assign)]
+    assert sorted(listed) == sorted(optimizer.__all__)
 
 
 def test_mypy(script):
@@ -113,7 +149,7 @@ def test_jedi_completes_keywords_attributes_and_classes():
 def test_jedi_knows_defaults_and_docstrings():
     call = jedi.Script("from numoptim import optimizer\noptimizer.RMSProp(", project=jedi.Project(ROOT))
     signature, = call.get_signatures()
-    assert "gamma2: float=0.9" in [p.to_string() for p in signature.params]
+    assert "gamma2: SupportsFloat=0.9" in [p.to_string() for p in signature.params]
     name, = call.infer(2, 12, prefer_stubs=True)
     assert name.docstring(raw=True) == optimizer.RMSProp.__doc__.splitlines()[0]
 

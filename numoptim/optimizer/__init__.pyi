@@ -1,6 +1,7 @@
 """Optimizers by name: ``optimizer.Adam(learning_rate=1e-3)`` or ``optimizer.create("adam", ...)``."""
 # Written by `python -m numoptim.optimizer.stubs`, which `make stubs` runs.
 from collections.abc import Mapping
+from typing import SupportsFloat, SupportsIndex
 
 from .base import Optimizer as Optimizer
 from .base import Schedule
@@ -13,29 +14,36 @@ from .rule_optimizer import RuleOptimizer as RuleOptimizer
 from .rule_optimizer import register as register
 from .state import State as State
 
+__all__ = [
+    "DCASGD", "FTML", "LAMB", "LARS", "LBSGD", "NAG", "SGD", "SGLD", "AdaDelta", "AdaGrad", "Adam", "Adamax",
+    "Ftrl", "Nadam", "Optimizer", "RMSProp", "RuleOptimizer", "Signum", "State", "Updater", "create", "find",
+    "get_updater", "register"
+]
+
 class AdaDelta(RuleOptimizer):
     """AdaDelta: adaptive steps in the unit of the weights."""
     rho: float
     epsilon: float
     def __init__(
-        self, *, learning_rate: float | None = 1.0, rho: float = 0.9, epsilon: float = 1e-05,
-        lr_scheduler: Schedule | None = None, wd: float = 0.0, rescale_grad: float = 1.0,
-        clip_gradient: float | None = None, lr_mult: Mapping[Key, float] | None = None,
-        wd_mult: Mapping[Key, float] | None = None, param_idx2name: Mapping[int, str] | None = None,
-        begin_num_update: int = 0, multi_precision: bool = False, aggregate_num: int = 0,
-        lazy_update: bool = False
+        self, *, learning_rate: SupportsFloat | None = 1.0, rho: SupportsFloat = 0.9,
+        epsilon: SupportsFloat = 1e-05, lr_scheduler: Schedule | None = None, wd: SupportsFloat = 0.0,
+        rescale_grad: SupportsFloat = 1.0, clip_gradient: SupportsFloat | None = None,
+        lr_mult: Mapping[Key, SupportsFloat] | None = None,
+        wd_mult: Mapping[Key, SupportsFloat] | None = None, param_idx2name: Mapping[int, str] | None = None,
+        begin_num_update: SupportsIndex = 0, multi_precision: bool = False,
+        aggregate_num: SupportsIndex = 0, lazy_update: bool = False
     ) -> None: ...
 
 class AdaGrad(RuleOptimizer):
     """AdaGrad: adaptive subgradient method."""
     eps: float
     def __init__(
-        self, *, learning_rate: float | None = 0.01, eps: float = 1e-07,
-        lr_scheduler: Schedule | None = None, wd: float = 0.0, rescale_grad: float = 1.0,
-        clip_gradient: float | None = None, lr_mult: Mapping[Key, float] | None = None,
-        wd_mult: Mapping[Key, float] | None = None, param_idx2name: Mapping[int, str] | None = None,
-        begin_num_update: int = 0, multi_precision: bool = False, aggregate_num: int = 0,
-        lazy_update: bool = False
+        self, *, learning_rate: SupportsFloat | None = 0.01, eps: SupportsFloat = 1e-07,
+        lr_scheduler: Schedule | None = None, wd: SupportsFloat = 0.0, rescale_grad: SupportsFloat = 1.0,
+        clip_gradient: SupportsFloat | None = None, lr_mult: Mapping[Key, SupportsFloat] | None = None,
+        wd_mult: Mapping[Key, SupportsFloat] | None = None, param_idx2name: Mapping[int, str] | None = None,
+        begin_num_update: SupportsIndex = 0, multi_precision: bool = False,
+        aggregate_num: SupportsIndex = 0, lazy_update: bool = False
     ) -> None: ...
 
 class Adam(RuleOptimizer):
@@ -44,12 +52,13 @@ class Adam(RuleOptimizer):
     beta2: float
     epsilon: float
     def __init__(
-        self, *, learning_rate: float | None = 0.001, beta1: float = 0.9, beta2: float = 0.999,
-        epsilon: float = 1e-08, lr_scheduler: Schedule | None = None, wd: float = 0.0,
-        rescale_grad: float = 1.0, clip_gradient: float | None = None,
-        lr_mult: Mapping[Key, float] | None = None, wd_mult: Mapping[Key, float] | None = None,
-        param_idx2name: Mapping[int, str] | None = None, begin_num_update: int = 0,
-        multi_precision: bool = False, aggregate_num: int = 0, lazy_update: bool = False
+        self, *, learning_rate: SupportsFloat | None = 0.001, beta1: SupportsFloat = 0.9,
+        beta2: SupportsFloat = 0.999, epsilon: SupportsFloat = 1e-08, lr_scheduler: Schedule | None = None,
+        wd: SupportsFloat = 0.0, rescale_grad: SupportsFloat = 1.0,
+        clip_gradient: SupportsFloat | None = None, lr_mult: Mapping[Key, SupportsFloat] | None = None,
+        wd_mult: Mapping[Key, SupportsFloat] | None = None, param_idx2name: Mapping[int, str] | None = None,
+        begin_num_update: SupportsIndex = 0, multi_precision: bool = False,
+        aggregate_num: SupportsIndex = 0, lazy_update: bool = False
     ) -> None: ...
 
 class Adamax(RuleOptimizer):
@@ -58,12 +67,13 @@ class Adamax(RuleOptimizer):
     beta2: float
     epsilon: float
     def __init__(
-        self, *, learning_rate: float | None = 0.002, beta1: float = 0.9, beta2: float = 0.999,
-        epsilon: float = 1e-08, lr_scheduler: Schedule | None = None, wd: float = 0.0,
-        rescale_grad: float = 1.0, clip_gradient: float | None = None,
-        lr_mult: Mapping[Key, float] | None = None, wd_mult: Mapping[Key, float] | None = None,
-        param_idx2name: Mapping[int, str] | None = None, begin_num_update: int = 0,
-        multi_precision: bool = False, aggregate_num: int = 0, lazy_update: bool = False
+        self, *, learning_rate: SupportsFloat | None = 0.002, beta1: SupportsFloat = 0.9,
+        beta2: SupportsFloat = 0.999, epsilon: SupportsFloat = 1e-08, lr_scheduler: Schedule | None = None,
+        wd: SupportsFloat = 0.0, rescale_grad: SupportsFloat = 1.0,
+        clip_gradient: SupportsFloat | None = None, lr_mult: Mapping[Key, SupportsFloat] | None = None,
+        wd_mult: Mapping[Key, SupportsFloat] | None = None, param_idx2name: Mapping[int, str] | None = None,
+        begin_num_update: SupportsIndex = 0, multi_precision: bool = False,
+        aggregate_num: SupportsIndex = 0, lazy_update: bool = False
     ) -> None: ...
 
 class DCASGD(RuleOptimizer):
@@ -71,12 +81,13 @@ class DCASGD(RuleOptimizer):
     lamda: float
     momentum: float
     def __init__(
-        self, *, learning_rate: float | None = 0.01, lamda: float = 0.04, momentum: float = 0.0,
-        lr_scheduler: Schedule | None = None, wd: float = 0.0, rescale_grad: float = 1.0,
-        clip_gradient: float | None = None, lr_mult: Mapping[Key, float] | None = None,
-        wd_mult: Mapping[Key, float] | None = None, param_idx2name: Mapping[int, str] | None = None,
-        begin_num_update: int = 0, multi_precision: bool = False, aggregate_num: int = 0,
-        lazy_update: bool = False
+        self, *, learning_rate: SupportsFloat | None = 0.01, lamda: SupportsFloat = 0.04,
+        momentum: SupportsFloat = 0.0, lr_scheduler: Schedule | None = None, wd: SupportsFloat = 0.0,
+        rescale_grad: SupportsFloat = 1.0, clip_gradient: SupportsFloat | None = None,
+        lr_mult: Mapping[Key, SupportsFloat] | None = None,
+        wd_mult: Mapping[Key, SupportsFloat] | None = None, param_idx2name: Mapping[int, str] | None = None,
+        begin_num_update: SupportsIndex = 0, multi_precision: bool = False,
+        aggregate_num: SupportsIndex = 0, lazy_update: bool = False
     ) -> None: ...
 
 class FTML(RuleOptimizer):
@@ -85,12 +96,13 @@ class FTML(RuleOptimizer):
     beta2: float
     epsilon: float
     def __init__(
-        self, *, learning_rate: float | None = 0.0025, beta1: float = 0.6, beta2: float = 0.999,
-        epsilon: float = 1e-08, lr_scheduler: Schedule | None = None, wd: float = 0.0,
-        rescale_grad: float = 1.0, clip_gradient: float | None = None,
-        lr_mult: Mapping[Key, float] | None = None, wd_mult: Mapping[Key, float] | None = None,
-        param_idx2name: Mapping[int, str] | None = None, begin_num_update: int = 0,
-        multi_precision: bool = False, aggregate_num: int = 0, lazy_update: bool = False
+        self, *, learning_rate: SupportsFloat | None = 0.0025, beta1: SupportsFloat = 0.6,
+        beta2: SupportsFloat = 0.999, epsilon: SupportsFloat = 1e-08, lr_scheduler: Schedule | None = None,
+        wd: SupportsFloat = 0.0, rescale_grad: SupportsFloat = 1.0,
+        clip_gradient: SupportsFloat | None = None, lr_mult: Mapping[Key, SupportsFloat] | None = None,
+        wd_mult: Mapping[Key, SupportsFloat] | None = None, param_idx2name: Mapping[int, str] | None = None,
+        begin_num_update: SupportsIndex = 0, multi_precision: bool = False,
+        aggregate_num: SupportsIndex = 0, lazy_update: bool = False
     ) -> None: ...
 
 class Ftrl(RuleOptimizer):
@@ -99,12 +111,13 @@ class Ftrl(RuleOptimizer):
     beta: float
     warm_start: bool
     def __init__(
-        self, *, learning_rate: float | None = 0.1, lamda1: float = 0.01, beta: float = 1.0,
-        warm_start: bool = False, lr_scheduler: Schedule | None = None, wd: float = 0.0,
-        rescale_grad: float = 1.0, clip_gradient: float | None = None,
-        lr_mult: Mapping[Key, float] | None = None, wd_mult: Mapping[Key, float] | None = None,
-        param_idx2name: Mapping[int, str] | None = None, begin_num_update: int = 0,
-        multi_precision: bool = False, aggregate_num: int = 0, lazy_update: bool = False
+        self, *, learning_rate: SupportsFloat | None = 0.1, lamda1: SupportsFloat = 0.01,
+        beta: SupportsFloat = 1.0, warm_start: bool = False, lr_scheduler: Schedule | None = None,
+        wd: SupportsFloat = 0.0, rescale_grad: SupportsFloat = 1.0,
+        clip_gradient: SupportsFloat | None = None, lr_mult: Mapping[Key, SupportsFloat] | None = None,
+        wd_mult: Mapping[Key, SupportsFloat] | None = None, param_idx2name: Mapping[int, str] | None = None,
+        begin_num_update: SupportsIndex = 0, multi_precision: bool = False,
+        aggregate_num: SupportsIndex = 0, lazy_update: bool = False
     ) -> None: ...
 
 class LAMB(RuleOptimizer):
@@ -116,13 +129,15 @@ class LAMB(RuleOptimizer):
     upper_bound: float | None
     bias_correction: bool
     def __init__(
-        self, *, learning_rate: float | None = 0.001, beta1: float = 0.9, beta2: float = 0.999,
-        epsilon: float = 1e-06, lower_bound: float | None = None, upper_bound: float | None = None,
-        bias_correction: bool = True, lr_scheduler: Schedule | None = None, wd: float = 0.0,
-        rescale_grad: float = 1.0, clip_gradient: float | None = None,
-        lr_mult: Mapping[Key, float] | None = None, wd_mult: Mapping[Key, float] | None = None,
-        param_idx2name: Mapping[int, str] | None = None, begin_num_update: int = 0,
-        multi_precision: bool = False, aggregate_num: int = 0, lazy_update: bool = False
+        self, *, learning_rate: SupportsFloat | None = 0.001, beta1: SupportsFloat = 0.9,
+        beta2: SupportsFloat = 0.999, epsilon: SupportsFloat = 1e-06,
+        lower_bound: SupportsFloat | None = None, upper_bound: SupportsFloat | None = None,
+        bias_correction: bool = True, lr_scheduler: Schedule | None = None, wd: SupportsFloat = 0.0,
+        rescale_grad: SupportsFloat = 1.0, clip_gradient: SupportsFloat | None = None,
+        lr_mult: Mapping[Key, SupportsFloat] | None = None,
+        wd_mult: Mapping[Key, SupportsFloat] | None = None, param_idx2name: Mapping[int, str] | None = None,
+        begin_num_update: SupportsIndex = 0, multi_precision: bool = False,
+        aggregate_num: SupportsIndex = 0, lazy_update: bool = False
     ) -> None: ...
 
 class LARS(RuleOptimizer):
@@ -131,12 +146,13 @@ class LARS(RuleOptimizer):
     eta: float
     epsilon: float
     def __init__(
-        self, *, learning_rate: float | None = 0.01, momentum: float = 0.0, eta: float = 0.001,
-        epsilon: float = 0.0, lr_scheduler: Schedule | None = None, wd: float = 0.0,
-        rescale_grad: float = 1.0, clip_gradient: float | None = None,
-        lr_mult: Mapping[Key, float] | None = None, wd_mult: Mapping[Key, float] | None = None,
-        param_idx2name: Mapping[int, str] | None = None, begin_num_update: int = 0,
-        multi_precision: bool = False, aggregate_num: int = 0, lazy_update: bool = False
+        self, *, learning_rate: SupportsFloat | None = 0.01, momentum: SupportsFloat = 0.0,
+        eta: SupportsFloat = 0.001, epsilon: SupportsFloat = 0.0, lr_scheduler: Schedule | None = None,
+        wd: SupportsFloat = 0.0, rescale_grad: SupportsFloat = 1.0,
+        clip_gradient: SupportsFloat | None = None, lr_mult: Mapping[Key, SupportsFloat] | None = None,
+        wd_mult: Mapping[Key, SupportsFloat] | None = None, param_idx2name: Mapping[int, str] | None = None,
+        begin_num_update: SupportsIndex = 0, multi_precision: bool = False,
+        aggregate_num: SupportsIndex = 0, lazy_update: bool = False
     ) -> None: ...
 
 class LBSGD(RuleOptimizer):
@@ -149,25 +165,27 @@ class LBSGD(RuleOptimizer):
     begin_epoch: int
     num_epochs: int
     def __init__(
-        self, *, learning_rate: float | None = 0.01, momentum: float = 0.0, warmup_strategy: str = 'linear',
-        warmup_epochs: int = 5, batch_scale: int = 1, updates_per_epoch: int = 32, begin_epoch: int = 0,
-        num_epochs: int = 60, lr_scheduler: Schedule | None = None, wd: float = 0.0,
-        rescale_grad: float = 1.0, clip_gradient: float | None = None,
-        lr_mult: Mapping[Key, float] | None = None, wd_mult: Mapping[Key, float] | None = None,
-        param_idx2name: Mapping[int, str] | None = None, begin_num_update: int = 0,
-        multi_precision: bool = False, aggregate_num: int = 0, lazy_update: bool = False
+        self, *, learning_rate: SupportsFloat | None = 0.01, momentum: SupportsFloat = 0.0,
+        warmup_strategy: str = 'linear', warmup_epochs: SupportsIndex = 5, batch_scale: SupportsIndex = 1,
+        updates_per_epoch: SupportsIndex = 32, begin_epoch: SupportsIndex = 0,
+        num_epochs: SupportsIndex = 60, lr_scheduler: Schedule | None = None, wd: SupportsFloat = 0.0,
+        rescale_grad: SupportsFloat = 1.0, clip_gradient: SupportsFloat | None = None,
+        lr_mult: Mapping[Key, SupportsFloat] | None = None,
+        wd_mult: Mapping[Key, SupportsFloat] | None = None, param_idx2name: Mapping[int, str] | None = None,
+        begin_num_update: SupportsIndex = 0, multi_precision: bool = False,
+        aggregate_num: SupportsIndex = 0, lazy_update: bool = False
     ) -> None: ...
 
 class NAG(RuleOptimizer):
     """NAG: Nesterov's accelerated gradient."""
     momentum: float
     def __init__(
-        self, *, learning_rate: float | None = 0.01, momentum: float = 0.0,
-        lr_scheduler: Schedule | None = None, wd: float = 0.0, rescale_grad: float = 1.0,
-        clip_gradient: float | None = None, lr_mult: Mapping[Key, float] | None = None,
-        wd_mult: Mapping[Key, float] | None = None, param_idx2name: Mapping[int, str] | None = None,
-        begin_num_update: int = 0, multi_precision: bool = False, aggregate_num: int = 0,
-        lazy_update: bool = False
+        self, *, learning_rate: SupportsFloat | None = 0.01, momentum: SupportsFloat = 0.0,
+        lr_scheduler: Schedule | None = None, wd: SupportsFloat = 0.0, rescale_grad: SupportsFloat = 1.0,
+        clip_gradient: SupportsFloat | None = None, lr_mult: Mapping[Key, SupportsFloat] | None = None,
+        wd_mult: Mapping[Key, SupportsFloat] | None = None, param_idx2name: Mapping[int, str] | None = None,
+        begin_num_update: SupportsIndex = 0, multi_precision: bool = False,
+        aggregate_num: SupportsIndex = 0, lazy_update: bool = False
     ) -> None: ...
 
 class Nadam(RuleOptimizer):
@@ -177,12 +195,13 @@ class Nadam(RuleOptimizer):
     epsilon: float
     schedule_decay: float
     def __init__(
-        self, *, learning_rate: float | None = 0.001, beta1: float = 0.9, beta2: float = 0.999,
-        epsilon: float = 1e-08, schedule_decay: float = 0.004, lr_scheduler: Schedule | None = None,
-        wd: float = 0.0, rescale_grad: float = 1.0, clip_gradient: float | None = None,
-        lr_mult: Mapping[Key, float] | None = None, wd_mult: Mapping[Key, float] | None = None,
-        param_idx2name: Mapping[int, str] | None = None, begin_num_update: int = 0,
-        multi_precision: bool = False, aggregate_num: int = 0, lazy_update: bool = False
+        self, *, learning_rate: SupportsFloat | None = 0.001, beta1: SupportsFloat = 0.9,
+        beta2: SupportsFloat = 0.999, epsilon: SupportsFloat = 1e-08, schedule_decay: SupportsFloat = 0.004,
+        lr_scheduler: Schedule | None = None, wd: SupportsFloat = 0.0, rescale_grad: SupportsFloat = 1.0,
+        clip_gradient: SupportsFloat | None = None, lr_mult: Mapping[Key, SupportsFloat] | None = None,
+        wd_mult: Mapping[Key, SupportsFloat] | None = None, param_idx2name: Mapping[int, str] | None = None,
+        begin_num_update: SupportsIndex = 0, multi_precision: bool = False,
+        aggregate_num: SupportsIndex = 0, lazy_update: bool = False
     ) -> None: ...
 
 class RMSProp(RuleOptimizer):
@@ -193,25 +212,26 @@ class RMSProp(RuleOptimizer):
     gamma2: float
     centered: bool
     def __init__(
-        self, *, learning_rate: float | None = 0.001, gamma1: float = 0.9, epsilon: float = 1e-08,
-        clip_weights: float | None = None, gamma2: float = 0.9, centered: bool = False,
-        lr_scheduler: Schedule | None = None, wd: float = 0.0, rescale_grad: float = 1.0,
-        clip_gradient: float | None = None, lr_mult: Mapping[Key, float] | None = None,
-        wd_mult: Mapping[Key, float] | None = None, param_idx2name: Mapping[int, str] | None = None,
-        begin_num_update: int = 0, multi_precision: bool = False, aggregate_num: int = 0,
-        lazy_update: bool = False
+        self, *, learning_rate: SupportsFloat | None = 0.001, gamma1: SupportsFloat = 0.9,
+        epsilon: SupportsFloat = 1e-08, clip_weights: SupportsFloat | None = None,
+        gamma2: SupportsFloat = 0.9, centered: bool = False, lr_scheduler: Schedule | None = None,
+        wd: SupportsFloat = 0.0, rescale_grad: SupportsFloat = 1.0,
+        clip_gradient: SupportsFloat | None = None, lr_mult: Mapping[Key, SupportsFloat] | None = None,
+        wd_mult: Mapping[Key, SupportsFloat] | None = None, param_idx2name: Mapping[int, str] | None = None,
+        begin_num_update: SupportsIndex = 0, multi_precision: bool = False,
+        aggregate_num: SupportsIndex = 0, lazy_update: bool = False
     ) -> None: ...
 
 class SGD(RuleOptimizer):
     """SGD: stochastic gradient descent, with or without momentum."""
     momentum: float
     def __init__(
-        self, *, learning_rate: float | None = 0.01, momentum: float = 0.0,
-        lr_scheduler: Schedule | None = None, wd: float = 0.0, rescale_grad: float = 1.0,
-        clip_gradient: float | None = None, lr_mult: Mapping[Key, float] | None = None,
-        wd_mult: Mapping[Key, float] | None = None, param_idx2name: Mapping[int, str] | None = None,
-        begin_num_update: int = 0, multi_precision: bool = False, aggregate_num: int = 0,
-        lazy_update: bool = False
+        self, *, learning_rate: SupportsFloat | None = 0.01, momentum: SupportsFloat = 0.0,
+        lr_scheduler: Schedule | None = None, wd: SupportsFloat = 0.0, rescale_grad: SupportsFloat = 1.0,
+        clip_gradient: SupportsFloat | None = None, lr_mult: Mapping[Key, SupportsFloat] | None = None,
+        wd_mult: Mapping[Key, SupportsFloat] | None = None, param_idx2name: Mapping[int, str] | None = None,
+        begin_num_update: SupportsIndex = 0, multi_precision: bool = False,
+        aggregate_num: SupportsIndex = 0, lazy_update: bool = False
     ) -> None: ...
 
 class SGLD(RuleOptimizer):
@@ -220,12 +240,13 @@ class SGLD(RuleOptimizer):
     temperature: float
     seed: int
     def __init__(
-        self, *, learning_rate: float | None = 0.01, n_data: float = 1.0, temperature: float = 1.0,
-        seed: int = 0, lr_scheduler: Schedule | None = None, wd: float = 0.0, rescale_grad: float = 1.0,
-        clip_gradient: float | None = None, lr_mult: Mapping[Key, float] | None = None,
-        wd_mult: Mapping[Key, float] | None = None, param_idx2name: Mapping[int, str] | None = None,
-        begin_num_update: int = 0, multi_precision: bool = False, aggregate_num: int = 0,
-        lazy_update: bool = False
+        self, *, learning_rate: SupportsFloat | None = 0.01, n_data: SupportsFloat = 1.0,
+        temperature: SupportsFloat = 1.0, seed: SupportsIndex = 0, lr_scheduler: Schedule | None = None,
+        wd: SupportsFloat = 0.0, rescale_grad: SupportsFloat = 1.0,
+        clip_gradient: SupportsFloat | None = None, lr_mult: Mapping[Key, SupportsFloat] | None = None,
+        wd_mult: Mapping[Key, SupportsFloat] | None = None, param_idx2name: Mapping[int, str] | None = None,
+        begin_num_update: SupportsIndex = 0, multi_precision: bool = False,
+        aggregate_num: SupportsIndex = 0, lazy_update: bool = False
     ) -> None: ...
 
 class Signum(RuleOptimizer):
@@ -233,10 +254,11 @@ class Signum(RuleOptimizer):
     wd_lh: float
     momentum: float
     def __init__(
-        self, *, learning_rate: float | None = 0.01, wd_lh: float = 0.0, momentum: float = 0.9,
-        lr_scheduler: Schedule | None = None, wd: float = 0.0, rescale_grad: float = 1.0,
-        clip_gradient: float | None = None, lr_mult: Mapping[Key, float] | None = None,
-        wd_mult: Mapping[Key, float] | None = None, param_idx2name: Mapping[int, str] | None = None,
-        begin_num_update: int = 0, multi_precision: bool = False, aggregate_num: int = 0,
-        lazy_update: bool = False
+        self, *, learning_rate: SupportsFloat | None = 0.01, wd_lh: SupportsFloat = 0.0,
+        momentum: SupportsFloat = 0.9, lr_scheduler: Schedule | None = None, wd: SupportsFloat = 0.0,
+        rescale_grad: SupportsFloat = 1.0, clip_gradient: SupportsFloat | None = None,
+        lr_mult: Mapping[Key, SupportsFloat] | None = None,
+        wd_mult: Mapping[Key, SupportsFloat] | None = None, param_idx2name: Mapping[int, str] | None = None,
+        begin_num_update: SupportsIndex = 0, multi_precision: bool = False,
+        aggregate_num: SupportsIndex = 0, lazy_update: bool = False
     ) -> None: ...

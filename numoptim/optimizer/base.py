@@ -6,7 +6,7 @@ from array import array
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
-from typing import Any, ClassVar, Never, Self, TypeVar
+from typing import Any, ClassVar, Never, Self, SupportsFloat, SupportsIndex, TypeVar
 
 from numoptim import display
 from numoptim.hints import refuse
@@ -59,11 +59,11 @@ class Optimizer(Sealed):
         super().__init_subclass__()
         check_class(cls, Optimizer)
 
-    def __init__(self, *, learning_rate: float | None = None, lr_scheduler: Schedule | None = None,
-                 wd: float = 0.0, rescale_grad: float = 1.0, clip_gradient: float | None = None,
-                 lr_mult: Mapping[Key, float] | None = None, wd_mult: Mapping[Key, float] | None = None,
-                 param_idx2name: Mapping[int, str] | None = None, begin_num_update: int = 0,
-                 multi_precision: bool = False, aggregate_num: int = 0, lazy_update: bool = False,
+    def __init__(self, *, learning_rate: SupportsFloat | None = None, lr_scheduler: Schedule | None = None,
+                 wd: SupportsFloat = 0.0, rescale_grad: SupportsFloat = 1.0, clip_gradient: SupportsFloat | None = None,
+                 lr_mult: Mapping[Key, SupportsFloat] | None = None, wd_mult: Mapping[Key, SupportsFloat] | None = None,
+                 param_idx2name: Mapping[int, str] | None = None, begin_num_update: SupportsIndex = 0,
+                 multi_precision: bool = False, aggregate_num: SupportsIndex = 0, lazy_update: bool = False,
                  **unknown: Never) -> None:
         if unknown:
             refuse(type(self), unknown, type(self), Optimizer)
@@ -142,7 +142,7 @@ class Optimizer(Sealed):
         """The learning rate, before multipliers, of the latest update."""
         return self._rate(self.num_update)
 
-    def set_learning_rate(self, lr: float) -> None:
+    def set_learning_rate(self, lr: SupportsFloat) -> None:
         """Change the learning rate from the next update on. ValueError where a schedule sets it."""
         if self.lr_scheduler is not None:
             raise ValueError("the learning rate is set by lr_scheduler: change or remove that instead")
@@ -178,7 +178,7 @@ class Optimizer(Sealed):
         """The table that ``set_wd_mult`` set; read-only."""
         return self._wd_mult.table
 
-    def set_lr_mult(self, lr_mult: Mapping[Key, float]) -> None:
+    def set_lr_mult(self, lr_mult: Mapping[Key, SupportsFloat]) -> None:
         """Multiply the learning rate of some parameters: ``{name, index or pattern: factor}``; 0 freezes them.
 
         Replaces the previous table. A key that is a parameter's name is that name and nothing else. Of several
@@ -189,7 +189,7 @@ class Optimizer(Sealed):
         check_rated(self, not {*made.table.values()} <= {0, 1})
         self._change(vars(self), _lr_mult=made)
 
-    def set_wd_mult(self, wd_mult: Mapping[Key, float]) -> None:
+    def set_wd_mult(self, wd_mult: Mapping[Key, SupportsFloat]) -> None:
         """Multiply ``wd`` of some parameters; the table is that of ``set_lr_mult``."""
         self._change(vars(self), _wd_mult=Multipliers("wd_mult", wd_mult, self._names))
 

@@ -3,7 +3,7 @@ import fnmatch
 import re
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Any
+from typing import Any, SupportsFloat
 
 import numpy as np
 
@@ -20,7 +20,7 @@ class Multipliers:
     key that fits none. Neither changes later: what was found is kept.
     """
 
-    def __init__(self, what: str, table: Mapping[Key, float], names: Mapping[int, str]) -> None:
+    def __init__(self, what: str, table: Mapping[Key, SupportsFloat], names: Mapping[int, str]) -> None:
         if not isinstance(table, Mapping):
             raise TypeError(f"{what}={table!r}: expected a mapping, {{name, index or pattern: factor}}")
         self.what, self._names = what, names

@@ -18,6 +18,7 @@ HEAD = '''\
 """Optimizers by name: ``optimizer.Adam(learning_rate=1e-3)`` or ``optimizer.create("adam", ...)``."""
 # Written by `python -m numoptim.optimizer.stubs`, which `make stubs` runs.
 from collections.abc import Mapping
+from typing import SupportsFloat, SupportsIndex
 
 from .base import Optimizer as Optimizer
 from .base import Schedule
@@ -32,16 +33,22 @@ from .state import State as State
 '''
 
 
+# What a keyword takes that an attribute gives: numbers of NumPy, 0-d arrays and tensors, too.
+TAKEN = {"float": "SupportsFloat", "float | None": "SupportsFloat | None", "int": "SupportsIndex"}
+
+
 def text() -> str:
     """The content of the file."""
     built_in = [cls for name in dir(optimizer) if inspect.isclass(cls := getattr(optimizer, name))
                 and issubclass(cls, RuleOptimizer) and cls.rules and cls.__module__.startswith("numoptim.")]
-    return "\n".join([HEAD, *map(_class, built_in)])
+    ordered = sorted(optimizer.__all__, key=lambda name: (not name.isupper(), not name[0].isupper(), name))
+    names = textwrap.fill(", ".join(f'"{name}"' for name in ordered), 110)
+    return "\n".join([HEAD, f"__all__ = [\n{textwrap.indent(names, ' ' * 4)}\n]\n", *map(_class, built_in)])
 
 
 def _class(cls: type[RuleOptimizer]) -> str:
     own = {key: _type(default) for key, (default, *_) in {**cls.hyper, **cls.options}.items()}
-    types = {**_common(), **own}
+    types = {**_common(), **{key: TAKEN.get(kind, kind) for key, kind in own.items()}}
     parameters = ["self", "*", *(f"{p.name}: {types[p.name]} = {p.default!r}"
                                  for p in inspect.signature(cls).parameters.values())]
     call = textwrap.fill(", ".join(p.replace(" ", "\0") for p in parameters), 100).replace("\0", " ")
