@@ -56,9 +56,9 @@ class LRScheduler:
             cls.__repr__ = LRScheduler.__repr__         # type: ignore[method-assign]
 
     def __repr__(self) -> str:
-        shown = {f.name: getattr(self, f.name) for f in fields(self)}
+        shown = {f.name: (getattr(self, f.name), f.default) for f in fields(self)}
         return display.call(type(self).__name__, {
-            f.name: shown[f.name] for f in fields(self) if f.name == "base_lr" or shown[f.name] != f.default})
+            name: x for name, (x, default) in shown.items() if name == "base_lr" or not display.equal(x, default)})
 
     def __call__(self, num_update: int) -> float:
         """The learning rate of update ``num_update``."""

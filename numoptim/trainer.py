@@ -79,7 +79,7 @@ class Trainer(Stepping):
 
     @property
     def learning_rate(self) -> float:
-        """Learning rate of the latest step, before multipliers."""
+        """Learning rate of the latest step, or of the first while none was made; before multipliers."""
         return self._optimizer.learning_rate
 
     def set_learning_rate(self, lr: SupportsFloat) -> None:

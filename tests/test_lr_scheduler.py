@@ -252,7 +252,7 @@ def test_an_explicit_learning_rate_becomes_the_base_of_a_copy(by_name):
         optimizer.Adam(learning_rate=0.25, lr_scheduler=schedule)
     assert opt.lr_scheduler == PolyScheduler(10, base_lr=0.25) and opt.lr_scheduler is not schedule
     assert schedule == PolyScheduler(10, base_lr=0.5) and schedule(1) == 0.5 * 0.81
-    assert opt.learning_rate == 0.25
+    assert opt.learning_rate == 0.25 * 0.81
 
 
 @pytest.mark.parametrize("name", ["adam", "sgd", "adadelta", "ftrl"])       # whose default rates differ
@@ -292,3 +292,30 @@ def test_micro_steps_are_counted():
         opt.update(0, w, np.ones(1), state)
     assert sorted(set(seen)) == [1, 2, 3, 4, 5, 6]
     assert w[0] == pytest.approx(-(3 + 6) * 3)       # the mean gradient is 1, the warmed-up rate batch_scale * n
+
+
+@pytest.mark.parametrize("begin", [0, 7])
+def test_the_learning_rate_before_the_first_step_is_that_of_the_first(begin):
+    """Schedules are asked of no update before 1, where they need not be defined."""
+    asked = []
+
+    def schedule(n):
+        asked.append(n)
+        return 1 / (n - begin)**0.25
+
+    class Plain(optimizer.Optimizer):
+        def create_state(self, index, weight):
+            return self._get_lr(index)
+
+        def update(self, index, weight, grad, state):
+            self._update_count(index)
+            weight -= self._get_lr(index) * grad
+
+    for cls in (optimizer.SGD, Plain):
+        trainer = Trainer(Parameters({"w": np.zeros(1)}), cls(lr_scheduler=schedule, begin_num_update=begin))
+        assert trainer.learning_rate == trainer.optimizer.learning_rate == 1
+        trainer.step(grads={"w": [1.0]})
+        assert trainer.learning_rate == 1 and trainer.params["w"] == -1
+        trainer.step(grads={"w": [1.0]})
+        assert trainer.learning_rate == 1 / 2**0.25
+    assert set(asked) == {begin + 1, begin + 2} and trainer._driver.state == [1]

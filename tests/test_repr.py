@@ -177,3 +177,72 @@ def test_records_of_hyper_parameters_show_names():
     from numba import njit, typeof
     assert typeof(record) == typeof(np.zeros(1, record.dtype)[0])
     assert njit(lambda h: h.momentum)(record) == 0.25
+
+
+# --- what users bring must not make it fail
+
+class Stubborn:
+    """Equal to nothing in one word, as a tensor of several elements is, and without a repr."""
+
+    def __eq__(self, other):
+        return self
+
+    __hash__ = None
+
+    def __bool__(self):
+        raise RuntimeError("Boolean value of Tensor with more than one value is ambiguous")
+
+    def __repr__(self):
+        raise RuntimeError("no")
+
+
+def refusing(n):
+    raise RuntimeError(f"not for {n}")
+
+
+@pytest.mark.parametrize("schedule", [
+    lambda n: 0.01 / n**0.25, lambda n: lr_scheduler.CosineScheduler(50, 0.1)(n - 1), refusing, lambda n: "x",
+], ids=["power", "behind", "raises", "no number"])
+def test_schedules_are_not_asked(schedule):
+    trainer = Trainer(Parameters({"w": np.ones(2)}), optimizer.SGD(lr_scheduler=schedule))
+    assert "lr_scheduler=<function" in repr(trainer.optimizer) and "learning_rate" not in repr(trainer.optimizer)
+    assert repr(trainer.optimizer) in repr(trainer) and "SGD(" in Table(trainer._repr_html_()).text
+
+
+def test_attributes_of_any_kind():
+    class Plain(optimizer.Optimizer):
+        def __init__(self, table=None, other=3, **keywords):
+            super().__init__(**keywords)
+            self.table, self._other = table, other
+
+        @property
+        def other(self):
+            raise RuntimeError("not yet")
+
+    assert "Plain(table=<Stubborn instance at" in repr(Plain(Stubborn()))
+    assert "table=array([1., 1.])" in repr(Plain(np.ones(2)))
+    assert "Pair(base_lr=0.01, steps=<Stubborn instance at" in repr(Pair(steps=Stubborn()))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pair(lr_scheduler.LRScheduler):
+    steps: object = ()
+
+
+def test_an_optimizer_that_is_not_made_yet():
+    class Early(optimizer.Optimizer):
+        def __init__(self, damping=0.5):
+            self.damping = damping
+            self.shown = repr(self)
+
+    assert Early().shown == "Early(damping=0.5)"
+    assert repr(object.__new__(optimizer.Adam)) == "Adam()"
+
+
+def test_names_are_shown_on_one_line():
+    names = ["a\nb\t\x1b[31m", "long" * 1000, "größe"]
+    params = Parameters({name: np.ones(2) for name in names})
+    assert repr(params).startswith(r"<Parameters float64 {a\nb\t\x1b[31m: (2,), longlong")
+    assert "longlo...nglong" in repr(params) and "größe: (2,)" in repr(params) and len(repr(params)) < 200
+    cells = [row[0] for row in Table(params._repr_html_()).rows[1:]]
+    assert cells[0] == r"a\nb\t\x1b[31m" and len(cells[1]) < 70 and cells[2] == "größe"

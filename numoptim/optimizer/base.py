@@ -139,8 +139,8 @@ class Optimizer(Sealed):
 
     @property
     def learning_rate(self) -> float:
-        """The learning rate, before multipliers, of the latest update."""
-        return self._rate(self.num_update)
+        """The learning rate, before multipliers, of the latest update, or of the first while none was made."""
+        return self._rate(max(self.num_update, self._begin_num_update + 1))
 
     def set_learning_rate(self, lr: SupportsFloat) -> None:
         """Change the learning rate from the next update on. ValueError where a schedule sets it."""
@@ -262,8 +262,9 @@ class Optimizer(Sealed):
             setattr(self, key, value)
 
     def _get_lr(self, index: Key) -> float:
-        """Learning rate of a parameter in its present update, multiplier included."""
-        return self._rate(self._counts.get(index, self.num_update)) * self._lr_mult.of(index)
+        """Learning rate of a parameter in its present update, or before its first in that; multiplier included."""
+        update = self._counts.get(index, self.num_update)
+        return self._rate(max(update, self._begin_num_update + 1)) * self._lr_mult.of(index)
 
     def _get_wd(self, index: Key) -> float:
         return float(self.wd) * self._wd_mult.of(index)
