@@ -18,10 +18,52 @@ def test_names_shapes_and_values():
 
 
 def test_lists_of_numbers_are_arrays():
-    for x in ([1.0, 2.0], [[1.0], [2.0]], [np.float64(1), 2.0], [], (3.0,)):
+    for x in ([1.0, 2.0], [[1.0], [2.0]], [np.float64(1), 2.0], (3.0,), [[1.0], []]):
         assert list(flattened({"w": x}, "params")) == ["w"]
     assert list(flattened({"w": [np.array(1.0), np.array(2.0)]}, "params")) == ["w.0", "w.1"]
-    assert list(flattened({"a": {}, "w": 1.0}, "params")) == ["w"]
+    for nothing in ({}, [], (), [[], ()], [{}], {"b": [], "c": {}}, [{"b": []}]):
+        assert list(flattened({"a": nothing, "w": 1.0, "z": [nothing]}, "params")) == ["w"]
+
+
+def test_empty_branches_hold_no_parameter():
+    params = Parameters({"layers": [], "more": [(), {}], "w": np.ones(2, np.float32)})
+    assert list(params) == ["w"] and params.flat.dtype == np.float32
+    trainer = Trainer(params, "sgd", {"learning_rate": 1})
+    trainer.step(grads={"layers": [], "more": [(), {}], "w": [1, 1]})
+    assert params.flat.tolist() == [0, 0]
+
+
+def nested(depth, kind):
+    tree = np.ones(1)
+    for _ in range(depth):
+        tree = kind(tree)
+    return tree
+
+
+def endless(kind):
+    tree = kind(np.ones(1))
+    inside = kind(tree)
+    if isinstance(tree, dict):
+        tree["again"] = inside
+    else:
+        tree.append(inside)
+    return tree
+
+
+@pytest.mark.parametrize("kind", [lambda x: {"a": x}, lambda x: [x], lambda x: [[x, []]]],
+                         ids=["mappings", "lists", "lists and nothing"])
+def test_a_tree_ends(kind):
+    assert Parameters({"a": nested(50, kind)}).flat.tolist() == [1]
+    params = Parameters({"w": np.ones(1)})
+    for tree in (nested(3000, kind), endless(kind)):
+        with pytest.raises(ValueError, match="params: mappings and lists are nested too deeply, or contain themselves"):
+            Parameters({"a": tree})
+        with pytest.raises(ValueError, match="grads: mappings and lists are nested"):
+            Trainer(params, "sgd").step(grads={"w": tree})
+    empty = []
+    empty.append(empty)
+    with pytest.raises(ValueError, match="contain themselves"):
+        Parameters({"a": empty})
 
 
 def test_one_level_is_left_as_it_is():
