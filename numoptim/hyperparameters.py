@@ -85,6 +85,11 @@ def _scalar(value: Any) -> Any:
     return value
 
 
+def one_of(value: Any, *words: str) -> bool:
+    """Whether a value is None or one of the words; arrays do not say so in one word."""
+    return value is None or (isinstance(value, str) and value in words)
+
+
 def nearest(word: str, known: Iterable[str]) -> str:
     """``; did you mean 'x'?`` for an error message about an unknown word, or a list of what is known."""
     known = list(known)

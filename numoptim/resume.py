@@ -81,10 +81,11 @@ def _check_shapes(theirs: list[tuple[str, Any]], ours: list[tuple[str, Any]]) ->
         raise ValueError(f"its shapes are others: {', '.join(differ) or 'in another order'}")
 
 
-def renamed(saved: Mapping[str, Any], shapes: Mapping[str, tuple[int, ...]]) -> Tree:
+def renamed(saved: Mapping[str, Any], optimizer: Optimizer, shapes: Mapping[str, tuple[int, ...]]) -> Tree:
     """What a file holds, with the indices that parameters of these names and shapes have.
 
-    ValueError where it has parameters that are not among them.
+    Those that it lacks are in "new"; they keep the multipliers that the optimizer has for them. ValueError where it
+    has parameters that are not among them.
     """
     gone = [f"{name} {shape}" for name, shape in saved["shapes"] if shapes.get(name) != shape]
     if gone:
@@ -93,17 +94,23 @@ def renamed(saved: Mapping[str, Any], shapes: Mapping[str, tuple[int, ...]]) -> 
     index = [new[name] for name, _ in saved["shapes"]]
     tables = {key: {index[k] if isinstance(k, int) else k: x for k, x in saved[key].items()}
               for key in ("lr_mult", "wd_mult", "counts") if key in saved}
-    return {**saved, **tables, "named": dict(saved["shapes"]), "shapes": list(shapes.items())}
+    named, own = dict(saved["shapes"]), {"lr_mult": optimizer._lr_mult, "wd_mult": optimizer._wd_mult}
+    added = {k: name for k, name in enumerate(shapes) if name not in named}
+    for key, table in own.items():
+        tables[key].update({name: table.of(k) for k, name in added.items() if table.has(k)})
+    return {**saved, **tables, "named": named, "shapes": list(shapes.items()), "new": list(added)}
+
+
+def begun(saved: Tree) -> Tree:
+    """The result of ``renamed`` of an optimizer in Python, whose new parameters go on from the file's update number."""
+    count = dict.fromkeys(saved["new"], saved["num_update"])
+    states = dict(zip(saved["named"], saved["states"], strict=True))
+    return {**saved, "counts": {**saved["counts"], **count}, "states": [states.get(k) for k, _ in saved["shapes"]]}
 
 
 def completed(saved: Tree, fresh: Tree) -> Tree:
-    """The result of ``renamed`` with states for what it lacks. fresh: what a trainer saves before its first step."""
-    named, shapes = saved["named"], dict(saved["shapes"])
-    if "states" in saved:
-        states = dict(zip(named, saved["states"], strict=True))
-        new = zip(shapes, fresh["states"], strict=True)
-        return {**saved, "states": [states.get(name, state) for name, state in new]}
-    theirs, ours = _spans(named), _spans(shapes)
+    """The result of ``renamed`` with slots for what it lacks. fresh: what a trainer saves before its first step."""
+    theirs, ours = _spans(saved["named"]), _spans(dict(saved["shapes"]))
     if list(saved["slots"]) != list(fresh["slots"]):
         raise ValueError(f"its slots are {list(saved['slots'])}; expected {list(fresh['slots'])}")
     sizes = [max((span.stop for span in spans.values()), default=0) for spans in (theirs, ours)]

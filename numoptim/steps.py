@@ -154,7 +154,10 @@ class Loop:
         if len(saved["states"]) != len(self.state):
             raise ValueError(f"it has {len(saved['states'])} states for {len(self.state)} parameters")
         optimizer._go_on(saved)
-        return Loop(self.optimizer, self.params, list(saved["states"]))
+        new = saved.get("new", ())                  # parameters that the file lacks
+        return Loop(self.optimizer, self.params, [
+            optimizer.create_state(i, w) if i in new else state
+            for i, (w, state) in enumerate(zip(self.params.values(), saved["states"], strict=True))])
 
 
 Driver = Flat | Loop

@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Literal, Never, Self, SupportsFloat
 
 from . import checkpoint, display, native, resume
 from .hints import instead, keywords, renamed
-from .hyperparameters import checked
+from .hyperparameters import checked, one_of
 from .optimizer import Optimizer, create, find
 from .parameters import Parameters, Views
 from .sealed import Stepping
@@ -37,7 +37,7 @@ class Trainer(Stepping):
                  kvstore: str | None = None, **unknown: Never) -> None:
         if unknown:
             raise TypeError(_misplaced(optimizer, unknown))
-        if kvstore not in (None, "local", "device"):
+        if not one_of(kvstore, "local", "device"):
             raise ValueError(f"kvstore={kvstore!r}: a trainer is one process, None, 'local' or 'device'")
         if not isinstance(params, Parameters):
             raise TypeError(f"params is {type(params).__name__}; expected numoptim.Parameters(your mapping of arrays)")
@@ -165,11 +165,11 @@ class Trainer(Stepping):
     def load_states(self, path: checkpoint.File, missing: Literal["new"] | None = None) -> None:
         """Become what the trainer was that saved ``path``, weights apart: see ``save_states``.
 
-        missing="new": parameters that the file lacks begin with new states, among those that it has, by name and shape
-        and in any order; all go on from the file's update number. ValueError, and nothing changed, for a damaged or
-        foreign file, another optimizer, other parameter names or shapes, another dtype.
+        missing="new": parameters that the file lacks begin with new states and keep their multipliers, among those that
+        it has, by name and shape and in any order; all go on from the file's update number. ValueError, and nothing
+        changed, for a damaged or foreign file, another optimizer, other parameter names or shapes, another dtype.
         """
-        if missing not in (None, "new"):
+        if not one_of(missing, "new"):
             raise ValueError(f"missing={missing!r}: expected None or 'new'")
         with self._optimizer._lock:
             optimizer = self._optimizer._draft()
@@ -190,15 +190,16 @@ class Trainer(Stepping):
     def _fitted(self, saved: dict[str, Any], optimizer: Optimizer, missing: bool) -> dict[str, Any]:
         """What a file holds, for these parameters; optimizer: the draft that becomes what the file says."""
         if missing:
-            saved = resume.renamed(saved, self._params.shapes)
+            saved = resume.renamed(saved, optimizer, self._params.shapes)
         resume.become(optimizer, self._params, saved)
-        if missing:
-            fresh = optimizer._draft()
-            fresh._trainer = None
-            for key, value in saved.get("options", {}).items():
-                setattr(fresh, key, value)
-            saved = resume.completed(saved, Trainer(self._params, fresh, threads=1)._driver.save())
-        return saved
+        if not missing:
+            return saved
+        if isinstance(self._driver, Loop):
+            return resume.begun(saved)
+        fresh = optimizer._draft()
+        for key, value in saved["options"].items():
+            setattr(fresh, key, value)
+        return resume.completed(saved, Trainer(self._params, fresh, threads=1)._driver.save())
 
     # --- copies and pickles are bound anew
 

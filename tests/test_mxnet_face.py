@@ -17,6 +17,8 @@ def test_one_process_has_no_store(store):
 def test_other_stores_are_refused(store):
     with pytest.raises(ValueError, match=f"kvstore={store!r}: a trainer is one process, None, 'local' or 'device'"):
         Trainer(Parameters(draw(0)), "sgd", kvstore=store)
+    with pytest.raises(ValueError, match=r"kvstore=array\(.*\): a trainer is one process"):
+        Trainer(Parameters(draw(0)), "sgd", kvstore=np.array([store, store]))
 
 
 def test_a_step_in_two_halves():

@@ -86,7 +86,43 @@ def test_a_class_in_python(tmp_path):
     new.step(grads=grads)
     assert all(bits(new.params[key]) == bits(old.params[key]) for key in OLD)
     assert bits(new.params["head"]) == bits(head - new.optimizer.learning_rate * grads["head"])
-    assert new.optimizer._counts == {0: 1, 1: 4, 2: 4, 3: 1, 4: 4}
+    assert new.optimizer._counts == dict.fromkeys(range(5), 4)
+
+
+class Counted(HeavyBall):
+    """Knows for which parameters it made states, and with which of its attributes."""
+
+    saved = ("speed",)
+
+    def __init__(self, speed=1.0, **keywords):
+        super().__init__(**keywords)
+        self.speed, self.made = speed, []
+
+    def create_state(self, index, weight):
+        self.made.append((index, self.speed, self._get_lr(index)))
+        return super().create_state(index, weight)
+
+
+def test_a_class_in_python_makes_new_states_alone(tmp_path):
+    old = trained(Counted(2.0, lr_scheduler=lambda n: 1 / n), OLD, 3)
+    old.save_states(tmp_path / "states")
+    new = trained(Counted(3.0, lr_scheduler=lambda n: 1 / n), NEW, 0)
+    new.optimizer.made.clear()
+    new.load_states(tmp_path / "states", missing="new")
+    assert new.optimizer.made == [(0, 2.0, 1 / 3), (3, 2.0, 1 / 3)]
+    head = new.params["head"].copy()
+    new.step(grads=draw(30, NEW))
+    np.testing.assert_allclose(new.params["head"], head - draw(30, NEW)["head"] / 4, rtol=1e-6)
+
+
+def test_a_class_in_python_of_another_file_changes_nothing(tmp_path):
+    trained(Counted(2.0), {**OLD, "gone": (1,)}, 3).save_states(tmp_path / "states")
+    new = trained(Counted(3.0), NEW, 2)
+    new.optimizer.made.clear()
+    before = bits(new._driver.state[0])
+    with pytest.raises(ValueError, match="'gone"):
+        new.load_states(tmp_path / "states", missing="new")
+    assert new.optimizer.made == [] and bits(new._driver.state[0]) == before and new.optimizer.num_update == 2
 
 
 def test_multipliers_by_index_follow_their_parameters(tmp_path):
@@ -94,6 +130,19 @@ def test_multipliers_by_index_follow_their_parameters(tmp_path):
     new = trained(optimizer.SGD(), NEW, 0)
     new.load_states(tmp_path / "states", missing="new")
     assert dict(new.optimizer.lr_mult) == {2: 0.5, "b": 0.25} and dict(new.optimizer.wd_mult) == {1: 3.0}
+
+
+@pytest.mark.parametrize("opt", [optimizer.SGD, HeavyBall], ids=["rule", "class"])
+def test_new_parameters_keep_their_multipliers(opt, tmp_path):
+    """A table of the file's holds for its parameters, by patterns for new ones too; entries for new ones stay."""
+    trained(opt(lr_mult={"w": 0.5}, wd_mult={"*": 2.0}), OLD, 1).save_states(tmp_path / "states")
+    new = trained(opt(lr_mult={"head": 0, 3: 0.25, "w": 0.75}, wd_mult={"[a-h]*": 3.0}), NEW, 0)
+    new.load_states(tmp_path / "states", missing="new")
+    factors = [[table.of(k) for k in range(5)] for table in (new.optimizer._lr_mult, new.optimizer._wd_mult)]
+    assert factors == [[0, 1, 0.5, 0.25, 1], [3, 2, 2, 2, 2]]
+    head = bits(new.params["head"])
+    new.step(grads=draw(30, NEW))
+    assert bits(new.params["head"]) == head
 
 
 def test_noise_is_not_drawn_twice(tmp_path):
@@ -134,5 +183,6 @@ def test_damage_changes_nothing(tmp_path):
 def test_another_word_is_refused(tmp_path):
     trainer = trained(optimizer.Adam(**COMMON), OLD, 1)
     trainer.save_states(tmp_path / "states")
-    with pytest.raises(ValueError, match="missing='skip': expected None or 'new'"):
-        trainer.load_states(tmp_path / "states", missing="skip")
+    for word, shown in (("skip", "'skip'"), (np.array(["new", "new"]), "array"), (True, "True"), (["new"], "")):
+        with pytest.raises(ValueError, match=rf"missing={shown}.*: expected None or 'new'"):
+            trainer.load_states(tmp_path / "states", missing=word)

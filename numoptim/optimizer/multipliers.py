@@ -1,5 +1,6 @@
 """Factors by parameter: the tables lr_mult and wd_mult."""
 import fnmatch
+import math
 import re
 from collections.abc import Mapping
 from types import MappingProxyType
@@ -50,15 +51,19 @@ class Multipliers:
         if not self._table:
             return 1.0
         if index not in self._found:
-            self._found[index] = self._resolved(index)
+            self._found[index] = self._resolved(index, 1.0)
         return self._found[index]
 
-    def _resolved(self, index: Key) -> float:
+    def has(self, index: Key) -> bool:
+        """Whether an entry fits a parameter."""
+        return not math.isnan(self._resolved(index, math.nan))
+
+    def _resolved(self, index: Key, otherwise: float) -> float:
         name = index if isinstance(index, str) else self._names.get(index, "")
         for key in (name, self._indices.get(name, index)):
             if key in self._table:
                 return self._table[key]
-        return next((factor for pattern, factor in self._patterns if pattern.match(name)), 1.0)
+        return next((factor for pattern, factor in self._patterns if pattern.match(name)), otherwise)
 
     def __reduce__(self) -> tuple[type, tuple[str, dict[Key, float], dict[int, str]]]:
         return Multipliers, (self.what, self._table, dict(self._names))
