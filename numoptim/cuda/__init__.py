@@ -10,6 +10,7 @@ driver or toolkit either.
 import numpy as np
 import numpy.typing as npt
 
+from numoptim.hyperparameters import checked
 from numoptim.kernels import named
 from numoptim.rule import Rule
 
@@ -21,14 +22,15 @@ ARCHITECTURES = (80, 90, 100, 120)      # A100, H100, B200, RTX 5090
 
 
 def ptx(rule: Rule | str, dtype: npt.DTypeLike = np.float32, sm: int = 80) -> str:
-    """PTX of all kernels of a rule, for GPUs of compute capability ``sm`` (80 is 8.0) and later ones.
+    """PTX of all kernels of a rule, for GPUs of compute capability ``sm`` (80 is 8.0, the least) and later ones.
 
     rule: a Rule, or the name of a built-in one. dtype: float32 or float64; TypeError for another. The kernels are
     ``<rule>_<f32|f64>``, for layer-wise rules also ``..._norms`` and ``..._trust``, where slots do not begin at 0
     also ``..._init``; README.md beside this file has their parameters. Raises ValueError for a rule that calls what
-    a GPU has not got, or that Numba cannot compile.
+    a GPU has not got, or that Numba cannot compile, and for an ``sm`` below 80 or that LLVM does not know.
     """
     from .compile import compiled
+    sm = int(checked("sm", sm, 80, "[80, inf)"))
     scalar = np.dtype(dtype)
     if scalar not in (np.float32, np.float64):
         raise TypeError(f"dtype {scalar}: kernels exist for float32 and float64")

@@ -28,9 +28,12 @@ def symbol(rule: Rule, dtype: str, suffix: str) -> str:
 def compiled(rule: Rule, dtype: str, sm: int) -> str:
     """PTX of all kernels of a rule for "f32" or "f64", for GPUs of compute capability ``sm`` and later ones.
 
-    Raises ValueError for a rule that Numba cannot compile, or that a GPU has no functions for.
+    Raises ValueError for a rule that Numba cannot compile, or that a GPU has no functions for, and for an unknown sm.
     """
-    return emit(rule, module(rule, dtype), sm)
+    ptx = emit(rule, module(rule, dtype), sm)
+    if re.search(r"^\.version [1-6]\.", ptx, re.MULTILINE):         # LLVM takes an unknown one for the oldest
+        raise ValueError(f"sm={sm}: LLVM knows no such GPU")
+    return ptx
 
 
 def module(rule: Rule, dtype: str) -> str:

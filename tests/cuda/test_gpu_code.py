@@ -195,3 +195,18 @@ def test_every_kernel_is_in_the_table():
     for known in RULES:
         for dtype in FLOAT:
             assert all(f"| {known.name}_{dtype}{suffix} |" in written for suffix in suffixes(known))
+
+
+@pytest.mark.parametrize("sm, error, message", [
+    (70, ValueError, r"sm=70 is out of range: expected a finite number in \[80, inf\)"), (0, ValueError, "sm=0"),
+    (999, ValueError, "sm=999: LLVM knows no such GPU"), ("90", TypeError, "sm='90': expected an integer"),
+    (8.0, TypeError, "sm=8.0: expected an integer"),
+])
+def test_other_gpus_are_refused(sm, error, message):
+    with pytest.raises(error, match=message):
+        cuda.ptx("sgd", np.float32, sm)
+
+
+@pytest.mark.parametrize("sm", [86, np.int64(90), *cuda.ARCHITECTURES])
+def test_later_gpus(sm):
+    assert re.search(rf"^\.target sm_{sm}$", cuda.ptx("sgd", np.float32, sm), re.M)
