@@ -50,9 +50,9 @@ class Trainer(Stepping):
         else:
             optimizer = create(optimizer, **(optimizer_params or {}))
         threads = _thread_count(threads)
+        optimizer._name_parameters(list(params))
         if not is_flat(optimizer):
             self._claim(optimizer)
-        optimizer._name_parameters(list(params))
         self._params, self._optimizer, self._threads = params, optimizer, threads
         self._driver = driver_of(optimizer, params, threads)
 

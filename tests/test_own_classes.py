@@ -75,9 +75,8 @@ class Unmade(optimizer.Optimizer):
 
 
 def test_an_optimizer_that_its_base_did_not_make():
-    for use in (repr, lambda opt: Trainer(Parameters({"w": np.ones(2)}), opt)):
-        with pytest.raises(TypeError, match=r"Unmade.__init__ did not call super\(\).__init__\(\*\*keywords\)"):
-            use(Unmade())
+    with pytest.raises(TypeError, match=r"Unmade.__init__ did not call super\(\).__init__\(\*\*keywords\)"):
+        Trainer(Parameters({"w": np.ones(2)}), Unmade())
 
 
 def test_what_has_an_effect_may_be_overridden():

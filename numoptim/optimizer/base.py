@@ -125,7 +125,6 @@ class Optimizer(Sealed):
         return copy.deepcopy(self)
 
     def __repr__(self) -> str:
-        check_made(self)
         return display.optimizer(self, Optimizer)
 
     def _draft(self) -> Self:
