@@ -70,7 +70,7 @@ class Bound:
         self.plans = plans
         self.record = Record(plans, self._count, optimizer._latest)
         self.spans = (*map(self.memory.span, (self.weight, self.grad, *slots.values())), (self.record.address, 0))
-        self._step = self.memory.kernels.stepper(plans)
+        self._address, self._step = self.record.address, self.memory.kernels.stepper(plans)
         if self._retired:
             self.record.retire()
         self._rate = self._rescale = math.nan
@@ -124,7 +124,8 @@ class Bound:
 
         False, and neither, where that is not the next update any more: a signal's handler made it, or loaded states.
         """
-        return _made(self._rule, self._step(self.record.address, self._next))
+        status = self._step(self._address, self._next)
+        return status == 0 or _made(self._rule, status)
 
 
 def step_all(bounds: Sequence[Bound]) -> bool:
