@@ -28,27 +28,36 @@ SET_LATER = ("learning_rate", "rescale_grad")      # hyper-parameters that Plan.
 
 @functools.cache
 def extension() -> Any:
-    """``call(entry, plan, t)``, and ``step(record, t)`` and ``steps(records, numbers, count)``, which make whole steps
-    (aot/steps.c), with addresses as integers; ``rules``: {Rule: {phase: (entry for float32, for float64)}}; ``isa``.
+    """``call(entry, plan, t)``, ``check`` like it for plans without elements, and ``step(record, t)`` and
+    ``steps(records, numbers, count)``, which make whole steps (aot/steps.c), with addresses as integers; ``rules``:
+    {Rule: {phase: (entry for float32, for float64)}}; ``isa``; ``launcher``, (ffi, lib), or None.
 
     From the package's compiled extension. Without one, or with one that was built from other sources than these, which
-    a RuntimeWarning says, there are no rules.
+    a RuntimeWarning says, from Numba, and there are no rules.
     """
     try:
         from . import _native  # type: ignore[attr-defined]
     except ImportError:
+        _native = None
+    if _native is None or not _current(_native):
         from .kernels import serial
-        return SimpleNamespace(**vars(serial.functions()), rules={}, isa=0)
+        return SimpleNamespace(**vars(serial.functions()), rules={}, isa=0, launcher=None)
     ffi, lib = _native.ffi, _native.lib
-    built = ffi.string(lib.numoptim_sources()).decode()
-    if built == digest():
-        rules = {rule: _entries(ffi, lib.numoptim_rule_at(k)) for k, rule in enumerate(RULES)}
-    else:                                      # its table of rules may be another one
-        warnings.warn(f"{_native.__file__} was built from other sources (digest {built}) than the rules and kernels "
-                      f"in {PACKAGE} (digest {digest()}): kernels are compiled in process until numoptim is installed "
-                      "anew", RuntimeWarning, stacklevel=2)
-        rules = {}
-    return SimpleNamespace(call=lib.call, step=lib.step, steps=lib.steps, rules=rules, isa=lib.numoptim_isa())
+    if lib.expose():
+        raise ImportError(f"{_native.__file__} cannot add functions to its module")
+    rules = {rule: _entries(ffi, lib.numoptim_rule_at(k)) for k, rule in enumerate(RULES)}
+    return SimpleNamespace(call=lib.call, check=_native.check, step=_native.step, steps=lib.steps, rules=rules,
+                           isa=lib.numoptim_isa(), launcher=(ffi, lib))
+
+
+def _current(module: Any) -> bool:
+    """Whether a compiled extension is of these sources: of others, its rules and structs may be others, too."""
+    built = module.ffi.string(module.lib.numoptim_sources()).decode()
+    if built != digest():
+        warnings.warn(f"{module.__file__} was built from other sources (digest {built}) than the rules and kernels "
+                      f"in {PACKAGE} (digest {digest()}): kernels are compiled in process, and steps use one thread, "
+                      "until numoptim is installed anew", RuntimeWarning, stacklevel=3)
+    return bool(built == digest())
 
 
 def _entries(ffi: Any, descriptor: Any) -> dict[str, list[int]]:
@@ -111,7 +120,8 @@ class Plan:
     every, since: the steps t in which it runs, those where t - since is a multiple of every; with clears, what it took
     for the gradient is then set to 0. scale: of its gradient, in place of the one that ``set`` is told.
 
-    Its ``hyper`` is the array of the rule's C structs, one for each set; ``passes``: int64 (n, 8), what a step does.
+    Its ``hyper`` is the array of the rule's C structs, one for each set; ``passes``: int64 (n, 8), what a step does;
+    ``small``: whether that takes so little that no other thread of Python need run meanwhile.
     """
 
     def __init__(self, rule: Rule, buffers: Sequence[Array], offsets: Array, which: Array,
@@ -134,7 +144,7 @@ class Plan:
         self._threads = min(threads, processors())  # more would only take turns
         self.every, self.since, self._clears = every, since, clears
         self._check = self._checking(len(buffers), buffers[0].dtype)
-        self.call = extension().call
+        self._call = extension().check
         self._bind(buffers, np.ascontiguousarray(offsets), np.ascontiguousarray(which))
 
     def _bind(self, buffers: Sequence[Array], offsets: Array, which: Array) -> None:
@@ -148,6 +158,7 @@ class Plan:
                           for first, count in pieces(size, self._threads)], np.int64)
         self._words = words.reshape(-1, FIXED + len(buffers))
         self._buffers, self._alive = list(buffers), (offsets, which, norms)
+        self.small = size < SERIAL_BELOW
         plans = self._words.ctypes.data, self._words.strides[0], len(self._words)
         passes = [(KERNEL, self.every, self.since, entry(self.rule, buffers[0].dtype, phase), *plans, self._threads)
                   for phase in kernels.phases(self.rule)]
@@ -178,7 +189,7 @@ class Plan:
         np.multiply(self._lr_mult, rate, out=self._rates)
         self.hyper["rescale_grad"] = rescale
         kernel, plan, _ = self._check
-        status = self.call(kernel, plan, t)
+        status = self._call(kernel, plan, t)
         if status:
             raise ValueError(_refused(self.rule, self.hyper, self._buffers[0].dtype, status))
 
@@ -190,7 +201,8 @@ class Record:
         self._alive = plans, t, latest
         self.count: int = t.buffer_info()[0]                  # where it is
         self._passes = np.concatenate([plan.passes for plan in plans])
-        words = self._passes.ctypes.data, len(self._passes), self.count, latest.buffer_info()[0]
+        small = all(plan.small for plan in plans)
+        words = self._passes.ctypes.data, len(self._passes), self.count, latest.buffer_info()[0], small
         self._words = np.array(words, np.int64)
         self.address: int = self._words.ctypes.data
 

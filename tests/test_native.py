@@ -77,6 +77,17 @@ def test_a_library_from_other_sources_is_named_and_not_used(fresh, monkeypatch):
     with pytest.warns(RuntimeWarning, match=r"_native\S* was built from other sources \(digest \w{16}\) .* anew"):
         assert weights() == ahead
     assert native.source() == "compiled in process by Numba"
+    found = native.extension()                 # its structs may be others, too
+    assert all(hasattr(function, "py_func") for function in (found.call, found.check, found.step, found.steps))
+    assert found.launcher is None
+
+
+@needs_library
+def test_the_extension_s_functions_take_integers():
+    for function, wanted in ((native.extension().step, 2), (native.extension().check, 3)):
+        for arguments in ((), (1,) * (wanted + 1), (1.0,) * wanted, (None,) * wanted):
+            with pytest.raises(TypeError):
+                function(*arguments)
 
 
 def test_without_an_extension(fresh, monkeypatch):

@@ -22,9 +22,10 @@ from . import digest, header, soname
 HERE = Path(__file__).parent
 CUDA = HERE.parent / "cuda"
 ALLOWED = {"memset", "_GLOBAL_OFFSET_TABLE_"}        # what kernels may need of the world
+SOURCES = "crew.c", "steps.c", "python.c"            # of the extension, in order
 EXTENSION = """
 int32_t call(intptr_t entry, intptr_t plan, int64_t t);
-int32_t step(intptr_t record, int64_t t);
+int32_t expose(void);
 int32_t steps(intptr_t records, intptr_t numbers, int64_t count);
 """
 
@@ -165,18 +166,18 @@ def python_headers() -> Path:
 
 
 def extension(out: Path, tools: Toolchain) -> None:
-    """Write ``out``/_native.abi3.so: the static library, how Python calls it (crew.c, steps.c), and cuda/launcher.c."""
+    """Write ``out``/_native.abi3.so: the static library, how Python calls it (SOURCES), and cuda/launcher.c."""
     import cffi
     builder = cffi.FFI()
     builder.cdef(header.common() + header.launcher() + EXTENSION)
     builder.set_source("numoptim._native", '#include "numoptim.h"\n#include "launcher.h"\n' +
-                       (HERE / "crew.c").read_text() + (HERE / "steps.c").read_text())
+                       "".join((HERE / name).read_text() for name in SOURCES))
     with tempfile.TemporaryDirectory() as temporary:
         work = Path(temporary)
         with contextlib.redirect_stdout(None):
             builder.emit_c_code(str(work / "_native.c"))
         static, headers = (out / "lib/libnumoptim.a").resolve(), (out / "include").resolve()
-        tools.compile("-O2", "-fPIC", "-fvisibility=hidden", "-pthread", "-shared", "-s",
+        tools.compile("-O2", "-fPIC", "-fvisibility=hidden", "-pthread", "-shared", "-s", "-DPy_LIMITED_API=0x030b0000",
                       "-Werror=implicit-function-declaration", "-include", str(HERE / "glibc.h"), "_native.c",
                       str(CUDA / "launcher.c"), str(static), f"-I{python_headers()}", f"-I{headers}", f"-I{CUDA}",
                       "-o", "made", "-Wl,--exclude-libs,ALL", "-Wl,-Bsymbolic", "-Wl,--build-id=none", "-ldl", cwd=work)

@@ -24,6 +24,7 @@ typedef struct step_record {
     const pass *passes;
     int64_t count;
     int64_t *t, *latest;                     /* number of the latest step of these slots, and of their optimizer */
+    int64_t small;                           /* so few elements on the processor that other threads of Python can wait */
 } step_record;
 
 /* Sets what a plan's kernel took for its gradient to 0, frozen segments apart; size: bytes of an element. */

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from numoptim import native
 from numoptim.aot import PACKAGE, digest, soname
 from numoptim.rule import Rule
 from numoptim.rules import RULES
@@ -31,13 +32,12 @@ class Launcher(NamedTuple):
 
 @functools.cache
 def launcher() -> Launcher:
-    """The launcher. RuntimeError where numoptim was installed without a C compiler."""
-    try:
-        from numoptim import _native  # type: ignore[attr-defined]
-    except ImportError as error:
+    """The launcher. RuntimeError where numoptim was installed without a C compiler, or built from other sources."""
+    found = native.extension().launcher
+    if found is None:
         raise RuntimeError("kernels are launched on GPUs by numoptim's compiled extension, which this installation has "
-                           "not got: install numoptim where there is a C compiler") from error
-    return Launcher(_native.ffi, _native.lib)
+                           "not got: install numoptim, anew, where there is a C compiler")
+    return Launcher(*found)
 
 
 def name_of(rule: Rule, dtype: "np.dtype[Any]") -> str:

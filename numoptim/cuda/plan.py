@@ -20,6 +20,8 @@ class Plan(native.Plan):
     uploaded when they have changed. A captured step takes all from the table, and t: ``advance`` writes them.
     """
 
+    small = False                            # the driver may wait
+
     def _bind(self, buffers: Sequence[Any], offsets: Any, which: Any) -> None:
         weight: Array = buffers[0]
         self.context, self._stream = weight.context, weight.stream

@@ -8,7 +8,7 @@ from .compile import OPTIONS
 
 @functools.cache
 def functions() -> Any:
-    """``call(entry, plan, t)``, ``step(record, t)`` and ``steps(records, numbers, count)``, by the numbers of C."""
+    """``call``, ``check``, ``step`` and ``steps`` of native.extension, by the numbers of C."""
     from numba import njit, types
 
     from . import intrinsics
@@ -66,4 +66,4 @@ def functions() -> Any:
                 return status
         return 0
 
-    return SimpleNamespace(call=call, step=step, steps=steps)
+    return SimpleNamespace(call=call, check=call, step=step, steps=steps)

@@ -73,6 +73,7 @@ class Bound:
         self._address, self._step = self.record.address, self.memory.kernels.stepper(plans)
         if self._retired:
             self.record.retire()
+        self._warmup = optimizer._warmup if optimizer._warms else None      # here, as every step asks
         self._rate = self._rescale = math.nan
         self._version = version
 
@@ -108,8 +109,8 @@ class Bound:
         if self._version is not optimizer._version:
             self.refresh()
         rate = optimizer._learning_rate if optimizer._lr_scheduler is None else optimizer._rate(t)
-        if optimizer._warms:
-            rate *= optimizer._warmup(t - optimizer._begin_num_update)
+        if self._warmup is not None:
+            rate *= self._warmup(t - optimizer._begin_num_update)
         rescale = optimizer._values["rescale_grad"] / batch_size
         if rate != self._rate or rescale != self._rescale:
             self._rate = math.nan                  # whatever interrupts this, nothing half set is taken for set
