@@ -232,7 +232,7 @@ def build(options: argparse.Namespace) -> int:
         return _fail(f"{options.file}: {name}.h and lib{name}.so would hide others of these names: rename the file", 2)
     try:
         module = _run(options.file, f"_numoptim_build_{name}")
-        known = [rule for rule in vars(module).values() if isinstance(rule, Rule)]
+        known = [rule for x in vars(module).values() for rule in _rules_of(x)]
         own = {rule.name: rule for rule in known if rule.update.__module__ == module.__name__}
         if not own:
             return _fail(f"{options.file} defines no numoptim.Rule", 1)
@@ -241,6 +241,13 @@ def build(options: argparse.Namespace) -> int:
         return _fail(f"{options.file}: {error}", 1)
     print(f"wrote {options.out / f'lib{name}.so'}, {options.out / f'lib{name}.a'} and {options.out / f'{name}.h'}")
     return 0
+
+
+def _rules_of(x: object) -> Sequence[Rule]:
+    """A Rule itself, and those of an optimizer's class, which ``register`` returns for one."""
+    if isinstance(x, type) and issubclass(x, RuleOptimizer):
+        return x.rules
+    return [x] if isinstance(x, Rule) else []
 
 
 def _run(file: Path, name: str) -> ModuleType:

@@ -2,6 +2,7 @@
 import os
 import re
 import sys
+from pathlib import Path
 
 import cffi
 import numpy as np
@@ -48,6 +49,14 @@ PLAIN = Rule(name="plain", update=plain, hyper={"rate": (0.5, "(0, 1]")})
 def build(tmp_path, text, name="my_rule"):
     (tmp_path / f"{name}.py").write_text(text)
     return cli.main(["build", str(tmp_path / f"{name}.py"), "-o", str(tmp_path / "dist")])
+
+
+def test_the_rule_of_the_readme(tmp_path, monkeypatch):
+    monkeypatch.delitem(optimizer.base._registry, "lion", raising=False)
+    readme = Path(__file__).parents[2] / "README.md"
+    block = next(b for b in re.findall(r"```python\n(.*?)```", readme.read_text(), re.S) if "register(Rule(" in b)
+    assert build(tmp_path, block.partition("lion = ")[0]) == 0
+    assert "numoptim_lion_f32(" in (tmp_path / "dist/my_rule.h").read_text().replace("my_rule_", "numoptim_")
 
 
 @pytest.fixture(scope="module")
