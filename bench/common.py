@@ -39,7 +39,7 @@ def times(call: Callable[[], object]) -> Timed:
 def stepper(made: Any, t: int = 0, module: Any = None) -> Callable[[], None]:
     """A function that makes the next step of a plan: t + 1 first. module: the plan's; None: native."""
     from numoptim import native
-    record, step = native.Record([made], array("q", [t]), array("q", [t])), (module or native).stepper([made])
+    record, step = native.StepRecord([made], array("q", [t]), array("q", [t])), (module or native).stepper([made])
 
     def call() -> None:
         nonlocal t

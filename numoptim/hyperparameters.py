@@ -55,6 +55,11 @@ COUNT = "[0, 1e18]"     # of steps and of elements: far from where an int64 ends
 NOISE: Hyper = {"seed": (0, "(-inf, inf)"), "offset": (0, COUNT)}
 
 
+def checked_rate(value: Any) -> float:
+    """``checked``, of a learning rate."""
+    return checked("learning_rate", value, 0.01, "[0, inf)")
+
+
 def checked(key: str, value: Any, default: float, interval: str) -> float:
     """``value`` of a hyper-parameter, None meaning an infinite default: an int where the default is one, else a float.
 

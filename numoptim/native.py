@@ -194,15 +194,15 @@ class Plan:
             raise ValueError(_refused(self.rule, self.hyper, self._buffers[0].dtype, status))
 
 
-class Record:
+class StepRecord:
     """What aot/steps.c makes steps by: the passes of plans, and where their number is counted (arrays of one int64)."""
 
     def __init__(self, plans: Sequence[Any], t: "array[int]", latest: "array[int]") -> None:
         self._alive = plans, t, latest
-        self.count: int = t.buffer_info()[0]                  # where it is
+        self.count_at: int = t.buffer_info()[0]
         self._passes = np.concatenate([plan.passes for plan in plans])
         small = all(plan.small for plan in plans)
-        words = self._passes.ctypes.data, len(self._passes), self.count, latest.buffer_info()[0], small
+        words = self._passes.ctypes.data, len(self._passes), self.count_at, latest.buffer_info()[0], small
         self._words = np.array(words, np.int64)
         self.address: int = self._words.ctypes.data
 

@@ -151,7 +151,7 @@ class Parameters(Views):
         dtype = dtypes.pop() if dtypes else np.dtype(np.float32)
         super().__init__(memory.zeros(size, dtype), shapes, memory)
         self._grad = Views(memory.zeros(size, dtype), shapes, memory)
-        self._offsets = _offsets(shapes)
+        self._offsets = segments(shapes)
         for name, array in given.items():
             self[name] = array
 
@@ -177,10 +177,11 @@ class Parameters(Views):
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state)
-        self._offsets = _offsets(self._shapes)          # read-only again
+        self._offsets = segments(self._shapes)          # read-only again
 
 
-def _offsets(shapes: Shapes) -> Array:
+def segments(shapes: Shapes) -> Array:
+    """int64 (len + 1,): where arrays of these shapes begin in one buffer, and the last one ends; read-only."""
     offsets = np.cumsum([0, *map(math.prod, shapes.values())], dtype=np.int64)
     offsets.flags.writeable = False
     return offsets

@@ -1,13 +1,16 @@
 """How a Trainer makes its steps: a rule's on all parameters at once, or an optimizer's in Python one by one."""
+import itertools
 import math
+from collections.abc import Mapping
 from typing import Any, Self
 
 import numpy as np
 
+from .arrays import Array
 from .optimizer import Optimizer, RuleOptimizer, State
 from .optimizer.bound import Bound
-from .optimizer.state import count
-from .parameters import Parameters
+from .optimizer.state import as_saved, check_saved, count, counted, go_on
+from .parameters import Parameters, segments
 
 
 class Flat(Bound):
@@ -21,10 +24,9 @@ class Flat(Bound):
                          threads)
 
     def save(self) -> dict[str, Any]:
-        state, optimizer = self.state, self.optimizer
-        slots = {name: self.params.memory.host(slot) for name, slot in state.slots.items()}
-        return {"rule": state.rule.name, "slots": slots, "t": state.t, "offset": state.offset,
-                "noise": optimizer._noise, "options": {key: getattr(optimizer, key) for key in optimizer.options}}
+        optimizer = self.optimizer
+        return {**as_saved(self.state, self.params.memory), "noise": optimizer._noise,
+                "options": {key: getattr(optimizer, key) for key in optimizer.options}}
 
     def resumed(self, saved: dict[str, Any], optimizer: Any) -> Self:
         """What makes the steps from a saved state on.
@@ -39,16 +41,33 @@ class Flat(Bound):
         for key in optimizer.options:
             setattr(optimizer, key, saved["options"][key])
         rule, flat, memory = optimizer.rule, self.params.flat, self.params.memory
-        if saved["rule"] != rule.name or tuple(saved["slots"]) != optimizer._slot_names():
-            raise ValueError(f"its slots {tuple(saved['slots'])} of {saved['rule']!r} are not those of {rule.name!r}")
+        check_saved(saved, rule, optimizer._slot_names())
         optimizer._noise = count(saved, "noise")
+        ends = segments(saved["named"]) if "named" in saved else self.params.offsets
         for name, slot in saved["slots"].items():
-            if slot.shape != flat.shape or slot.dtype != flat.dtype:
-                raise ValueError(f"slot {name!r} is {slot.dtype} {slot.shape}; expected {flat.dtype} {flat.shape}")
-        slots = {name: memory.zeros(flat.size, flat.dtype) for name in saved["slots"]}
-        for name, slot in saved["slots"].items():
-            memory.load(slots[name], slot)
+            if (slot.shape, slot.dtype) != ((ends[-1],), flat.dtype):
+                raise ValueError(f"slot {name!r} is {slot.dtype} {slot.shape}; expected {flat.dtype} ({ends[-1]},)")
+        if "named" in saved:
+            slots = self._among_new(saved, optimizer, ends)
+        else:
+            slots = {name: memory.zeros(flat.size, flat.dtype) for name in saved["slots"]}
+            for name, slot in saved["slots"].items():
+                memory.load(slots[name], slot)
         return State(rule, slots, count(saved, "t"), count(saved, "offset"))
+
+    def _among_new(self, saved: dict[str, Any], optimizer: Any, ends: Array) -> Mapping[str, Any]:
+        """New slots, with those of a file in the places of its parameters, whose segments are ``ends``."""
+        params, flat = self.params, self.params.flat
+        new: State = optimizer._state(params.memory, flat, flat.shape, range(len(params)), params.offsets)
+        if optimizer.rule.noisy:                    # all of the buffer goes on at the file's offset
+            optimizer._noise = max(count(saved, "noise"), count(saved, "offset") + flat.size)
+        begin = dict(zip(params, params.offsets.tolist(), strict=False))
+        for name, slot in new.slots.items():
+            stored = saved["slots"][name].read()
+            for key, (lo, hi) in zip(saved["named"], itertools.pairwise(ends.tolist()), strict=True):
+                if lo < hi:
+                    params.memory.write(slot[begin[key]:begin[key] + hi - lo], stored[lo:hi])
+        return new.slots
 
 
 class Graphed(Flat):
@@ -147,13 +166,13 @@ class Loop:
 
     def save(self) -> dict[str, Any]:
         self.check_whole()
-        return {"states": [_plain(state) for state in self.state], **self.optimizer._counted()}
+        return {"states": [_plain(state) for state in self.state], **counted(self.optimizer)}
 
     def resumed(self, saved: dict[str, Any], optimizer: Optimizer) -> "Loop":
         """What makes the steps from saved states on; optimizer: the draft that becomes what the file says."""
         if len(saved["states"]) != len(self.state):
             raise ValueError(f"it has {len(saved['states'])} states for {len(self.state)} parameters")
-        optimizer._go_on(saved)
+        go_on(optimizer, saved)
         new = saved.get("new", ())                  # parameters that the file lacks
         return Loop(self.optimizer, self.params, [
             optimizer.create_state(i, w) if i in new else state

@@ -1,7 +1,6 @@
 """Trainer: one optimizer on all parameters of a model."""
 import copy
 import weakref
-from collections import deque
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, ClassVar, Literal, Never, Self, SupportsFloat
@@ -10,6 +9,7 @@ from . import checkpoint, display, native, resume
 from .hints import instead, keywords, renamed
 from .hyperparameters import checked, one_of
 from .optimizer import Optimizer, create, find
+from .optimizer.locks import at_once
 from .parameters import Parameters, Views
 from .sealed import Stepping
 from .steps import Flat, Graphed, Loop, driver_of, is_flat
@@ -92,7 +92,7 @@ class Trainer(Stepping):
         grads: ``{name: array of that parameter's shape}``, all of them; on a GPU arrays of it. Raises ValueError or
         TypeError before anything is written.
         """
-        if batch_size.__class__ is not int or not 1 <= batch_size < 2**53:
+        if batch_size.__class__ is not int or not 1 <= batch_size < 2**53:      # which a float holds, without a check
             batch_size = checked("batch_size", batch_size, 1.0, "(0, inf)")
         with self._optimizer._lock:
             driver = self._driver
@@ -176,30 +176,17 @@ class Trainer(Stepping):
             try:
                 with checkpoint.reading(path) as tree:
                     saved = {key: value if key == "slots" else checkpoint.loaded(value) for key, value in tree.items()}
-                    saved = self._fitted(saved, optimizer, bool(missing))
+                    if missing:
+                        saved = resume.reindexed(saved, optimizer, self._params.shapes)
+                    resume.become(optimizer, self._params, saved)
                     driver = self._driver.resumed(saved, optimizer)
             except checkpoint.Damaged:
                 raise
             except (KeyError, TypeError, AttributeError, ValueError) as error:
                 raise ValueError(f"{checkpoint.label(path)}: these states do not fit this trainer: {error}") from error
             before = self._driver
-            # One call, in which no signal's handler can run: both or neither.
-            deque(map(dict.update, (vars(self._optimizer), vars(self)), (vars(optimizer), {"_driver": driver})), 0)
+            at_once((vars(self._optimizer), vars(optimizer)), (vars(self), {"_driver": driver}))
             before.retire()
-
-    def _fitted(self, saved: dict[str, Any], optimizer: Optimizer, missing: bool) -> dict[str, Any]:
-        """What a file holds, for these parameters; optimizer: the draft that becomes what the file says."""
-        if missing:
-            saved = resume.renamed(saved, optimizer, self._params.shapes)
-        resume.become(optimizer, self._params, saved)
-        if not missing:
-            return saved
-        if isinstance(self._driver, Loop):
-            return resume.begun(saved)
-        fresh = optimizer._draft()
-        for key, value in saved["options"].items():
-            setattr(fresh, key, value)
-        return resume.completed(saved, Trainer(self._params, fresh, threads=1)._driver.save())
 
     # --- copies and pickles are bound anew
 

@@ -17,7 +17,7 @@ import numpy as np
 
 from numoptim import Parameters, Trainer
 from numoptim.arrays import Array
-from numoptim.optimizer import LBSGD, SGLD, RuleOptimizer, create
+from numoptim.optimizer import LBSGD, RuleOptimizer, create
 
 from .digits import Digits, Network, accuracy, load
 from .training import BATCH, CHOICES, batches
@@ -48,8 +48,8 @@ def export(out: Path, seed: int) -> None:
 def _run(optimizer: RuleOptimizer, params: Parameters, network: Network, data: Digits, rows: Array, out: Path,
          seed: int) -> tuple[float, int]:
     """Train, write <rule>.bin; the accuracy at the end and the checksum of the weights after the recorded steps."""
-    if isinstance(optimizer, SGLD):
-        optimizer.seed = seed
+    if optimizer.rule.noisy:
+        optimizer.seed = seed    # type: ignore[attr-defined]
     first, trainer = params.flat.copy(), Trainer(params, optimizer)
     grads, checksum = [], 0
     for step, batch in enumerate(rows, 1):
@@ -61,7 +61,7 @@ def _run(optimizer: RuleOptimizer, params: Parameters, network: Network, data: D
             checksum = fnv1a(params.flat.tobytes())
     hyper = trainer._driver.plans[0].hyper[0]      # type: ignore[union-attr]
     _write(out / f"{optimizer.rule.name}.bin", b"NOREPLAY",
-           [len(hyper.dtype), len(params), first.size, RECORDED, int(optimizer._warm())],
+           [len(hyper.dtype), len(params), first.size, RECORDED, int(optimizer._has_init())],
            params.offsets.astype("<i8"), hyper, first, *grads)
     return accuracy(network.predict(params, data.test_x), data.test_y), checksum
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from numoptim import Parameters, Trainer
 from numoptim.arrays import Array
-from numoptim.optimizer import SGLD, RuleOptimizer, create
+from numoptim.optimizer import RuleOptimizer, create
 
 from .digits import Digits, Network, accuracy, loss
 
@@ -76,8 +76,8 @@ def train(choice: Choice, network: Network, data: Digits, seed: int) -> Result:
     params = Parameters(network.initial(rng))
     optimizer = create(choice.name, **choice.keywords)
     assert isinstance(optimizer, RuleOptimizer)
-    if isinstance(optimizer, SGLD):
-        optimizer.seed = seed
+    if optimizer.rule.noisy:
+        optimizer.seed = seed    # type: ignore[attr-defined]
     trainer = Trainer(params, optimizer)
     losses, seconds, predictions = [], 0.0, []
     schedule = list(batches(rng, len(data.train_y)))

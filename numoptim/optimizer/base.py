@@ -3,24 +3,22 @@ import copy
 import inspect
 import warnings
 from array import array
-from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, ClassVar, Never, Self, SupportsFloat, SupportsIndex, TypeVar
 
 from numoptim import display
 from numoptim.hints import refuse
-from numoptim.hyperparameters import COMMON, COUNT, checked, nearest, some
+from numoptim.hyperparameters import COMMON, COUNT, checked, checked_rate, nearest, some
 from numoptim.lr_scheduler import based
 from numoptim.memory import Buffer
 from numoptim.sealed import Sealed
 
 from .attributes import HyperParameter, check_class, check_made, check_rated
-from .locks import lock
+from .locks import at_once, lock
 from .multipliers import Key, Multipliers, names_of
 
 Schedule = Callable[[int], float]
-RATE = "[0, inf)"
 
 
 _registry: dict[str, type["Optimizer"]] = {}
@@ -79,10 +77,10 @@ class Optimizer(Sealed):
         self._version = object()                # another whenever anything but the schedule's rate changes
         self.wd, self.rescale_grad, self.clip_gradient = wd, rescale_grad, clip_gradient
         if lr_scheduler is not None and learning_rate is not None:
-            lr_scheduler = based(lr_scheduler, checked("learning_rate", learning_rate, 0.01, RATE))
+            lr_scheduler = based(lr_scheduler, checked_rate(learning_rate))
         self.lr_scheduler = lr_scheduler
         rate = self.default_learning_rate if learning_rate is None else learning_rate
-        self._learning_rate = checked("learning_rate", rate, 0.01, RATE)
+        self._learning_rate = checked_rate(rate)
         self._begin_num_update = int(checked("begin_num_update", begin_num_update, 0, COUNT))
         self._latest = array("q", [self._begin_num_update])         # where steps count, in C (aot/steps.c)
         self._multi_precision = bool(multi_precision)
@@ -146,7 +144,7 @@ class Optimizer(Sealed):
         if self.lr_scheduler is not None:
             raise ValueError("the learning rate is set by lr_scheduler: change or remove that instead")
         check_rated(self, True)
-        self._learning_rate = checked("learning_rate", lr, 0.01, RATE)
+        self._learning_rate = checked_rate(lr)
 
     @property
     def lr_scheduler(self) -> Schedule | None:
@@ -163,7 +161,7 @@ class Optimizer(Sealed):
     def _rate(self, num_update: int) -> float:
         if self._lr_scheduler is None:
             return self._learning_rate
-        return checked("learning_rate", self._lr_scheduler(num_update), 0.01, RATE)
+        return checked_rate(self._lr_scheduler(num_update))
 
     # --- multipliers
 
@@ -204,7 +202,7 @@ class Optimizer(Sealed):
 
     def _change(self, table: dict[str, Any], **entries: Any) -> None:
         """Change entries of a table, and the version, in one call: no step and no interrupt comes in between."""
-        deque(map(dict.update, (table, vars(self)), (entries, {"_version": object()})), 0)
+        at_once((table, entries), (vars(self), {"_version": object()}))
 
     # --- as Apache MXNet calls them
 
@@ -246,19 +244,6 @@ class Optimizer(Sealed):
     def _update_count(self, index: Key) -> None:
         self._counts[index] = self._counts.get(index, self._begin_num_update) + 1
         self._latest[0] = max(self._latest[0], self._counts[index])
-
-    def _counted(self) -> dict[str, Any]:
-        """What of a custom optimizer goes on beside the states of its parameters."""
-        return {"counts": self._counts, "saved": {key: getattr(self, key) for key in self.saved}}
-
-    def _go_on(self, saved: Mapping[str, Any]) -> None:
-        """Become what ``_counted`` of another told. ValueError, and nothing changed, where that saves other things."""
-        own = saved.get("saved", {})                # not in files of before
-        if set(own) != set(self.saved):
-            raise ValueError(f"its attributes are {sorted(own)}, here they are {sorted(self.saved)}")
-        self._counts = dict(saved["counts"])
-        for key, value in own.items():
-            setattr(self, key, value)
 
     def _get_lr(self, index: Key) -> float:
         """Learning rate of a parameter in its present update, or before its first in that; multiplier included."""

@@ -11,7 +11,7 @@ import numpy as np
 from numoptim import kernels
 from numoptim.arrays import Array
 from numoptim.memory import Buffer, Memory
-from numoptim.native import ANOTHER, Plan, Record
+from numoptim.native import ANOTHER, Plan, StepRecord
 from numoptim.rule import Rule
 
 from .multipliers import Key, Multipliers
@@ -68,12 +68,13 @@ class Bound:
         plans = optimizer._plans(plan, self.weight.reshape(-1), self.grad.reshape(-1), slots)
         self._check_between_batches(plans)
         self.plans = plans
-        self.record = Record(plans, self._count, optimizer._latest)
+        self.record = StepRecord(plans, self._count, optimizer._latest)
+        # Of no bytes, the last one tells records apart.
         self.spans = (*map(self.memory.span, (self.weight, self.grad, *slots.values())), (self.record.address, 0))
         self._address, self._step = self.record.address, self.memory.kernels.stepper(plans)
         if self._retired:
             self.record.retire()
-        self._warmup = optimizer._warmup if optimizer._warms else None      # here, as every step asks
+        self._warmup = optimizer._warmup           # here, as every step asks
         self._rate = self._rescale = math.nan
         self._version = version
 
@@ -158,9 +159,9 @@ def _check_distinct(bounds: Sequence[Bound]) -> None:
         raise ValueError(f"the weights of one list are on {', '.join(sorted(places))}: update them apart")
     seen: set[int] = set()
     for bound in bounds:
-        if bound.record.count in seen:
+        if bound.record.count_at in seen:
             raise ValueError(f"the state of {bound.indices[0]!r} is in these lists twice")
-        seen.add(bound.record.count)
+        seen.add(bound.record.count_at)
     spans = sorted((span, k) for k, bound in enumerate(bounds) for span in bound.spans if span[0] < span[1])
     for ((_, end), _), ((start, _), k) in itertools.pairwise(spans):
         if start < end:

@@ -75,7 +75,7 @@ class Ftrl(RuleOptimizer):
     options: ClassVar[Options] = {"warm_start": (False, *FLAG)}
     warm_start: bool
 
-    def _warm(self) -> bool:
+    def _has_init(self) -> bool:
         return bool(self.warm_start)
 
 
@@ -118,8 +118,6 @@ class LBSGD(RuleOptimizer):
         return [plan(lbsgd.ACCUMULATE, [total, grad]),
                 plan(rule, [weight, total, *(slots[s] for s in rule.slots)],
                      every=self.batch_scale, since=self.begin_num_update, clears=True, scale=1 / self.batch_scale)]
-
-    _warms = True
 
     def _warmup(self, calls: int) -> float:
         """'lars' has its ratio per parameter instead."""

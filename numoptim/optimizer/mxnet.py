@@ -4,12 +4,13 @@ from collections.abc import Sequence
 from typing import Any, ClassVar
 
 from numoptim import checkpoint
+from numoptim.memory import HOST
 from numoptim.sealed import Stepping
 
 from .base import Optimizer
 from .multipliers import Key
 from .rule_optimizer import RuleOptimizer
-from .state import State, count
+from .state import State, as_saved, check_saved, count, counted, go_on
 
 
 class Updater(Stepping):
@@ -91,8 +92,9 @@ class Updater(Stepping):
         with optimizer._lock:
             checkpoint.save(file, {
                 "updater": type(optimizer).__name__.lower(), "num_update": optimizer.num_update,
-                **optimizer._counted(), "noise": optimizer._noise,
-                "states": {index: _plain(state) for index, state in self.states.items()}})
+                **counted(optimizer), "noise": optimizer._noise,
+                "states": {index: as_saved(state, HOST) if isinstance(state, State) else state
+                           for index, state in self.states.items()}})
         return file.getvalue()
 
     def set_states(self, states: bytes) -> None:
@@ -105,10 +107,10 @@ class Updater(Stepping):
         try:
             if saved["updater"] != type(optimizer).__name__.lower():
                 raise ValueError(f"they are of {saved['updater']}, this is of {type(optimizer).__name__}")
-            made = {index: _made(optimizer, state) for index, state in saved["states"].items()}
+            made = {index: _restored(optimizer, state) for index, state in saved["states"].items()}
             num_update, noise = count(saved, "num_update"), count(saved, "noise")
             with optimizer._lock:
-                optimizer._go_on(saved)
+                go_on(optimizer, saved)
                 self._states, optimizer.num_update, optimizer._noise = made, num_update, noise
         except (KeyError, TypeError, AttributeError, ValueError) as error:
             raise ValueError(f"these states do not fit this updater: {error}") from error
@@ -119,18 +121,9 @@ def get_updater(optimizer: Optimizer) -> Updater:
     return Updater(optimizer)
 
 
-def _plain(state: Any) -> Any:
-    """A state as a file holds it."""
-    if not isinstance(state, State):
-        return state
-    return {"rule": state.rule.name, "slots": dict(state.slots), "t": state.t, "offset": state.offset}
-
-
-def _made(optimizer: Optimizer, saved: Any) -> Any:
+def _restored(optimizer: Optimizer, saved: Any) -> Any:
     """A state out of a file."""
     if not isinstance(optimizer, RuleOptimizer):
         return saved
-    rule, names = optimizer.rule, optimizer._slot_names()
-    if (saved["rule"], tuple(saved["slots"])) != (rule.name, names):
-        raise ValueError(f"their slots {tuple(saved['slots'])} of {saved['rule']!r} are not {names} of {rule.name!r}")
-    return State(rule, saved["slots"], count(saved, "t"), count(saved, "offset"))
+    check_saved(saved, optimizer.rule, optimizer._slot_names())
+    return State(optimizer.rule, saved["slots"], count(saved, "t"), count(saved, "offset"))

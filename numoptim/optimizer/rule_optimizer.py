@@ -87,7 +87,7 @@ class RuleOptimizer(Optimizer):
         """State of a flat buffer whose segment k is the parameter indices[k]."""
         rule = self.rule
         slots = {name: memory.zeros(weight.size, weight.dtype) for name in self._slot_names()}
-        if self._warm():
+        if self._has_init():
             for index, lo, hi in zip(indices, offsets, offsets[1:], strict=False):
                 own = [slots[s][lo:hi] for s in rule.slots]
                 memory.kernels.initialise(rule, weight[lo:hi], own, self._hyper_of(index, weight.dtype))
@@ -102,7 +102,7 @@ class RuleOptimizer(Optimizer):
     def _slot_names(self) -> tuple[str, ...]:
         return self.rule.slots
 
-    def _warm(self) -> bool:
+    def _has_init(self) -> bool:
         """Whether slots begin at the rule's ``init``."""
         return self.rule.init is not None
 
@@ -190,11 +190,8 @@ class RuleOptimizer(Optimizer):
         """Plans on flat buffers, in the order of a step; plan: makes one, ``plan(rule, [w, g, *slots], ...)``."""
         return [plan(self.rule, [weight, grad, *(slots[s] for s in self.rule.slots)])]
 
-    _warms: ClassVar[bool] = False
-
-    def _warmup(self, calls: int) -> float:
-        """Where ``_warms``: what the learning rate is multiplied with, in one of the calls from 1 on."""
-        return 1.0
+    _warmup: ClassVar[Callable[[Any, int], float] | None] = None
+    """What the learning rate is multiplied with, by the number of the call from 1 on."""
 
     def __reduce_ex__(self, protocol: Any) -> Any:
         if self._of_rule:                      # its class may have no name that another process knows

@@ -13,6 +13,7 @@ from numoptim.rule import Rule
 from numoptim.sealed import Sealed
 
 if TYPE_CHECKING:
+    from .base import Optimizer
     from .bound import Bound
 
 
@@ -73,3 +74,30 @@ def _restored(cls: type[State], rule: Rule, given: Mapping[str, tuple[Memory, Ar
 def count(saved: Mapping[str, Any], key: str) -> int:
     """A count out of a file of states; TypeError or ValueError for what is none."""
     return int(checked(key, saved[key], 0, COUNT))
+
+
+def as_saved(state: State, memory: Memory) -> dict[str, Any]:
+    """A rule's state as a file holds it; memory: that of its slots."""
+    slots = {name: memory.host(slot) for name, slot in state.slots.items()}
+    return {"rule": state.rule.name, "slots": slots, "t": state.t, "offset": state.offset}
+
+
+def check_saved(saved: Mapping[str, Any], rule: Rule, slots: tuple[str, ...]) -> None:
+    """ValueError where what a file holds is not of this rule with these slots."""
+    if saved["rule"] != rule.name or tuple(saved["slots"]) != slots:
+        raise ValueError(f"its slots {tuple(saved['slots'])} of {saved['rule']!r} are not {slots} of {rule.name!r}")
+
+
+def counted(optimizer: "Optimizer") -> dict[str, Any]:
+    """What of an optimizer written in Python goes on beside the states of its parameters, as a file holds it."""
+    return {"counts": optimizer._counts, "saved": {key: getattr(optimizer, key) for key in optimizer.saved}}
+
+
+def go_on(optimizer: "Optimizer", saved: Mapping[str, Any]) -> None:
+    """Make an optimizer what ``counted`` told. ValueError, and nothing changed, where that has other attributes."""
+    own = saved.get("saved", {})                    # not in files of before
+    if set(own) != set(optimizer.saved):
+        raise ValueError(f"its attributes are {sorted(own)}, here they are {sorted(optimizer.saved)}")
+    optimizer._counts = dict(saved["counts"])
+    for key, value in own.items():
+        setattr(optimizer, key, value)
