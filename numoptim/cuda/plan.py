@@ -53,11 +53,12 @@ class Plan(native.Plan):
             (LAUNCH, self.every, self.since, int(address("intptr_t", self._kernels)),
              int(address("intptr_t", self._by_value)), 0 if self._tables else self.hyper.ctypes.data, self._stream, 0)]
         if self._clears:
-            starts, sizes = gradient.ptr + weight.dtype.itemsize * offsets, weight.dtype.itemsize * np.diff(offsets)
-            passes += [(CLEAR_DEVICE, self.every, self.since, driver.address("cuMemsetD8Async"), int(start), int(size),
-                        self._stream, 0)
-                       for start, size, group in zip(starts, sizes, which, strict=False)
-                       if size and group != kernels.FROZEN]
+            # Neighbours are cleared together: from where frozen segments end to where the next begin.
+            thawed = np.diff(which != kernels.FROZEN, prepend=False, append=False)
+            ends = offsets[np.flatnonzero(thawed)] * weight.dtype.itemsize
+            passes += [(CLEAR_DEVICE, self.every, self.since, driver.address("cuMemsetD8Async"),
+                        gradient.ptr + int(start), int(end - start), self._stream, 0)
+                       for start, end in zip(ends[::2], ends[1::2], strict=True) if start < end]
         return passes
 
     def _filled(self, segments: int, starts: list[int], in_memory: bool) -> Any:
