@@ -7,6 +7,7 @@ import numpy as np
 from . import native
 from .arrays import Array, aligned_zeros, check_array, check_unmasked, of_tensor, shared
 
+Span: TypeAlias = tuple[int, int]               # addresses: of the first byte of an array, and past its last
 Buffer: TypeAlias = Any                         # an array of some memory: NumPy's, or a cuda.Array
 
 
@@ -37,12 +38,10 @@ class Memory(Protocol):
         """A NumPy array with the content."""
     def checked(self, what: str, array: Any, like: Any = None, written: bool = True) -> Any:
         """A caller's array as a buffer, in place; TypeError or ValueError for what kernels cannot use."""
-    def span(self, array: Any) -> tuple[int, int]:
-        """The addresses of the first byte of a checked array and of what follows its last."""
+    def span(self, array: Any) -> Span:
+        """Where a checked array is."""
     def same(self, a: Any, b: Any) -> bool:
         """Whether two checked arrays are one."""
-    def overlap(self, a: Any, b: Any) -> bool:
-        """Whether two checked arrays share bytes."""
 
 
 class Host:
@@ -82,14 +81,12 @@ class Host:
         check_array(what, array, like, written)
         return array
 
-    def span(self, array: Array) -> tuple[int, int]:
-        return array.ctypes.data, array.ctypes.data + array.nbytes
+    def span(self, array: Array) -> Span:
+        start = array.ctypes.data
+        return start, start + array.nbytes
 
     def same(self, a: Array, b: Array) -> bool:
         return a is b or (a.ctypes.data, a.shape, a.dtype) == (b.ctypes.data, b.shape, b.dtype)
-
-    def overlap(self, a: Array, b: Array) -> bool:
-        return np.may_share_memory(a, b)
 
 
 HOST = Host()

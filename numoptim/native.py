@@ -157,6 +157,7 @@ class Plan:
         words = np.array([(first, count, *table, *(a + first * itemsize for a in addresses))
                           for first, count in pieces(size, self._threads)], np.int64)
         self._words = words.reshape(-1, FIXED + len(buffers))
+        self._firsts, self._gradients = self._words[:, 0] * itemsize, self._words[:, FIXED + 1]
         self._buffers, self._alive = list(buffers), (offsets, which, norms)
         self.small = size < SERIAL_BELOW
         plans = self._words.ctypes.data, self._words.strides[0], len(self._words)
@@ -172,9 +173,9 @@ class Plan:
         words[[5, 6]] = len(self.hyper), self.hyper.ctypes.data
         return entry(self.rule, dtype, "range"), words.ctypes.data, words
 
-    def set_gradient(self, grad: Array) -> None:
-        """Read another array, of the same size and dtype, from now on."""
-        self._words[:, FIXED + 1] = grad.ctypes.data + self._words[:, 0] * grad.itemsize
+    def set_gradient(self, grad: Array, start: int) -> None:
+        """Read another array, of the same size and dtype, from now on; start: its address."""
+        np.add(self._firsts, start, out=self._gradients)
         self._buffers[1] = grad
 
     def set(self, t: int, rate: float, rescale: float) -> None:

@@ -81,11 +81,11 @@ class Graphed(Flat):
         driver._captured = self._captured
         return driver
 
-    def prepare(self, batch_size: float = 1) -> None:
+    def prepare(self, batch_size: float = 1, rates: dict[int, float] | None = None) -> None:
         memory: Any = self.params.memory
         self._capturing = memory.capturing()
         if not self._capturing:
-            super().prepare(batch_size)
+            super().prepare(batch_size, rates)
         elif self._version is not self.optimizer._version:
             raise RuntimeError("hyper-parameters or multipliers have changed since the latest step: make one before "
                                "the capture")

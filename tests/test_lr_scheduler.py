@@ -319,3 +319,16 @@ def test_the_learning_rate_before_the_first_step_is_that_of_the_first(begin):
         trainer.step(grads={"w": [1.0]})
         assert trainer.learning_rate == 1 / 2**0.25
     assert set(asked) == {begin + 1, begin + 2} and trainer._driver.state == [1]
+
+
+def test_a_schedule_is_asked_once_for_a_list():
+    """And for each update number in it."""
+    calls = []
+    opt, arrays = optimizer.SGD(lr_scheduler=lambda n: calls.append(n) or 0.1), [np.zeros(2) for _ in range(5)]
+    states = [opt.create_state(k, w) for k, w in enumerate(arrays)]
+    lists = list(range(5)), arrays, [np.ones(2) for _ in range(5)], states
+    opt.update(*lists)
+    assert calls == [1]
+    opt.update(*(each[:2] for each in lists))
+    opt.update(*lists)
+    assert calls[1:] == [2, 3, 2] and [state.t for state in states] == [3, 3, 2, 2, 2]

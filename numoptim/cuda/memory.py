@@ -4,7 +4,7 @@ from typing import Any
 import numpy.typing as npt
 
 from numoptim.arrays import check_like
-from numoptim.memory import HOST, named, on_device
+from numoptim.memory import HOST, Span, named, on_device
 
 from . import array, driver, plan
 from .array import Array
@@ -48,7 +48,8 @@ class Device:
             raise TypeError(f"{what} is {source.dtype}; expected {like.dtype}")
 
     def unshared(self, source: Any, buffer: Array) -> Any:
-        if not isinstance(source, Array) or not self.overlap(source, buffer):
+        if not isinstance(source, Array) or max(source.ptr, buffer.ptr) >= min(source.ptr + source.nbytes,
+                                                                               buffer.ptr + buffer.nbytes):
             return source
         twin = self.zeros(source.size, source.dtype).reshape(source.shape)
         twin.copy_from(source)
@@ -84,14 +85,11 @@ class Device:
         if found.device != self.context.ordinal:
             raise ValueError(f"{what} is on cuda:{found.device}; expected an array on {self.name}")
 
-    def span(self, array: Array) -> tuple[int, int]:
+    def span(self, array: Array) -> Span:
         return array.ptr, array.ptr + array.nbytes
 
     def same(self, a: Array, b: Array) -> bool:
         return (a.ptr, a.shape, a.dtype, a.device, a.stream) == (b.ptr, b.shape, b.dtype, b.device, b.stream)
-
-    def overlap(self, a: Array, b: Array) -> bool:
-        return max(a.ptr, b.ptr) < min(a.ptr + a.nbytes, b.ptr + b.nbytes)
 
     def capturing(self) -> bool:
         """Whether what is done on the stream goes into a CUDA graph."""

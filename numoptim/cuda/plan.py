@@ -80,10 +80,10 @@ class Plan(native.Plan):
             plan.buffers[k] = ffi.cast("void *", buffer.ptr)
         return plan
 
-    def set_gradient(self, grad: Any) -> None:
+    def set_gradient(self, grad: Any, start: int) -> None:
         """Read another array, of the same size and dtype, on the same device and stream, from now on."""
         for plan in (self._by_value, self._in_memory):
-            plan.buffers[1] = self._launcher.ffi.cast("void *", grad.ptr)
+            plan.buffers[1] = self._launcher.ffi.cast("void *", start)
         self._buffers[1] = grad
 
     def set(self, t: int, rate: float, rescale: float) -> None:

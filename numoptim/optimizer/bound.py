@@ -3,14 +3,14 @@ import itertools
 import math
 import operator
 from array import array
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from numoptim import kernels
 from numoptim.arrays import Array
-from numoptim.memory import Buffer, Memory
+from numoptim.memory import Buffer, Memory, Span
 from numoptim.native import ANOTHER, Plan, StepRecord
 from numoptim.rule import Rule
 
@@ -36,9 +36,9 @@ class Bound:
         self.plans: Sequence[Any] = ()
         self._retired = False
         self._tables: tuple[Multipliers, Multipliers] | None = None
-        self.spans: tuple[tuple[int, int], ...]
+        self.spans: tuple[Span, ...]
         # Of the latest list of updates that began with this one:
-        self.listed: list[tuple[tuple[int, int], ...]] = []
+        self.listed: list[tuple[Span, ...]] = []
         self.records = np.zeros(0, np.int64)
         self.refresh()
 
@@ -46,10 +46,13 @@ class Bound:
         return self.weight is weight and self.indices[0] == index and self.optimizer is optimizer
 
     def set_gradient(self, grad: Buffer) -> None:
-        """Read another array from the next step on."""
+        """Read another array from the next step on. ValueError where it shares memory with the weight or a slot."""
+        weight, _, *slots = self.spans
+        span = self.memory.span(grad)
+        check_apart("gradient", self.indices[0], span, zip(("weight", *self._slots), (weight, *slots), strict=False))
         self.grad = None                           # whatever interrupts this, none is taken for set
-        self.plans[0].set_gradient(grad.reshape(-1))
-        self.spans = (self.spans[0], self.memory.span(grad), *self.spans[2:])
+        self.plans[0].set_gradient(grad, span[0])
+        self.spans = (weight, span, *slots)
         self.grad = grad
 
     def refresh(self) -> None:
@@ -104,12 +107,20 @@ class Bound:
             self._sets, self._tables = sets, (rates, decays)
         return self._which, self._sets
 
-    def prepare(self, batch_size: float = 1) -> None:
-        """All of the next update that can fail. The gradient is that of a sum over ``batch_size``."""
+    def prepare(self, batch_size: float = 1, rates: dict[int, float] | None = None) -> None:
+        """All of the next update that can fail. The gradient is that of a sum over ``batch_size``.
+
+        rates: {t: what the schedule said for it}, of a list of updates, filled here.
+        """
         optimizer, t = self.optimizer, self._count[0] + 1
         if self._version is not optimizer._version:
             self.refresh()
-        rate = optimizer._learning_rate if optimizer._lr_scheduler is None else optimizer._rate(t)
+        if optimizer._lr_scheduler is None:
+            rate = optimizer._learning_rate
+        elif rates is None:
+            rate = optimizer._rate(t)
+        else:
+            rate = rates[t] if t in rates else rates.setdefault(t, optimizer._rate(t))
         if self._warmup is not None:
             rate *= self._warmup(t - optimizer._begin_num_update)
         rescale = optimizer._values["rescale_grad"] / batch_size
@@ -157,13 +168,25 @@ def _check_distinct(bounds: Sequence[Bound]) -> None:
     places = {bound.memory.name for bound in bounds}
     if len(places) > 1:
         raise ValueError(f"the weights of one list are on {', '.join(sorted(places))}: update them apart")
-    seen: set[int] = set()
-    for bound in bounds:
-        if bound.record.count_at in seen:
-            raise ValueError(f"the state of {bound.indices[0]!r} is in these lists twice")
-        seen.add(bound.record.count_at)
-    spans = sorted((span, k) for k, bound in enumerate(bounds) for span in bound.spans if span[0] < span[1])
-    for ((_, end), _), ((start, _), k) in itertools.pairwise(spans):
-        if start < end:
-            raise ValueError(f"a weight, gradient or state of {bounds[k].indices[0]!r} is in these lists twice, or "
-                             "overlaps another")
+    if len({bound.record.count_at for bound in bounds}) < len(bounds):
+        seen: set[int] = set()
+        for bound in bounds:
+            if bound.record.count_at in seen:
+                raise ValueError(f"the state of {bound.indices[0]!r} is in these lists twice")
+            seen.add(bound.record.count_at)
+    edges = np.array([span for bound in bounds for span in bound.spans])
+    owner = np.repeat(np.arange(len(bounds)), [len(bound.spans) for bound in bounds])[edges[:, 0] < edges[:, 1]]
+    edges = edges[edges[:, 0] < edges[:, 1]]
+    order = np.argsort(edges[:, 0])
+    met = np.flatnonzero(edges[order[1:], 0] < edges[order[:-1], 1])
+    if met.size:
+        raise ValueError(f"a weight, gradient or state of {bounds[owner[order[met[0] + 1]]].indices[0]!r} is in these "
+                         "lists twice, or overlaps another")
+
+
+def check_apart(what: str, index: Key, span: Span, others: Iterable[tuple[str, Span]]) -> None:
+    """ValueError where an array of a parameter shares bytes with others of it, which are of its size."""
+    begin, end = span
+    for name, (first, last) in others:
+        if begin < last and first < end:
+            raise ValueError(f"{what} of {index!r} overlaps the {name} in memory")

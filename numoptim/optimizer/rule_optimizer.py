@@ -18,7 +18,7 @@ from numoptim.rule import Rule
 
 from .attributes import HyperParameter, Option, Options, check_seen
 from .base import Class, Optimizer, add
-from .bound import Bound, step_all
+from .bound import Bound, check_apart, step_all
 from .multipliers import Key
 from .state import State
 
@@ -138,11 +138,12 @@ class RuleOptimizer(Optimizer):
             raise ValueError(f"index, weight, grad and state are lists of {lengths} elements; expected equal lengths")
         with self._lock:
             bounds = [self._bound(*each) for each in zip(index, weight, grad, state, strict=True)]
-            for bound in bounds:
-                bound.prepare()
-            while bounds and not step_all(bounds):
+            while True:
+                rates: dict[int, float] = {}
                 for bound in bounds:
-                    bound.prepare()
+                    bound.prepare(1, rates)
+                if not bounds or step_all(bounds):
+                    return
 
     def _bound(self, index: Key, weight: Any, grad: Any, state: State) -> Bound:
         """The state's binding to these very arrays: what is new is checked in full, the rest known by identity."""
@@ -155,26 +156,24 @@ class RuleOptimizer(Optimizer):
             if bound is None or not (memory.same(bound.weight, weight) and bound.is_of(self, index, bound.weight)):
                 bound = self._bind(memory, index, weight, grad, state)
         if bound.grad is not grad:
-            bound.set_gradient(self._checked_gradient(bound.memory, index, grad, state, bound.weight))
+            bound.set_gradient(self._checked_gradient(bound.memory, index, grad, bound.weight))
         return bound
 
     def _bind(self, memory: Memory, index: Key, weight: Buffer, grad: Any, state: State) -> Bound:
         self._check_rule(state.rule, state.slots)
-        buffers: dict[str, Buffer] = {"weight": weight}
+        spans = {"weight": memory.span(weight)}
         for name, slot in state.slots.items():
-            what = f"slot {name!r} of {index!r}"
-            memory.checked(what, slot, like=weight)
-            _check_apart(memory, what, slot, buffers)
-            buffers[f"slot {name!r}"] = slot
-        grad = self._checked_gradient(memory, index, grad, state, weight)
+            span = memory.span(memory.checked(f"slot {name!r} of {index!r}", slot, like=weight))
+            check_apart(f"slot {name!r}", index, span, spans.items())
+            spans[f"slot {name!r}"] = span
+        grad = self._checked_gradient(memory, index, grad, weight)
         bound = Bound(self, memory, weight, grad, state, [index], np.array([0, weight.size]), 1)
+        bound.set_gradient(grad)
         state._bound = bound
         return bound
 
-    def _checked_gradient(self, memory: Memory, index: Key, grad: Any, state: State, weight: Buffer) -> Buffer:
-        what = f"gradient of {index!r}"
-        checked: Buffer = memory.checked(what, grad, like=weight, written=False)
-        _check_apart(memory, what, checked, {"weight": weight, **state.slots})
+    def _checked_gradient(self, memory: Memory, index: Key, grad: Any, weight: Buffer) -> Buffer:
+        checked: Buffer = memory.checked(f"gradient of {index!r}", grad, like=weight, written=False)
         return checked
 
     def _check_rule(self, rule: Rule, slots: Mapping[str, Buffer]) -> None:
@@ -210,12 +209,6 @@ def _check_calls(cls: type[RuleOptimizer]) -> None:
         if getattr(cls, name) is not getattr(Optimizer, name) and cls.update is RuleOptimizer.update:
             raise TypeError(f"{cls.__name__}.{name} has no effect: the rule, whose steps these are, never calls it; "
                             "override update too, or set lr_scheduler, lr_mult and wd_mult")
-
-
-def _check_apart(memory: Memory, what: str, array: Buffer, others: Mapping[str, Buffer]) -> None:
-    for name, other in others.items():
-        if memory.overlap(array, other):
-            raise ValueError(f"{what} overlaps the {name} in memory")
 
 
 @functools.cache
