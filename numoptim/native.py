@@ -29,8 +29,9 @@ SET_LATER = ("learning_rate", "rescale_grad")      # hyper-parameters that Plan.
 @functools.cache
 def extension() -> Any:
     """``call(entry, plan, t)``, ``check`` like it for plans without elements, and ``step(record, t)`` and
-    ``steps(records, numbers, count)``, which make whole steps (aot/steps.c), with addresses as integers; ``rules``:
-    {Rule: {phase: (entry for float32, for float64)}}; ``isa``; ``launcher``, (ffi, lib), or None.
+    ``steps(records, numbers, count)``, which make whole steps (aot/steps.c), with addresses as integers; ``repeat``
+    (aot/python.c), or None; ``rules``: {Rule: {phase: (entry for float32, for float64)}}; ``isa``; ``launcher``,
+    (ffi, lib), or None.
 
     From the package's compiled extension. Without one, or with one that was built from other sources than these, which
     a RuntimeWarning says, from Numba, and there are no rules.
@@ -41,13 +42,14 @@ def extension() -> Any:
         _native = None
     if _native is None or not _current(_native):
         from .kernels import serial
-        return SimpleNamespace(**vars(serial.functions()), rules={}, isa=0, launcher=None)
+        return SimpleNamespace(**vars(serial.functions()), repeat=None, rules={}, isa=0, launcher=None)
     ffi, lib = _native.ffi, _native.lib
     if lib.expose():
         raise ImportError(f"{_native.__file__} cannot add functions to its module")
     rules = {rule: _entries(ffi, lib.numoptim_rule_at(k)) for k, rule in enumerate(RULES)}
-    return SimpleNamespace(call=lib.call, check=_native.check, step=_native.step, steps=lib.steps, rules=rules,
-                           isa=lib.numoptim_isa(), launcher=(ffi, lib))
+    python = {name: getattr(_native, name) for name in ("check", "step", "repeat")}
+    return SimpleNamespace(call=lib.call, steps=lib.steps, **python, rules=rules, isa=lib.numoptim_isa(),
+                           launcher=(ffi, lib))
 
 
 def _current(module: Any) -> bool:
@@ -202,10 +204,14 @@ class StepRecord:
         self._alive = plans, t, latest
         self.count_at: int = t.buffer_info()[0]
         self._passes = np.concatenate([plan.passes for plan in plans])
-        small = all(plan.small for plan in plans)
-        words = self._passes.ctypes.data, len(self._passes), self.count_at, latest.buffer_info()[0], small
-        self._words = np.array(words, np.int64)
-        self.address: int = self._words.ctypes.data
+        self.small = all(plan.small for plan in plans) and extension().repeat is not None
+        words = self._passes.ctypes.data, len(self._passes), self.count_at, latest.buffer_info()[0], self.small, 0
+        self._words = array("q", words)
+        self.address: int = self._words.buffer_info()[0]
+
+    def admit(self, ticket: int) -> None:
+        """Let holders of a ticket, the number of the latest step, repeat that, whatever locks are held; 0: nobody."""
+        self._words[5] = ticket
 
     def retire(self) -> None:
         """No step is the next of this record any more."""

@@ -24,6 +24,7 @@ class Flat(Bound):
                          threads)
 
     def save(self) -> dict[str, Any]:
+        self.halt()
         optimizer = self.optimizer
         return {**as_saved(self.state, self.params.memory), "noise": optimizer._noise,
                 "options": {key: getattr(optimizer, key) for key in optimizer.options}}
@@ -33,6 +34,7 @@ class Flat(Bound):
 
         optimizer: the draft that becomes what the file says; the driver is of the optimizer that becomes the draft.
         """
+        self.halt()
         driver = type(self)(optimizer, self.params, self.threads, self._loaded(saved, optimizer))
         driver.optimizer = self.optimizer
         return driver
@@ -127,7 +129,14 @@ class Loop:
             states = [optimizer.create_state(i, w) for i, w in enumerate(params.values())]
         self.state = states
 
-    def check_whole(self) -> None:
+    def repeat(self, batch_size: float) -> bool:
+        """False: no step is a mere call."""
+        return False
+
+    def admit(self) -> None:
+        pass
+
+    def halt(self) -> None:
         """RuntimeError where the latest step was left in the middle."""
         if self.half_made:
             raise RuntimeError(f"the latest step was interrupted at parameter {self.half_made!r}, with others updated "
@@ -135,7 +144,7 @@ class Loop:
 
     def prepare(self, batch_size: float) -> None:
         """All of a step that can fail before the optimizer's own code runs."""
-        self.check_whole()
+        self.halt()
         self.optimizer._rate(self.optimizer.num_update + 1)
         with np.errstate(over="ignore"):
             self.scale = self.params.flat.dtype.type(batch_size)
@@ -165,7 +174,7 @@ class Loop:
         return True
 
     def save(self) -> dict[str, Any]:
-        self.check_whole()
+        self.halt()
         return {"states": [_plain(state) for state in self.state], **counted(self.optimizer)}
 
     def resumed(self, saved: dict[str, Any], optimizer: Optimizer) -> "Loop":

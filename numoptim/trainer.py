@@ -92,16 +92,21 @@ class Trainer(Stepping):
         grads: ``{name: array of that parameter's shape}``, all of them; on a GPU arrays of it. Raises ValueError or
         TypeError before anything is written.
         """
+        if grads is None and self._driver.repeat(batch_size):
+            return
         if batch_size.__class__ is not int or not 1 <= batch_size < 2**53:      # which a float holds, without a check
             batch_size = checked("batch_size", batch_size, 1.0, "(0, inf)")
         with self._optimizer._lock:
             driver = self._driver
             driver.prepare(batch_size)
             if grads is not None:
+                driver.halt()
                 self._params.grad.assign(grads, "grads")
-            while not driver.step():               # a signal's handler has made a step, or loaded states, meanwhile
-                driver = self._driver
+            while not driver.step():               # a thread or a signal's handler has made a step meanwhile, or
+                driver = self._driver              # loaded states
                 driver.prepare(batch_size)
+            if grads is None:
+                driver.admit()
 
     def advance(self, batch_size: float = 1) -> None:
         """Before each replay of a CUDA graph with a captured ``step``: what the next step takes, put on the device.
@@ -192,8 +197,7 @@ class Trainer(Stepping):
 
     def __getstate__(self) -> dict[str, Any]:
         with self._optimizer._lock:
-            if isinstance(self._driver, Loop):
-                self._driver.check_whole()
+            self._driver.halt()
             return {**vars(self), "_driver": self._driver.state, "_still": _Still(self._optimizer)}
 
     def __setstate__(self, state: dict[str, Any]) -> None:

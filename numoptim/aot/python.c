@@ -38,8 +38,17 @@ static PyObject *python_step(PyObject *module, PyObject *const *given, Py_ssize_
     return PyLong_FromLong(status);
 }
 
+/* repeat(record, ticket), of a small record: no thread comes in between. */
+static PyObject *python_repeat(PyObject *module, PyObject *const *given, Py_ssize_t count)
+{
+    int64_t values[2];
+    (void)module;
+    return integers(given, count, 2, values) ? PyLong_FromLong(repeat(values[0], values[1])) : NULL;
+}
+
 static PyMethodDef functions[] = {
     {"check", (PyCFunction)(void (*)(void))python_check, METH_FASTCALL, NULL},
+    {"repeat", (PyCFunction)(void (*)(void))python_repeat, METH_FASTCALL, NULL},
     {"step", (PyCFunction)(void (*)(void))python_step, METH_FASTCALL, NULL},
     {NULL, NULL, 0, NULL}
 };

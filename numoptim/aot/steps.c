@@ -25,6 +25,7 @@ typedef struct step_record {
     int64_t count;
     int64_t *t, *latest;                     /* number of the latest step of these slots, and of their optimizer */
     int64_t small;                           /* so few elements on the processor that other threads of Python can wait */
+    int64_t ticket;                          /* the latest step, while that may be repeated; 0 */
 } step_record;
 
 /* Sets what a plan's kernel took for its gradient to 0, frozen segments apart; size: bytes of an element. */
@@ -85,7 +86,14 @@ static int32_t step(intptr_t record, int64_t t)
     return *one->t + 1 == t ? counted(one, t) : ANOTHER;
 }
 
-/* The same for a list of records, each with a t of its own: all or none. */
+/* Makes the next step of a record as its latest step was; ANOTHER where the holder of this ticket must not any more. */
+static int32_t repeat(intptr_t record, int64_t ticket)
+{
+    const step_record *const one = (const step_record *)record;
+    return one->ticket == ticket && *one->t >= ticket ? counted(one, *one->t + 1) : ANOTHER;    /* else it is retired */
+}
+
+/* The same as step for a list of records, each with a t of its own: all or none. */
 static int32_t steps(intptr_t records, intptr_t numbers, int64_t count)
 {
     const step_record *const *const each = (const step_record *const *)records;

@@ -11,7 +11,7 @@ import numpy as np
 from numoptim import kernels
 from numoptim.arrays import Array
 from numoptim.memory import Buffer, Memory, Span
-from numoptim.native import ANOTHER, Plan, StepRecord
+from numoptim.native import ANOTHER, Plan, StepRecord, extension
 from numoptim.rule import Rule
 
 from .multipliers import Key, Multipliers
@@ -19,6 +19,15 @@ from .multipliers import Key, Multipliers
 if TYPE_CHECKING:
     from .rule_optimizer import RuleOptimizer
     from .state import State
+
+
+class Taken:
+    """What the plans of a Bound take. Its rate is told last: whatever comes in between, nothing half set counts as set."""
+
+    __slots__ = ("batch_size", "rate", "rescale")
+
+    def __init__(self, batch_size: float = 1, rescale: float = math.nan) -> None:
+        self.batch_size, self.rescale, self.rate = batch_size, rescale, math.nan
 
 
 class Bound:
@@ -35,6 +44,7 @@ class Bound:
         self._rule, self._slots, self._offset, self._count = state.rule, state.slots, state.offset, state._count
         self.plans: Sequence[Any] = ()
         self._retired = False
+        self._ticket = 0
         self._tables: tuple[Multipliers, Multipliers] | None = None
         self.spans: tuple[Span, ...]
         # Of the latest list of updates that began with this one:
@@ -75,10 +85,11 @@ class Bound:
         # Of no bytes, the last one tells records apart.
         self.spans = (*map(self.memory.span, (self.weight, self.grad, *slots.values())), (self.record.address, 0))
         self._address, self._step = self.record.address, self.memory.kernels.stepper(plans)
+        self._repeat = extension().repeat
         if self._retired:
             self.record.retire()
         self._warmup = optimizer._warmup           # here, as every step asks
-        self._rate = self._rescale = math.nan
+        self._taken = Taken()
         self._version = version
 
     def retire(self) -> None:
@@ -124,12 +135,13 @@ class Bound:
         if self._warmup is not None:
             rate *= self._warmup(t - optimizer._begin_num_update)
         rescale = optimizer._values["rescale_grad"] / batch_size
-        if rate != self._rate or rescale != self._rescale:
-            self._rate = math.nan                  # whatever interrupts this, nothing half set is taken for set
+        taken = self._taken
+        if rate != taken.rate or rescale != taken.rescale:
+            self.halt()
+            self._taken = taken = Taken(batch_size, rescale)
             for plan in self.plans:
                 plan.set(t, rate, rescale)
-            self._rescale = rescale
-            self._rate = rate
+            taken.rate = rate
         self._next = t
 
     def step(self) -> bool:
@@ -139,6 +151,31 @@ class Bound:
         """
         status = self._step(self._address, self._next)
         return status == 0 or _made(self._rule, status)
+
+    def admit(self) -> None:
+        """Let ``repeat`` make steps as the latest was, where they are small and no schedule has a say."""
+        if self.record.small and self._warmup is None and self.optimizer._lr_scheduler is None:
+            self._ticket = self._next
+            self.record.admit(self._ticket)
+
+    def halt(self) -> None:
+        """Admit no more of them, for whoever holds the optimizer's lock and must be alone."""
+        if self._ticket:
+            self.record.admit(0)
+            self._ticket = 0
+
+    def repeat(self, batch_size: float) -> bool:
+        """The next update, with all that the latest one took: in one call, and without a lock.
+
+        False, and none, where that is not admitted.
+        """
+        ticket = self._ticket                      # first: it is void once anything that follows is of another
+        if ticket == 0:
+            return False
+        optimizer, record, taken = self.optimizer, self.record, self._taken
+        return (batch_size.__class__ is int and batch_size == taken.batch_size
+                and optimizer._learning_rate == taken.rate and optimizer._lr_scheduler is None
+                and self._version is optimizer._version and self._repeat(record.address, ticket) == 0)
 
 
 def step_all(bounds: Sequence[Bound]) -> bool:

@@ -1,0 +1,295 @@
+"""Small steps that take what the latest one took are made in one call, without the optimizer's lock."""
+import copy
+import threading
+from contextlib import contextmanager
+
+import numpy as np
+import pytest
+from interrupts import everywhere
+from test_optimizer import draw, each_case
+from test_whole_steps import content, trainer_of
+
+from numoptim import Parameters, Trainer, native
+
+pytestmark = pytest.mark.skipif(native.extension().repeat is None, reason="no C compiler: every step takes the lock")
+
+
+class Lock:
+    """Counts how often it is taken."""
+
+    def __init__(self, lock):
+        self.lock, self.taken = lock, 0
+
+    def __enter__(self):
+        self.taken += 1
+        return self.lock.__enter__()
+
+    def __exit__(self, *error):
+        return self.lock.__exit__(*error)
+
+
+def watched(trainer):
+    vars(trainer.optimizer)["_lock"] = lock = Lock(trainer.optimizer._lock)
+    return lock
+
+
+def steps_taking_the_lock(trainer, *sizes):
+    """Which of these steps do."""
+    lock, taken = watched(trainer), []
+    for size in sizes:
+        before = lock.taken
+        trainer.step(size)
+        taken.append(lock.taken > before)
+    return taken
+
+
+def test_the_first_step_of_a_batch_size_takes_the_lock():
+    assert steps_taking_the_lock(trainer_of("adam", {}), 4, 4, 4, 8, 8, 4, 4.0, 4) == [
+        True, False, False, True, False, True, True, False]
+
+
+def test_large_buffers_and_what_asks_python_take_it_always(monkeypatch):
+    with_schedule = Trainer(Parameters(draw(0)), "adam", {"lr_scheduler": lambda n: 0.1})
+    with_warmup = trainer_of("lbsgd", {"warmup_epochs": 1, "updates_per_epoch": 2})
+    with monkeypatch.context() as patch:
+        patch.setattr(native, "SERIAL_BELOW", 2)
+        large = trainer_of("adam", {})
+    for trainer in (with_schedule, with_warmup, large):
+        assert steps_taking_the_lock(trainer, 1, 1, 1) == [True, True, True]
+
+
+def test_from_which_size_on(monkeypatch):
+    for size, taken in ((native.SERIAL_BELOW - 1, False), (native.SERIAL_BELOW, True)):
+        trainer = Trainer(Parameters({"w": np.zeros(size, np.float32)}), "sgd")
+        assert steps_taking_the_lock(trainer, 1, 1)[1] == taken
+
+
+CHANGES = {
+    "rate": lambda trainer: trainer.set_learning_rate(0.5),
+    "setting": lambda trainer: setattr(trainer.optimizer, "wd", 0.25),
+    "scale": lambda trainer: setattr(trainer.optimizer, "rescale_grad", 0.5),
+    "schedule": lambda trainer: setattr(trainer.optimizer, "lr_scheduler", lambda n: 0.01 * n),
+    "multipliers": lambda trainer: trainer.optimizer.set_lr_mult({"w": 0.5}),
+    "frozen": lambda trainer: trainer.optimizer.set_lr_mult({"w": 0}),
+    "saved": lambda trainer: trainer.save_states(Nowhere()),
+    "copied": copy.deepcopy,
+    "gradients": lambda trainer: trainer.step(4, grads=draw(2)),
+}
+
+
+class Nowhere:
+    """A file that keeps nothing."""
+
+    def write(self, data):
+        return len(data)
+
+
+@pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
+@each_case
+def test_a_change_is_seen_by_the_next_step(name, keywords, change):
+    """The twin never repeats a step."""
+    trainer, twin = trainer_of(name, keywords, 3), trainer_of(name, keywords)
+    twin._driver.admit = lambda: None
+    for _ in range(3):
+        twin.step(4)
+    for each in (trainer, twin):
+        try:
+            change(each)
+        except ValueError as error:                 # sgld and others do not take every setting
+            assert name not in ("adam", "sgd"), error
+    for size in (4, 4, 2, 2, 4):
+        trainer.step(size)
+        twin.step(size)
+        assert content(trainer) == content(twin)
+
+
+def test_bad_values_are_refused_as_ever():
+    trainer = trainer_of("adam", {}, 3)
+    before = content(trainer)
+    for bad in (0, -4, True - 2, float("nan"), None, "4", np.ones(2), np.zeros(1), [4]):
+        with pytest.raises((ValueError, TypeError), match="batch_size"):
+            trainer.step(bad)
+    assert content(trainer) == before
+    trainer.params.grad.flat[0] = np.nan
+    trainer.step(4)
+    assert trainer.optimizer.num_update == 4
+
+
+def test_an_interrupt_after_the_call(monkeypatch):
+    expected, repeat = content(trainer_of("adam", {}, 5)), native.extension().repeat
+    trainer = trainer_of("adam", {}, 2)
+
+    def interrupted(record, ticket):
+        assert repeat(record, ticket) == 0
+        raise KeyboardInterrupt
+
+    trainer._driver._repeat = interrupted
+    for _ in range(3):
+        with pytest.raises(KeyboardInterrupt):
+            trainer.step(4)
+    assert content(trainer) == expected
+
+
+HANDLERS = {
+    "steps": lambda trainer: trainer.step(1),
+    "rate": lambda trainer: trainer.set_learning_rate(0.5),
+    "setting": lambda trainer: setattr(trainer.optimizer, "wd", 0.25),
+    "both": lambda trainer: (trainer.set_learning_rate(0.5), trainer.step(1)),
+    "saves": lambda trainer: trainer.save_states(Nowhere()),
+}
+
+
+@pytest.mark.parametrize("size", [4, 2], ids=["repeated", "prepared"])
+@pytest.mark.parametrize("handler", HANDLERS.values(), ids=HANDLERS)
+def test_a_handler_in_the_middle(handler, size):
+    """And what comes after: before the step, or after it, and nothing of it is lost."""
+    def then(*calls):
+        trainer = trainer_of("adam", {}, 3)
+        for call in calls:
+            call(trainer)
+        return after(trainer)
+
+    def after(trainer):
+        for batch_size in (size, size, 1, 4):
+            trainer.step(batch_size)
+        return content(trainer)
+
+    def step(trainer):
+        trainer.step(size)
+
+    expected = [then(handler, step), then(step, handler), then(step)]       # the last where the call was over before
+    seen = []
+    everywhere(lambda: trainer_of("adam", {}, 3), step, lambda trainer: seen.append(after(trainer)), handler)
+    assert {str(each) for each in seen} == {str(each) for each in expected}
+
+
+def test_nothing_is_repeated_on_states_that_others_replaced(tmp_path):
+    trainer = trainer_of("adam", {}, 2)
+    trainer.save_states(tmp_path / "states")
+    trainer.step(4)
+    driver = trainer._driver
+    trainer.load_states(tmp_path / "states")
+    before = content(trainer)
+    driver.admit()                                  # as a step does that a handler's load_states has interrupted
+    assert not driver.repeat(4) and content(trainer) == before
+
+
+# --- threads
+
+@pytest.mark.parametrize("call", [lambda trainer: trainer.step(2), lambda trainer: trainer.step(4, grads=draw(2)),
+                                  lambda trainer: trainer.set_learning_rate(0.5) or trainer.step(4)],
+                         ids=["size", "gradients", "rate"])
+def test_a_thread_that_repeats_at_the_latest_moment(call):
+    """It has compared all that a step takes, and then another has the processor until some line of ``call``."""
+    def prepared():
+        trainer = trainer_of("adam", {}, 3)
+        return trainer, (trainer._driver.record, trainer._driver._ticket)
+
+    def called(made):
+        call(made[0])
+
+    def repeat(made):
+        record, ticket = made[1]
+        native.extension().repeat(record.address, ticket)
+
+    def then(*calls):
+        made = prepared()
+        for each in calls:
+            each(made)
+        return content(made[0])
+
+    expected, seen = [then(repeat, called), then(called)], []
+    everywhere(prepared, called, lambda made: seen.append(content(made[0])), repeat)
+    assert {str(each) for each in seen} == {str(each) for each in expected}
+
+
+class Slow:
+    """A file of which each read and write waits for a word."""
+
+    def __init__(self, file):
+        self.file, self.reached, self.go = file, threading.Event(), threading.Event()
+
+    def write(self, data):
+        self._wait()
+        return self.file.write(data)
+
+    def read(self, size=-1):
+        self._wait()
+        return self.file.read(size)
+
+    def seek(self, *where):
+        return self.file.seek(*where)
+
+    def tell(self):
+        return self.file.tell()
+
+    def _wait(self):
+        self.reached.set()
+        assert self.go.wait(60)
+
+
+@contextmanager
+def meanwhile(call):
+    """Run ``call`` in another thread until it has ended; it must not fail."""
+    errors = []
+
+    def work():
+        try:
+            call()
+        except BaseException as error:
+            errors.append(error)
+
+    worker = threading.Thread(target=work)
+    worker.start()
+    yield worker
+    worker.join(60)
+    assert not worker.is_alive() and errors == []
+
+
+def step_waits(trainer, file, call):
+    """Whether a step, which would be a repeated one, waits until ``call(file)`` is through."""
+    with meanwhile(lambda: call(file)):
+        assert file.reached.wait(60)
+        with meanwhile(lambda: trainer.step(4)) as stepping:
+            stepping.join(0.2)
+            waits = stepping.is_alive()
+            file.go.set()
+    return waits
+
+
+def test_a_step_waits_while_states_are_saved(tmp_path):
+    trainer = trainer_of("adam", {}, 3)
+    with open(tmp_path / "states", "wb") as file:
+        assert step_waits(trainer, Slow(file), trainer.save_states)
+    loaded = trainer_of("adam", {})
+    loaded.load_states(tmp_path / "states")
+    assert content(loaded)[1:] == content(trainer_of("adam", {}, 3))[1:]
+    assert content(trainer) == content(trainer_of("adam", {}, 4))
+
+
+def test_a_step_while_states_are_loaded_is_made_before_or_after(tmp_path):
+    trainer, other = trainer_of("adam", {}, 3), trainer_of("adam", {}, 7)
+    other.save_states(tmp_path / "states")
+    with open(tmp_path / "states", "rb") as file:
+        waited = step_waits(trainer, Slow(file), trainer.load_states)
+    assert trainer.optimizer.num_update == (8 if waited else 7)
+    assert content(trainer)[1] == content(trainer_of("adam", {}, 8 if waited else 7))[1]
+
+
+def test_each_step_has_its_own_gradient_scale():
+    """Of any number of threads: sums of powers of two have no rounding."""
+    trainer = Trainer(Parameters({"w": np.zeros(100)}), "sgd", {"learning_rate": 1})
+    trainer.params.grad.flat[:] = 1
+    sizes, rounds = (1, 2, 4, 8), 3000
+
+    def work(size):
+        for k in range(rounds):
+            trainer.step(size)
+            if k % 100 == 0:
+                trainer.step(size, grads={"w": np.full(100, 1.0)})
+
+    with meanwhile(lambda: work(1)), meanwhile(lambda: work(2)), meanwhile(lambda: work(4)):
+        work(8)
+    each = rounds + rounds // 100
+    assert trainer.optimizer.num_update == len(sizes) * each
+    assert (trainer.params.flat == -each * sum(1 / size for size in sizes)).all()
