@@ -134,7 +134,7 @@ class Loop:
         return False
 
     def admit(self) -> None:
-        pass
+        """Nothing, then."""
 
     def halt(self) -> None:
         """RuntimeError where the latest step was left in the middle."""

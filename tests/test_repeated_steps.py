@@ -177,8 +177,10 @@ def test_nothing_is_repeated_on_states_that_others_replaced(tmp_path):
 # --- threads
 
 @pytest.mark.parametrize("call", [lambda trainer: trainer.step(2), lambda trainer: trainer.step(4, grads=draw(2)),
-                                  lambda trainer: trainer.set_learning_rate(0.5) or trainer.step(4)],
-                         ids=["size", "gradients", "rate"])
+                                  lambda trainer: trainer.set_learning_rate(0.5) or trainer.step(4),
+                                  lambda trainer: (setattr(trainer.optimizer, "wd", 0.25),
+                                                   trainer.step(4, grads=draw(2)))],
+                         ids=["size", "gradients", "rate", "setting, gradients"])
 def test_a_thread_that_repeats_at_the_latest_moment(call):
     """It has compared all that a step takes, and then another has the processor until some line of ``call``."""
     def prepared():

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class Taken:
-    """What the plans of a Bound take. Its rate is told last: whatever comes in between, nothing half set counts as set."""
+    """What the plans of a Bound take. Its rate is told last: nothing half set counts as set."""
 
     __slots__ = ("batch_size", "rate", "rescale")
 
@@ -67,6 +67,7 @@ class Bound:
 
     def refresh(self) -> None:
         """Make the plans, anew where hyper-parameters or multipliers changed."""
+        self.halt()                                # the record that is left, too
         optimizer, version = self.optimizer, self.optimizer._version      # first: changes meanwhile are for the next
         optimizer._check_rule(self._rule, self._slots)
         which, multipliers = self._groups()
