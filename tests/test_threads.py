@@ -220,8 +220,8 @@ def interrupt(number, frame):
 signal.signal(signal.SIGALRM, interrupt)
 steps(2)
 for k in range(20):
-    signal.setitimer(signal.ITIMER_REAL, 0.002 + k / 1000)
     try:
+        signal.setitimer(signal.ITIMER_REAL, 0.002 + k / 1000)
         while True:
             steps(2, 1)
     except KeyboardInterrupt:

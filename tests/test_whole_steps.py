@@ -145,8 +145,8 @@ signal.signal(signal.SIGALRM, interrupt)
 for name in ("adam", "sgld", "lamb"):
     trainer, hits = made(name), 0
     while hits < 60:
-        signal.setitimer(signal.ITIMER_REAL, 0.0005 + 0.00007 * hits)
         try:
+            signal.setitimer(signal.ITIMER_REAL, 0.0005 + 0.00007 * hits)
             while True:
                 trainer.step(1)
         except KeyboardInterrupt:
