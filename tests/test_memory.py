@@ -6,7 +6,7 @@ import weakref
 import numpy as np
 import pytest
 from test_optimizer import bits, draw, each_case, make
-from test_whole_steps import Momentumful
+from test_own_classes import Momentumful
 
 from numoptim import Parameters, Trainer, optimizer
 

@@ -1,9 +1,10 @@
 """Classes of one's own, written in Python: what of them lasts in copies and files, and what would have no effect."""
 import copy
+import threading
 
 import numpy as np
 import pytest
-from test_optimizer import bits, draw
+from test_optimizer import SHAPES, bits, draw
 
 from numoptim import Parameters, Rule, Trainer, optimizer
 
@@ -35,6 +36,92 @@ def test_numbers_are_resumed_as_what_they_are(tmp_path, rate):
     for each in (trainer, resumed):
         each.step(grads=draw(2))
     assert bits(trainer.params.flat) == bits(resumed.params.flat)
+
+
+class Momentumful(optimizer.Optimizer):
+    """Has a state in arrays, and one of its own that it names."""
+
+    saved = ("steps", "average")
+
+    def __init__(self, fail_at=(), **keywords):
+        super().__init__(**keywords)
+        self.fail_at, self.steps, self.average = fail_at, 0, np.zeros(2)
+
+    def create_state(self, index, weight):
+        return np.zeros_like(weight)
+
+    def update(self, index, weight, grad, state):
+        self._update_count(index)
+        if (index, self._counts[index]) in self.fail_at:
+            raise KeyboardInterrupt
+        self.steps += 1
+        self.average += 1
+        state += grad
+        weight -= self._get_lr(index) * state * self.average[0]
+
+
+def test_a_half_made_step_is_noticed(tmp_path):
+    params = Parameters(draw(0))
+    trainer = Trainer(params, Momentumful(fail_at=[(2, 2)]))
+    trainer.step(1, grads=draw(1))
+    trainer.save_states(tmp_path / "whole")
+    with pytest.raises(KeyboardInterrupt):
+        trainer.step(1)
+    half = bits(params.flat)
+    for refused in (lambda: trainer.step(1), lambda: trainer.save_states(tmp_path / "half")):
+        with pytest.raises(RuntimeError, match=f"interrupted at parameter {list(SHAPES)[2]!r}"):
+            refused()
+    assert bits(params.flat) == half and not (tmp_path / "half").exists()
+    trainer.optimizer.fail_at = ()
+    trainer.load_states(tmp_path / "whole")
+    trainer.step(1)
+    assert trainer.optimizer.num_update == 2
+
+
+def test_attributes_that_a_class_names_are_saved(tmp_path):
+    def run(trainer, steps):
+        for k in range(steps):
+            trainer.step(1, grads=draw(k))
+
+    first = Trainer(Parameters(draw(0)), Momentumful())
+    run(first, 3)
+    first.save_states(tmp_path / "states")
+    resumed = Trainer(Parameters(dict(first.params)), Momentumful())
+    resumed.load_states(tmp_path / "states")
+    assert resumed.optimizer.steps == 3 * len(SHAPES)
+    for trainer in (first, resumed):
+        run(trainer, 2)
+    assert bits(first.params.flat) == bits(resumed.params.flat)
+
+
+def test_objects_of_an_optimizer_stay_when_states_are_loaded(tmp_path):
+    """A schedule that the program goes on changing, a model, a lock."""
+    class Schedule:
+        rate = 0.5
+
+        def __call__(self, n):
+            return self.rate
+
+    opt = Momentumful(lr_scheduler=Schedule())
+    opt.fail_at = model = {"lock": threading.Lock()}
+    schedule = opt.lr_scheduler
+    trainer = Trainer(Parameters(draw(0)), opt)
+    trainer.step(1)
+    trainer.save_states(tmp_path / "states")
+    trainer.load_states(tmp_path / "states")
+    assert opt.lr_scheduler is schedule and opt.fail_at is model
+    schedule.rate = 0.25
+    assert trainer.learning_rate == 0.25
+
+
+def test_an_instance_belongs_to_one_trainer():
+    opt = Momentumful()
+    trainer = Trainer(Parameters(draw(0)), opt)
+    with pytest.raises(ValueError, match="Momentumful belongs to another Trainer already"):
+        Trainer(Parameters(draw(0)), opt)
+    trainer.step(1)
+    del trainer
+    Trainer(Parameters(draw(0)), opt).step(1)
 
 
 # --- classes that are refused when they are made

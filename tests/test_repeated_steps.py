@@ -1,13 +1,12 @@
 """Small steps that take what the latest one took are made in one call, without the optimizer's lock."""
 import copy
-import threading
-from contextlib import contextmanager
 
 import numpy as np
 import pytest
 from interrupts import everywhere
 from test_optimizer import draw, each_case
 from test_whole_steps import content, trainer_of
+from threads import Slow, meanwhile, step_waits
 
 from numoptim import Parameters, Trainer, native
 
@@ -203,60 +202,6 @@ def test_a_thread_that_repeats_at_the_latest_moment(call):
     expected, seen = [then(repeat, called), then(called)], []
     everywhere(prepared, called, lambda made: seen.append(content(made[0])), repeat)
     assert {str(each) for each in seen} == {str(each) for each in expected}
-
-
-class Slow:
-    """A file of which each read and write waits for a word."""
-
-    def __init__(self, file):
-        self.file, self.reached, self.go = file, threading.Event(), threading.Event()
-
-    def write(self, data):
-        self._wait()
-        return self.file.write(data)
-
-    def read(self, size=-1):
-        self._wait()
-        return self.file.read(size)
-
-    def seek(self, *where):
-        return self.file.seek(*where)
-
-    def tell(self):
-        return self.file.tell()
-
-    def _wait(self):
-        self.reached.set()
-        assert self.go.wait(60)
-
-
-@contextmanager
-def meanwhile(call):
-    """Run ``call`` in another thread until it has ended; it must not fail."""
-    errors = []
-
-    def work():
-        try:
-            call()
-        except BaseException as error:
-            errors.append(error)
-
-    worker = threading.Thread(target=work)
-    worker.start()
-    yield worker
-    worker.join(60)
-    assert not worker.is_alive() and errors == []
-
-
-def step_waits(trainer, file, call):
-    """Whether a step, which would be a repeated one, waits until ``call(file)`` is through."""
-    with meanwhile(lambda: call(file)):
-        assert file.reached.wait(60)
-        with meanwhile(lambda: trainer.step(4)) as stepping:
-            stepping.join(0.2)
-            waits = stepping.is_alive()
-            file.go.set()
-    return waits
 
 
 def test_a_step_waits_while_states_are_saved(tmp_path):

@@ -8,6 +8,7 @@ from functools import partial
 import numpy as np
 import pytest
 from test_optimizer import bits, draw, each_case, make
+from threads import within
 
 from numoptim import Parameters, Trainer, native, optimizer
 from numoptim.optimizer import State, rule_optimizer
@@ -44,28 +45,6 @@ def test_small_buffers_are_left_to_one_thread():
     trainer = trained("adam", 8)
     assert trainer.params.flat.size < native.SERIAL_BELOW and trainer.threads == 8
     assert bits(trainer.params.flat) == bits(trained("adam", 1).params.flat)
-
-
-def within(seconds, *functions):
-    """Results of functions called at once, each in a thread of its own: a deadlock is a failure."""
-    results = [None] * len(functions)
-
-    def call(k):
-        try:
-            results[k] = functions[k]()
-        except BaseException as error:
-            results[k] = error
-
-    callers = [threading.Thread(target=call, args=(k,), daemon=True) for k in range(len(functions))]
-    for caller in callers:
-        caller.start()
-    for caller in callers:
-        caller.join(seconds)
-        assert not caller.is_alive(), f"still running after {seconds} s"
-    for result in results:
-        if isinstance(result, BaseException):
-            raise result
-    return results
 
 
 def test_an_error_leaves_the_helpers_alive(split):

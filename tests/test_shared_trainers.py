@@ -1,0 +1,103 @@
+"""A trainer that several threads use: no step is lost, and copies, forks and files of states are of one step."""
+import copy
+import os
+import pickle
+import subprocess
+import sys
+import threading
+from functools import partial
+
+import numpy as np
+import pytest
+from threads import stepping, within
+
+from numoptim import Parameters, Trainer
+
+
+def torn(twin):
+    """Whether a twin of a trainer whose weights are 0 - t is of no one step."""
+    return not (twin.params.flat == -twin.optimizer.num_update).all()
+
+
+@pytest.mark.parametrize("way", [copy.deepcopy, copy.copy, lambda trainer: pickle.loads(pickle.dumps(trainer))],
+                         ids=["deepcopy", "copy", "pickle"])
+def test_a_copy_is_of_one_step(way):
+    """While another thread steps; a pickle, which takes its time, says so where it cannot be."""
+    trainer = Trainer(Parameters({"w": np.zeros(100_000)}), "sgd", {"learning_rate": 1}, threads=1)
+    trainer.params.grad.flat[:] = 1
+    refused = 0
+    with stepping(trainer):
+        for _ in range(40):
+            try:
+                assert not torn(way(trainer))
+            except RuntimeError as error:
+                assert "stepped while it was pickled" in str(error)
+                refused += 1
+    assert refused == 0 or way not in (copy.copy, copy.deepcopy)
+    assert not torn(way(trainer))
+
+
+FORKS = """
+import os, signal, threading
+import numpy as np
+from numoptim import Parameters, Trainer
+
+trainer = Trainer(Parameters({"w": np.zeros(300_000)}), "sgd", {"learning_rate": 1}, threads=1)
+trainer.params.grad.flat[:] = 1
+stop = threading.Event()
+
+def work():
+    while not stop.is_set():
+        trainer.step(1)
+
+worker = threading.Thread(target=work)
+worker.start()
+try:
+    for _ in range(10):
+        child = os.fork()
+        if child == 0:
+            signal.alarm(60)
+            assert (trainer.params.flat == -trainer.optimizer.num_update).all(), "torn"
+            trainer.step(1)
+            os._exit(0 if (trainer.params.flat == -trainer.optimizer.num_update).all() else 1)
+        assert os.waitpid(child, 0)[1] == 0
+finally:
+    stop.set()
+    worker.join()
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="processes do not fork here")
+def test_a_fork_waits_for_the_step_of_another_thread():
+    """And the child steps on from there."""
+    subprocess.run([sys.executable, "-W", "ignore", "-c", FORKS], check=True, timeout=300)
+
+
+def test_one_trainer_from_several_threads_loses_no_step(tmp_path):
+    """And what is saved meanwhile is of one step: a twin that makes as many has the same slots."""
+    def made():
+        params = Parameters({"w": np.linspace(-1, 1, 30_000, dtype=np.float32)})
+        params.grad.flat[:] = np.cos(params.flat)
+        return Trainer(params, "adam")
+
+    trainer, go = made(), threading.Barrier(4)
+
+    def work(k):
+        go.wait()
+        for n in range(60):
+            trainer.step(1 + k)                     # each with a gradient scale of its own
+            if n % 20 == k:
+                trainer.save_states(tmp_path / f"{k}-{n}")
+
+    within(100, *(partial(work, k) for k in range(4)))
+    assert trainer.optimizer.num_update == 240
+    assert np.isfinite(trainer.params.flat).all()
+    for file in tmp_path.iterdir():
+        loaded = made()
+        loaded.load_states(file)
+        slots = loaded._driver.state.slots
+        # With whole steps alone every element's v is m's square times one number, the gradient being constant.
+        g = loaded.params.grad.flat.astype(float)
+        for slot, power in ((slots["m"], 1), (slots["v"], 2)):
+            ratios = (slot / g**power)[np.abs(g) > 0.1]
+            assert np.ptp(ratios) < 1e-4 * np.abs(ratios).max()
