@@ -57,9 +57,14 @@ try:
         child = os.fork()
         if child == 0:
             signal.alarm(60)
-            assert (trainer.params.flat == -trainer.optimizer.num_update).all(), "torn"
+            before = trainer.optimizer.num_update
+            assert (trainer.params.flat == -before).all(), "torn"
             trainer.step(1)
-            os._exit(0 if (trainer.params.flat == -trainer.optimizer.num_update).all() else 1)
+            another = threading.Thread(target=trainer.step)
+            another.start()
+            another.join()
+            t = trainer.optimizer.num_update
+            os._exit(0 if t == before + 2 and (trainer.params.flat == -t).all() else 1)
         assert os.waitpid(child, 0)[1] == 0
 finally:
     stop.set()
@@ -69,7 +74,7 @@ finally:
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="processes do not fork here")
 def test_a_fork_waits_for_the_step_of_another_thread():
-    """And the child steps on from there."""
+    """And the child steps on from there, in threads of its own too."""
     subprocess.run([sys.executable, "-W", "ignore", "-c", FORKS], check=True, timeout=300)
 
 
