@@ -9,7 +9,8 @@ from functools import partial
 
 import numpy as np
 import pytest
-from threads import stepping, within
+from test_whole_steps import content
+from threads import Slow, step_waits, stepping, within
 
 from numoptim import Parameters, Trainer
 
@@ -106,3 +107,51 @@ def test_one_trainer_from_several_threads_loses_no_step(tmp_path):
         for slot, power in ((slots["m"], 1), (slots["v"], 2)):
             ratios = (slot / g**power)[np.abs(g) > 0.1]
             assert np.ptp(ratios) < 1e-4 * np.abs(ratios).max()
+
+
+# --- large steps, which leave other threads to Python meanwhile
+
+def large(steps=0):
+    params = Parameters({"w": np.linspace(-1, 1, 200_000, dtype=np.float32)})
+    params.grad.flat[:] = np.cos(params.flat)
+    trainer = Trainer(params, "adam")
+    for _ in range(steps):
+        trainer.step(4)
+    return trainer
+
+
+def test_a_large_step_waits_while_states_are_saved(tmp_path):
+    trainer = large(3)
+    with open(tmp_path / "states", "wb") as file:
+        assert step_waits(trainer, Slow(file), trainer.save_states)
+    loaded = large()
+    loaded.load_states(tmp_path / "states")
+    assert content(loaded)[1:] == content(large(3))[1:]
+    assert content(trainer) == content(large(4))
+
+
+def test_a_large_step_waits_while_states_are_loaded(tmp_path):
+    trainer, replay = large(3), large(3)
+    large(7).save_states(tmp_path / "states")
+    with open(tmp_path / "states", "rb") as file:
+        assert step_waits(trainer, Slow(file), trainer.load_states)
+    replay.load_states(tmp_path / "states")
+    replay.step(4)
+    assert content(trainer) == content(replay) and content(trainer)[1:] == content(large(8))[1:]
+
+
+def test_states_saved_between_large_steps(tmp_path):
+    """Of whichever step: those of a replay that makes as many."""
+    trainer, replay = large(), large()
+    with stepping(trainer):
+        for k in range(20):
+            trainer.save_states(tmp_path / f"{k:02}")
+    for file in sorted(tmp_path.iterdir()):
+        loaded = large()
+        loaded.load_states(file)
+        while replay.optimizer.num_update < loaded.optimizer.num_update:
+            replay.step(1)
+        assert content(loaded)[1:] == content(replay)[1:]
+    while replay.optimizer.num_update < trainer.optimizer.num_update:
+        replay.step(1)
+    assert content(trainer) == content(replay)
