@@ -246,3 +246,25 @@ def test_states_made_by_several_threads_share_no_noise(monkeypatch):
     monkeypatch.setattr(rule_optimizer, "State", waiting)
     states = within(60, *(partial(opt.create_state, k, np.zeros(5)) for k in range(2)))
     assert sorted(state.offset for state in states) == [0, 5] and opt._noise == 10
+
+
+@pytest.mark.parametrize("size", [100, 100_000], ids=["small", "large"])
+@pytest.mark.parametrize("listed", [False, True], ids=["one", "list"])
+def test_several_threads_update_one_state(listed, size):
+    """Each with a gradient of its own, and sums of powers of two have no rounding."""
+    opt, weights = optimizer.SGD(learning_rate=1), [np.zeros(size), np.zeros(size)]
+    states, start, rounds = [opt.create_state(k, w) for k, w in enumerate(weights)], threading.Barrier(4), 100
+
+    def work(number):
+        grads = [np.full(size, 0.5**number) for _ in weights]
+        start.wait()
+        for _ in range(rounds):
+            if listed:
+                opt.update([0, 1], weights, grads, states)
+            else:
+                opt.update(0, weights[0], grads[0], states[0])
+
+    within(100, *(partial(work, number) for number in range(4)))
+    assert opt.num_update == 4 * rounds and [state.t for state in states] == [4 * rounds, 4 * rounds * listed]
+    for w, made in zip(weights, (True, listed), strict=True):
+        assert (w == -rounds * made * sum(0.5**number for number in range(4))).all()

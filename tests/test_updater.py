@@ -6,6 +6,7 @@ import pytest
 from interrupts import Interrupted, everywhere
 from test_mxnet_face import HeavyBall
 from test_optimizer import bits, draw, each_case, make
+from threads import repeating, within
 
 from numoptim import optimizer
 
@@ -129,11 +130,31 @@ def test_threads_share_states(opt, monkeypatch):
             updater("w", np.ones((3, 5), np.float32), weights["w"])
             step(updater, weights, k)
 
-    threads = [threading.Thread(target=call) for _ in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(60)
+    within(60, call, call, call, call)
     assert sorted(made) == ["v", "w"] and updater.optimizer.num_update == 40
     assert {key: updater.optimizer._counts.get(key, getattr(state, "t", None))
             for key, state in updater.states.items()} == {"w": 40, "v": 20}
+
+
+def test_states_are_of_one_update_while_another_thread_updates():
+    """What is read there: the slots of a replay of as many updates."""
+    shapes = {"w": (200_000,), "v": (100_000,)}
+    grads = [*draw(1, shapes).values()]
+
+    def made():
+        weights = [*draw(0, shapes).values()]
+        updater = optimizer.get_updater(optimizer.Adam())
+        return updater, lambda: updater([*shapes], grads, weights)
+
+    (updater, update), (replay, again) = made(), made()
+    with repeating(update):
+        found = [updater.get_states() for _ in range(10)]
+    for states in found:
+        loaded = optimizer.get_updater(optimizer.Adam())
+        loaded.set_states(states)
+        while replay.optimizer.num_update < loaded.optimizer.num_update:
+            again()
+        for key, state in loaded.states.items():
+            assert state.t == loaded.optimizer.num_update
+            assert {name: bits(slot) for name, slot in state.slots.items()} == {
+                name: bits(slot) for name, slot in replay.states[key].slots.items()}

@@ -80,13 +80,13 @@ def within(seconds, *functions):
 
 
 @contextmanager
-def stepping(trainer):
-    """Another thread steps all the while, from before the block on."""
+def repeating(call):
+    """Another thread makes this call all the while, from before the block on."""
     begun, stop = threading.Event(), threading.Event()
 
     def work():
         while not stop.is_set():
-            trainer.step(1)
+            call()
             begun.set()
 
     with meanwhile(work):
@@ -95,3 +95,8 @@ def stepping(trainer):
             yield
         finally:
             stop.set()
+
+
+def stepping(trainer):
+    """Another thread steps all the while."""
+    return repeating(lambda: trainer.step(1))
