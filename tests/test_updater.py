@@ -158,3 +158,14 @@ def test_states_are_of_one_update_while_another_thread_updates():
             assert state.t == loaded.optimizer.num_update
             assert {name: bits(slot) for name, slot in state.slots.items()} == {
                 name: bits(slot) for name, slot in replay.states[key].slots.items()}
+
+
+def test_no_noise_is_drawn_twice_after_states_are_set():
+    """From 0, without gradients, first updates are noise alone."""
+    first, second = (optimizer.get_updater(optimizer.SGLD(seed=3)) for _ in range(2))
+    (w, v, new), grads = np.zeros((3, 40)), np.zeros((2, 40))
+    first(["w", "v"], [*grads], [w, v])
+    second.set_states(first.get_states())
+    second("new", grads[0], new)
+    assert np.unique([w, v, new]).size == 3 * 40
+    assert [state.offset for state in second.states.values()] == [0, 40, 80]
