@@ -42,6 +42,28 @@ def test_an_interrupted_step_is_made_and_counted_or_neither(name, keywords):
     assert before in seen and after in seen
 
 
+@pytest.mark.parametrize("size", [1, 4], ids=["once more", "as before"])
+@pytest.mark.parametrize("steps", [0, 2])
+@pytest.mark.parametrize("name, keywords", [("adam", {}), ("lbsgd", {"batch_scale": 3, "momentum": 0.5})])
+def test_an_interrupted_step_of_another_batch_size(name, keywords, steps, size):
+    """Half prepared is not prepared: the next steps have gradient scales of their own."""
+    def then(*sizes):
+        trainer = trainer_of(name, keywords, steps)
+        for each in sizes:
+            trainer.step(each)
+        return content(trainer)
+
+    def check(trainer):
+        seen.append(trainer.optimizer.num_update)
+        trainer.step(size)
+        trainer.step(4)
+        assert content(trainer) == expected[seen[-1] - steps]
+
+    expected, seen = [then(size, 4), then(1, size, 4)], []
+    assert everywhere(lambda: trainer_of(name, keywords, steps), lambda trainer: trainer.step(1), check) > 10
+    assert {*seen} == {steps, steps + 1}
+
+
 @each_case
 def test_a_signal_during_the_call(name, keywords, monkeypatch):
     """Its handler runs when the call has returned, and raises: the steps are made, and counted."""
