@@ -4,8 +4,7 @@ import pytest
 from test_mxnet_face import HeavyBall
 from test_optimizer import COMMON, bits, draw, each_case, make
 
-from numoptim import Parameters, Trainer, optimizer
-from numoptim.checkpoint import Damaged
+from numoptim import Parameters, Trainer, checkpoint, optimizer
 
 OLD = {"w": (3, 5), "v": (7,), "b": ()}
 NEW = {"head": (2, 2), "b": (), "w": (3, 5), "tail": (4,), "v": (7,)}
@@ -167,6 +166,24 @@ def test_what_is_refused_changes_nothing(shapes, missing, message, tmp_path):
     assert bits(new.slots["m"].flat) == before and new.optimizer.num_update == 1
 
 
+@pytest.mark.parametrize("spoil", [lambda v: v.astype(float), lambda v: v[:-1], lambda v: np.append(v, v[:1]),
+                                   lambda v: v[:, None]], ids=["dtype", "short", "long", "shape"])
+def test_a_slot_that_does_not_fit_changes_nothing(tmp_path, spoil):
+    """The last of them: the first, which is good, is not written either."""
+    old, new = trained(make("adam", {}), OLD, 4), trained(make("adam", {}), NEW, 1)
+    old.save_states(tmp_path / "good")
+    with checkpoint.reading(tmp_path / "good") as tree:
+        tree = checkpoint.loaded(tree)
+    tree["slots"]["v"] = spoil(tree["slots"]["v"])
+    checkpoint.save(tmp_path / "states", tree)
+    before = {name: bits(slot.flat) for name, slot in new.slots.items()}
+    with pytest.raises(ValueError, match=r"slot 'v' is float\d\d \(.*\); expected float32 \(23,\)"):
+        new.load_states(tmp_path / "states", missing="new")
+    assert {name: bits(slot.flat) for name, slot in new.slots.items()} == before and new.optimizer.num_update == 1
+    new.load_states(tmp_path / "good", missing="new")
+    assert new.optimizer.num_update == 4
+
+
 def test_damage_changes_nothing(tmp_path):
     old, path = trained(make("adam", {}), OLD, 4), tmp_path / "states"
     old.save_states(path)
@@ -175,7 +192,7 @@ def test_damage_changes_nothing(tmp_path):
     path.write_bytes(data)
     new = trained(make("adam", {}), NEW, 1)
     before = {name: bits(slot.flat) for name, slot in new.slots.items()}
-    with pytest.raises(Damaged, match="states: not a file of optimizer states, or damaged"):
+    with pytest.raises(checkpoint.Damaged, match="states: not a file of optimizer states, or damaged"):
         new.load_states(path, missing="new")
     assert {name: bits(slot.flat) for name, slot in new.slots.items()} == before and new.optimizer.num_update == 1
 
