@@ -14,7 +14,6 @@ from joblib import Parallel, delayed
 from test_custom import HeavyBall, Pull
 from test_optimizer import bits, draw, each_case, make
 
-import numoptim
 from numoptim import Parameters, Rule, Trainer, optimizer
 from numoptim.lr_scheduler import CosineScheduler
 from numoptim.rules import RULES
@@ -210,8 +209,7 @@ def test_rules_that_differ_in_a_constant_alone_stay_apart():
     assert worker.stdout.decode().split() == ["-1.0"] * 4 + ["-2.0"] * 2
 
 
-def test_every_public_thing_that_holds_an_address_is_here():
-    """What a Trainer, a State or Parameters are made of is rebuilt, and no address goes into a pickle."""
+def test_no_address_goes_into_a_pickle():
     trainer = Trainer(Parameters(draw(0)), "adam")
     run(trainer, 1, 3)
     stream = pickle.dumps(trainer)
@@ -219,4 +217,3 @@ def test_every_public_thing_that_holds_an_address_is_here():
                  trainer._driver.record.address]
     for address in addresses:
         assert address.to_bytes(8, "little")[:6] not in stream
-    assert isinstance(numoptim.Rule, type) and Rule is numoptim.Rule
