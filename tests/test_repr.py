@@ -110,10 +110,12 @@ def test_messages_about_thousands_of_parameters_fit_a_screen():
     trainer = Trainer(params, sgd)
     for call in (
         lambda: params["zzz"],
+        lambda: trainer.step(grads={}),
         lambda: trainer.step(grads={**MANY, "zzz": 1.0}),
         lambda: sgd.set_lr_mult({"zzz": 0.5}),
         lambda: Trainer(other, sgd),
         lambda: Parameters({**MANY, "x": np.zeros(2, np.float32)}),
+        lambda: Parameters({key: x.astype("f4" if key.endswith("7.weight") else "f8") for key, x in MANY.items()}),
     ):
         with pytest.raises((KeyError, ValueError, TypeError)) as error:
             call()

@@ -110,16 +110,6 @@ def test_a_list_is_updated_whole_or_not_at_all(name, keywords):
     assert before in seen and after in seen
 
 
-def test_a_list_with_one_bad_element_writes_nothing():
-    opt, arguments = lists("adam", {})
-    before = content_of_lists((opt, arguments))
-    opt.set_lr_mult({3: 1e300})
-    opt.set_learning_rate(1e300)
-    with pytest.raises(ValueError, match="out of range"):
-        opt.update(*arguments)
-    assert content_of_lists((opt, arguments)) == before
-
-
 @pytest.mark.parametrize("name, keywords", [("adam", {}), ("lbsgd", {"batch_scale": 3}), ("momentumful", {})])
 def test_states_are_loaded_whole_or_not_at_all(tmp_path, name, keywords):
     """The file, and with it optimizer and slots, is of another step, rate and multipliers."""
