@@ -79,24 +79,25 @@ def test_a_fork_waits_for_the_step_of_another_thread():
     subprocess.run([sys.executable, "-W", "ignore", "-c", FORKS], check=True, timeout=300)
 
 
-def test_one_trainer_from_several_threads_loses_no_step(tmp_path):
-    """And what is saved meanwhile is of one step: a twin that makes as many has the same slots."""
+@pytest.mark.parametrize("size", [30_000, 100_000], ids=["small", "large"])
+def test_one_trainer_from_several_threads_loses_no_step(tmp_path, size):
+    """And what is saved meanwhile is of one step."""
     def made():
-        params = Parameters({"w": np.linspace(-1, 1, 30_000, dtype=np.float32)})
+        params = Parameters({"w": np.linspace(-1, 1, size, dtype=np.float32)})
         params.grad.flat[:] = np.cos(params.flat)
-        return Trainer(params, "adam")
+        return Trainer(params, "adam", threads=1)
 
     trainer, go = made(), threading.Barrier(4)
 
     def work(k):
         go.wait()
-        for n in range(60):
+        for n in range(300):
             trainer.step(1 + k)                     # each with a gradient scale of its own
-            if n % 20 == k:
+            if n % 100 == k:
                 trainer.save_states(tmp_path / f"{k}-{n}")
 
     within(100, *(partial(work, k) for k in range(4)))
-    assert trainer.optimizer.num_update == 240
+    assert trainer.optimizer.num_update == 1200
     assert np.isfinite(trainer.params.flat).all()
     for file in tmp_path.iterdir():
         loaded = made()
