@@ -21,8 +21,7 @@ ROUSING = 262_144              # elements that it pays to wake a thread for
 PIECES_PER_THREAD = 4          # from there on, so that a thread that loses its core does not hold up the rest
 FIXED = 8                      # words of a plan before its buffers
 KERNEL, CLEAR = 0, 1           # kinds of passes (aot/steps.c)
-ANOTHER = 1                    # a status: what was prepared is not the next step any more
-NEVER = array("q", [-1])       # a count that no step follows
+ANOTHER = 1                    # a status: what was prepared is not the next step any more, or not to be repeated
 SET_LATER = ("learning_rate", "rescale_grad")      # hyper-parameters that Plan.set sets
 
 
@@ -212,10 +211,6 @@ class StepRecord:
     def admit(self, ticket: int) -> None:
         """Let holders of a ticket, the number of the latest step, repeat that, whatever locks are held; 0: nobody."""
         self._words[5] = ticket
-
-    def retire(self) -> None:
-        """No step is the next of this record any more."""
-        self._words[2] = NEVER.buffer_info()[0]
 
 
 def stepper(plans: Sequence[Plan]) -> Callable[[int, int], int]:

@@ -20,11 +20,15 @@ class Flat(Bound):
         self.params = params
         indices = range(len(params))
         self.state = state or optimizer._state(params.memory, params.flat, params.flat.shape, indices, params.offsets)
+        self.locks = (optimizer._lock,)             # the first is held during a step, which begins with none
         super().__init__(optimizer, params.memory, params.flat, params.grad.flat, self.state, indices, params.offsets,
                          threads)
 
+    def counts(self) -> Any:
+        """Others once a step is made."""
+        return self._count[0]
+
     def save(self) -> dict[str, Any]:
-        self.halt()
         optimizer = self.optimizer
         return {**as_saved(self.state, self.params.memory), "noise": optimizer._noise,
                 "options": {key: getattr(optimizer, key) for key in optimizer.options}}
@@ -34,7 +38,6 @@ class Flat(Bound):
 
         optimizer: the draft that becomes what the file says; the driver is of the optimizer that becomes the draft.
         """
-        self.halt()
         driver = type(self)(optimizer, self.params, self.threads, self._loaded(saved, optimizer))
         driver.optimizer = self.optimizer
         return driver
@@ -94,15 +97,15 @@ class Graphed(Flat):
         elif len(self.plans) > 1:
             raise RuntimeError("LBSGD with batch_scale > 1 cannot be captured: what a step does depends on its number")
 
-    def step(self) -> bool:
+    def step(self) -> None:
         """The step that ``prepare`` prepared; in a capture, a record of it in the graph, for any t, and no step."""
         if not self._capturing:
-            return super().step()
+            super().step()
+            return
         plan = self.plans[0]
         plan.capture()
         if plan not in self._captured[-1:]:
             self._captured += (plan,)
-        return True
 
     def advance(self, batch_size: float) -> None:
         """Make the next step the one that the next replay of a captured step makes."""
@@ -123,8 +126,8 @@ class Loop:
     def __init__(self, optimizer: Optimizer, params: Parameters, states: list[Any] | None = None) -> None:
         self.optimizer, self.params = optimizer, params
         self.host = params.device == "cpu"
+        self.locks = optimizer._outer, optimizer._lock          # not the second: a RuleOptimizer's own code may update
         self.half_made = ""                         # the parameter at which a step was left
-        self.retired = False
         if states is None:
             states = [optimizer.create_state(i, w) for i, w in enumerate(params.values())]
         self.state = states
@@ -144,7 +147,6 @@ class Loop:
 
     def prepare(self, batch_size: float) -> None:
         """All of a step that can fail before the optimizer's own code runs."""
-        self.halt()
         self.optimizer._rate(self.optimizer.num_update + 1)
         with np.errstate(over="ignore"):
             self.scale = self.params.flat.dtype.type(batch_size)
@@ -154,15 +156,9 @@ class Loop:
             raise ValueError(f"batch_size={batch_size!r}: on a GPU an optimizer written in Python gets its gradients "
                              "as they are; divide them there, and step with batch_size=1")
 
-    def retire(self) -> None:
-        """Make no step any more, and no more of one."""
-        self.retired = True
-
-    def step(self) -> bool:
-        """A step; False where the driver was retired in it, by states that the optimizer's code or a handler loaded."""
+    def step(self) -> None:
+        """Call the optimizer's ``update`` for each parameter."""
         for index, (name, weight) in enumerate(self.params.items()):
-            if self.retired:
-                return False
             self.half_made = name
             if self.optimizer._lr_mult.of(index) == 0:             # frozen
                 self.optimizer._update_count(index)
@@ -171,10 +167,12 @@ class Loop:
             self.optimizer.update(index, weight, np.asarray(grad / self.scale) if self.host else grad,
                                   self.state[index])
         self.half_made = ""
-        return True
+
+    def counts(self) -> Any:
+        """Others once a step is made."""
+        return dict(self.optimizer._counts)
 
     def save(self) -> dict[str, Any]:
-        self.halt()
         return {"states": [_plain(state) for state in self.state], **counted(self.optimizer)}
 
     def resumed(self, saved: dict[str, Any], optimizer: Optimizer) -> "Loop":

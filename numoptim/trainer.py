@@ -9,7 +9,7 @@ from . import checkpoint, display, native, resume
 from .hints import instead, keywords, renamed
 from .hyperparameters import checked, one_of
 from .optimizer import Optimizer, create, find
-from .optimizer.locks import at_once
+from .optimizer.locks import at_once, check_outside
 from .parameters import Parameters, Views
 from .sealed import Stepping
 from .steps import Flat, Graphed, Loop, driver_of, is_flat
@@ -90,21 +90,20 @@ class Trainer(Stepping):
         """One step with the gradients in ``params.grad`` (or ``grads``, copied there), times 1/batch_size.
 
         grads: ``{name: array of that parameter's shape}``, all of them; on a GPU arrays of it. Raises ValueError or
-        TypeError before anything is written.
+        TypeError before anything is written, RuntimeError in the middle of another step.
         """
         if grads is None and self._driver.repeat(batch_size):
             return
         if batch_size.__class__ is not int or not 1 <= batch_size < 2**53:      # which a float holds, without a check
             batch_size = checked("batch_size", batch_size, 1.0, "(0, inf)")
-        with self._optimizer._lock:
+        check_outside(*self._driver.locks)
+        with self._driver.locks[0]:
             driver = self._driver
+            driver.halt()
             driver.prepare(batch_size)
             if grads is not None:
-                driver.halt()
                 self._params.grad.assign(grads, "grads")
-            while not driver.step():               # a thread or a signal's handler has made a step meanwhile, or
-                driver = self._driver              # loaded states
-                driver.prepare(batch_size)
+            driver.step()
             if grads is None:
                 driver.admit()
 
@@ -119,7 +118,8 @@ class Trainer(Stepping):
         """
         if not isinstance(self._driver, Graphed):
             raise RuntimeError("advance goes with captured steps of a built-in optimizer or Rule on a GPU")
-        with self._optimizer._lock:
+        check_outside(*self._driver.locks)
+        with self._driver.locks[0]:
             self._driver.advance(checked("batch_size", batch_size, 1.0, "(0, inf)"))
 
     def zero_grad(self) -> None:
@@ -164,19 +164,22 @@ class Trainer(Stepping):
         lr_scheduler; another function is left to the program that resumes). The weights are yours to save.
         Replaces an older file only when complete. TypeError for a custom state that is not arrays and numbers.
         """
-        with self._optimizer._lock:
+        with self._driver.locks[0]:
+            self._driver.halt()
             checkpoint.save(path, {**resume.own(self._optimizer, self._params), **self._driver.save()})
 
     def load_states(self, path: checkpoint.File, missing: Literal["new"] | None = None) -> None:
         """Become what the trainer was that saved ``path``, weights apart: see ``save_states``.
 
-        missing="new": parameters that the file lacks begin with new states and keep their multipliers, among those that
-        it has, by name and shape and in any order; all go on from the file's update number. ValueError, and nothing
-        changed, for a damaged or foreign file, another optimizer, other parameter names or shapes, another dtype.
+        missing="new": parameters that the file lacks begin with new states, among those that it has, by name and shape
+        and in any order, and keep their entries in lr_mult and wd_mult, if they have any, before the file's patterns;
+        all go on from the file's update number. ValueError, and nothing changed, for a damaged or foreign file, another
+        optimizer, other parameter names or shapes, another dtype; RuntimeError in the middle of a step.
         """
         if not one_of(missing, "new"):
             raise ValueError(f"missing={missing!r}: expected None or 'new'")
-        with self._optimizer._lock:
+        check_outside(*self._driver.locks)
+        with self._driver.locks[0]:
             optimizer = self._optimizer._draft()
             try:
                 with checkpoint.reading(path) as tree:
@@ -187,18 +190,16 @@ class Trainer(Stepping):
                     driver = self._driver.resumed(saved, optimizer)
             except checkpoint.Damaged:
                 raise
-            except (KeyError, TypeError, AttributeError, ValueError) as error:
+            except (KeyError, TypeError, AttributeError, ValueError, OverflowError) as error:
                 raise ValueError(f"{checkpoint.label(path)}: these states do not fit this trainer: {error}") from error
-            before = self._driver
             at_once((vars(self._optimizer), vars(optimizer)), (vars(self), {"_driver": driver}))
-            before.retire()
 
     # --- copies and pickles are bound anew
 
     def __getstate__(self) -> dict[str, Any]:
-        with self._optimizer._lock:
+        with self._driver.locks[0]:
             self._driver.halt()
-            return {**vars(self), "_driver": self._driver.state, "_still": _Still(self._optimizer)}
+            return {**vars(self), "_driver": self._driver.state, "_still": _Still(self)}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         vars(self).update((key, value) for key, value in state.items() if key != "_still")
@@ -210,7 +211,7 @@ class Trainer(Stepping):
         return copy.deepcopy(self)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Self:
-        with self._optimizer._lock:
+        with self._driver.locks[0]:
             twin = memo[id(self)] = object.__new__(type(self))
             twin.__setstate__(copy.deepcopy(self.__getstate__(), memo))
         return twin
@@ -219,12 +220,12 @@ class Trainer(Stepping):
 class _Still:
     """Last in a pickle: RuntimeError where another thread has stepped while what is before was written."""
 
-    def __init__(self, optimizer: Optimizer) -> None:
-        self._optimizer, self._latest = optimizer, optimizer.num_update
+    def __init__(self, trainer: Trainer) -> None:
+        self._driver, self._counts = trainer._driver, trainer._driver.counts()
 
     def __reduce__(self) -> Any:
-        with self._optimizer._lock:
-            if self._optimizer.num_update != self._latest:
+        with self._driver.locks[0]:
+            if self._driver.counts() != self._counts:
                 raise RuntimeError("the trainer has stepped while it was pickled: pickle a copy (copy.copy(trainer))")
         return type(None), ()
 

@@ -1,10 +1,14 @@
-"""Interrupts wherever Python could run a signal's handler."""
+"""Interrupts wherever Python runs the handlers of signals: after a call, where a function begins and a loop goes on."""
+import dis
 import itertools
 import sys
 from pathlib import Path
 
 import numoptim
 
+BEGIN = -1
+WHERE = {BEGIN, *(number for name, number in dis.opmap.items()
+                  if name.startswith(("CALL", "JUMP_BACKWARD")) and not name.startswith("CALL_INTRINSIC"))}
 PACKAGE = str(Path(numoptim.__file__).parent)
 
 
@@ -17,22 +21,28 @@ def interrupt(prepared):
 
 
 def everywhere(prepare, call, check, handler=interrupt):
-    """``call(prepare())`` with ``handler(prepared)`` before each line of numoptim's that it runs, one after the other.
+    """``call(prepare())`` with ``handler(prepared)`` wherever numoptim's code lets one run, one after the other.
 
     After each, ``check(prepared)``; returns the number of interrupts, the call without one included.
     """
     for k in itertools.count():
         prepared = prepare()
-        seen = itertools.count()
+        seen, latest = itertools.count(), {}
 
-        def trace(frame, event, argument, k=k, seen=seen, prepared=prepared):
-            if event in ("line", "return") and next(seen) == k:
-                sys.settrace(None)
-                handler(prepared)
+        def trace(frame, event, argument, k=k, seen=seen, latest=latest, prepared=prepared):
+            if event == "opcode":
+                before, latest[frame] = latest.get(frame, BEGIN), frame.f_code.co_code[frame.f_lasti]
+                if before in WHERE and next(seen) == k:
+                    sys.settrace(None)
+                    latest.clear()
+                    handler(prepared)
             return trace
 
         def enter(frame, event, argument, trace=trace):
-            return trace if frame.f_code.co_filename.startswith(PACKAGE) else None
+            if not frame.f_code.co_filename.startswith(PACKAGE):
+                return None
+            frame.f_trace_opcodes, frame.f_trace_lines = True, False
+            return trace
 
         before = sys.gettrace()
         sys.settrace(enter)
@@ -42,6 +52,7 @@ def everywhere(prepare, call, check, handler=interrupt):
             pass
         finally:
             sys.settrace(before)
+            latest.clear()
         check(prepared)
         if next(seen) <= k:                          # the call was over before
             return k + 1

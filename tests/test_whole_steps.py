@@ -25,8 +25,9 @@ def content(trainer):
     return bits(trainer.params.flat), slots, trainer._driver.state.t, trainer.optimizer.num_update
 
 
+@pytest.mark.parametrize("size", [4, 4.0], ids=["repeated", "prepared"])
 @each_case
-def test_an_interrupted_step_is_made_and_counted_or_neither(name, keywords):
+def test_an_interrupted_step_is_made_and_counted_or_neither(name, keywords, size):
     """Two steps before, so that LBSGD is at a step that adds, applies and clears."""
     before, after = content(trainer_of(name, keywords, 2)), content(trainer_of(name, keywords, 3))
     seen = []
@@ -38,7 +39,7 @@ def test_an_interrupted_step_is_made_and_counted_or_neither(name, keywords):
             trainer.step(4)
         assert content(trainer) == after
 
-    assert everywhere(lambda: trainer_of(name, keywords, 2), lambda trainer: trainer.step(4), check) > 10
+    assert everywhere(lambda: trainer_of(name, keywords, 2), lambda trainer: trainer.step(size), check) > 2
     assert before in seen and after in seen
 
 

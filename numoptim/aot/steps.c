@@ -17,7 +17,7 @@ typedef struct pass {
 
 enum { KERNEL, CLEAR, LAUNCH, CLEAR_DEVICE };
 
-/* A status: what was prepared is not the next step any more. A signal's handler has stepped, or loaded states. */
+/* A status: what was prepared is not the next step any more, or not to be repeated. */
 enum { ANOTHER = 1 };
 
 typedef struct step_record {
@@ -90,7 +90,7 @@ static int32_t step(intptr_t record, int64_t t)
 static int32_t repeat(intptr_t record, int64_t ticket)
 {
     const step_record *const one = (const step_record *)record;
-    return one->ticket == ticket && *one->t >= ticket ? counted(one, *one->t + 1) : ANOTHER;    /* else it is retired */
+    return one->ticket == ticket ? counted(one, *one->t + 1) : ANOTHER;
 }
 
 /* The same as step for a list of records, each with a t of its own: all or none. */

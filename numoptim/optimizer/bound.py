@@ -21,15 +21,6 @@ if TYPE_CHECKING:
     from .state import State
 
 
-class Taken:
-    """What the plans of a Bound take. Its rate is told last: nothing half set counts as set."""
-
-    __slots__ = ("batch_size", "rate", "rescale")
-
-    def __init__(self, batch_size: float = 1, rescale: float = math.nan) -> None:
-        self.batch_size, self.rescale, self.rate = batch_size, rescale, math.nan
-
-
 class Bound:
     """An optimizer bound to flat buffers and their segments: makes steps on them.
 
@@ -43,13 +34,11 @@ class Bound:
         self.indices, self.offsets, self.threads = indices, offsets, threads
         self._rule, self._slots, self._offset, self._count = state.rule, state.slots, state.offset, state._count
         self.plans: Sequence[Any] = ()
-        self._retired = False
         self._ticket = 0
         self._tables: tuple[Multipliers, Multipliers] | None = None
         self.spans: tuple[Span, ...]
-        # Of the latest list of updates that began with this one:
-        self.listed: list[tuple[Span, ...]] = []
-        self.records = np.zeros(0, np.int64)
+        # Of the latest list of updates that began with this one: where all of it is, and the addresses of records.
+        self.listed: tuple[list[tuple[Span, ...]], Array] = [], np.zeros(0, np.int64)
         self.refresh()
 
     def is_of(self, optimizer: "RuleOptimizer", index: Key, weight: Any) -> bool:
@@ -67,7 +56,6 @@ class Bound:
 
     def refresh(self) -> None:
         """Make the plans, anew where hyper-parameters or multipliers changed."""
-        self.halt()                                # the record that is left, too
         optimizer, version = self.optimizer, self.optimizer._version      # first: changes meanwhile are for the next
         optimizer._check_rule(self._rule, self._slots)
         which, multipliers = self._groups()
@@ -87,16 +75,10 @@ class Bound:
         self.spans = (*map(self.memory.span, (self.weight, self.grad, *slots.values())), (self.record.address, 0))
         self._address, self._step = self.record.address, self.memory.kernels.stepper(plans)
         self._repeat = extension().repeat
-        if self._retired:
-            self.record.retire()
         self._warmup = optimizer._warmup           # here, as every step asks
-        self._taken = Taken()
+        self._batch_size: float = 1
+        self._rate = self._rescale = math.nan
         self._version = version
-
-    def retire(self) -> None:
-        """Make no step any more, not even one that is prepared."""
-        self._retired = True
-        self.record.retire()
 
     def _check_between_batches(self, plans: Sequence[Any]) -> None:
         """ValueError where plans would take gradients for a whole batch that others have begun to sum."""
@@ -136,31 +118,28 @@ class Bound:
         if self._warmup is not None:
             rate *= self._warmup(t - optimizer._begin_num_update)
         rescale = optimizer._values["rescale_grad"] / batch_size
-        taken = self._taken
-        if rate != taken.rate or rescale != taken.rescale:
-            self.halt()
-            self._taken = taken = Taken(batch_size, rescale)
+        if rate != self._rate or rescale != self._rescale:
+            self._rate = math.nan                  # whatever interrupts this, nothing half set is taken for set
             for plan in self.plans:
                 plan.set(t, rate, rescale)
-            taken.rate = rate
+            self._batch_size, self._rescale = batch_size, rescale
+            self._rate = rate
         self._next = t
 
-    def step(self) -> bool:
-        """The update that ``prepare`` prepared, and its count: both or neither, whatever interrupts it.
-
-        False, and neither, where that is not the next update any more: a signal's handler made it, or loaded states.
-        """
+    def step(self) -> None:
+        """The update that ``prepare`` prepared, and its count: both or neither, whatever interrupts it."""
         status = self._step(self._address, self._next)
-        return status == 0 or _made(self._rule, status)
+        if status:
+            raise failed(self._rule, status)
 
     def admit(self) -> None:
         """Let ``repeat`` make steps as the latest was, where they are small and no schedule has a say."""
         if self.record.small and self._warmup is None and self.optimizer._lr_scheduler is None:
-            self._ticket = self._next
-            self.record.admit(self._ticket)
+            self.record.admit(self._next)
+            self._ticket = self._next              # then: before, nobody has it
 
     def halt(self) -> None:
-        """Admit no more of them, for whoever holds the optimizer's lock and must be alone."""
+        """Admit no more of them: who holds the lock is alone then."""
         if self._ticket:
             self.record.admit(0)
             self._ticket = 0
@@ -173,32 +152,33 @@ class Bound:
         ticket = self._ticket                      # first: it is void once anything that follows is of another
         if ticket == 0:
             return False
-        optimizer, record, taken = self.optimizer, self.record, self._taken
-        return (batch_size.__class__ is int and batch_size == taken.batch_size
-                and optimizer._learning_rate == taken.rate and optimizer._lr_scheduler is None
+        optimizer, record = self.optimizer, self.record
+        return (batch_size.__class__ is int and batch_size == self._batch_size
+                and optimizer._learning_rate == self._rate and optimizer._lr_scheduler is None
                 and self._version is optimizer._version and self._repeat(record.address, ticket) == 0)
 
 
-def step_all(bounds: Sequence[Bound]) -> bool:
-    """The updates that all have prepared, in one call: all or none of them, whatever interrupts it; as ``Bound.step``.
+def step_all(bounds: Sequence[Bound]) -> None:
+    """The updates that all have prepared, in one call: all or none of them, whatever interrupts it.
 
     ValueError where a weight, gradient or slot is in the list twice, or memory is shared in part.
     """
     first, spans = bounds[0], [bound.spans for bound in bounds]
-    if spans != first.listed:                      # another list than in the latest call
+    if spans != first.listed[0]:                   # another list than in the latest call
         _check_distinct(bounds)
-        first.records = np.array([bound.record.address for bound in bounds], np.int64)
-        first.listed = spans
+        first.listed = spans, np.array([bound.record.address for bound in bounds], np.int64)
     numbers = array("q", [bound._next for bound in bounds])
     plans = itertools.chain.from_iterable(map(operator.attrgetter("plans"), bounds))
-    return _made(first._rule, first.memory.kernels.make(plans, first.records.ctypes.data, numbers.buffer_info()[0],
-                                                        len(bounds)))
+    status = first.memory.kernels.make(plans, first.listed[1].ctypes.data, numbers.buffer_info()[0], len(bounds))
+    if status:
+        raise failed(first._rule, status)
 
 
-def _made(rule: Rule, status: int) -> bool:
-    if status < 0:
-        raise RuntimeError(f"{rule.name}: {kernels.STATUS[status]} in a step that was checked before")
-    return status != ANOTHER
+def failed(rule: Rule, status: int) -> RuntimeError:
+    """Why a step was not made that had been prepared."""
+    if status == ANOTHER:
+        return RuntimeError(f"{rule.name}: the update number was changed in the middle of a step")
+    return RuntimeError(f"{rule.name}: {kernels.STATUS[status]} in a step that was checked before")
 
 
 def _check_distinct(bounds: Sequence[Bound]) -> None:

@@ -1,9 +1,11 @@
 """What nobody comes in between: a step of an optimizer, when the process forks too, and changes made in one call."""
+import itertools
 import os
 import threading
 import weakref
 from collections import deque
 from collections.abc import Mapping
+from operator import methodcaller
 from typing import Any
 
 _living: "list[weakref.ref[Any]]" = []             # no WeakSet: what a signal's handler raises in its callbacks is lost
@@ -24,34 +26,51 @@ def lock() -> Any:
     return made
 
 
+def check_outside(*locks: Any) -> None:
+    """RuntimeError where this thread holds one of them already: what it makes here would go into what it is making."""
+    for each in locks:
+        if each._is_owned():
+            raise RuntimeError("this thread is in the middle of a call of this optimizer: there a signal's handler, a "
+                               "schedule or an optimizer's own code may save states and set hyper-parameters; steps, "
+                               "updates and loading are for afterwards")
+
+
 def at_once(*changes: tuple[dict[str, Any], Mapping[str, Any]]) -> None:
     """Update dicts, all in one call: no other thread of Python, and no handler of a signal, sees some of it."""
     deque(map(dict.update, *zip(*changes, strict=True)), 0)
 
 
+# Each step of what follows is one call, which no handler of a signal comes into: a lock is in _held or is not taken.
+
 def _hold() -> None:
-    """All or none: with some in hand, waiting for one could be waiting for a thread that wants those."""
-    _listing.acquire()
-    while (busy := _first_busy()) is not None:
+    """Take all of them; what a handler raises meanwhile is told then, as a fork cannot be called off.
+
+    Waiting for one, with others in hand, may be waiting for a thread that wants those: they are given back in time.
+    """
+    raised = None
+    for patience in itertools.chain((0.02, 0.1), itertools.repeat(0.5)):
+        try:
+            if _listing._is_owned() or _take_all(patience):      # type: ignore[attr-defined]
+                break
+        except BaseException as error:
+            raised = error
         _release()
-        with busy:
-            pass
-        _listing.acquire()
+    if raised is not None:
+        raise raised
 
 
-def _first_busy() -> Any:
-    for each in filter(None, [reference() for reference in _living]):
-        if not each.acquire(blocking=False):
-            return each
-        _held.append(each)
-    return None
+def _take_all(patience: float) -> bool:
+    _held.extend(filter(methodcaller("acquire"), [_listing]))
+    locks = [lock for reference in _living if (lock := reference()) is not None]
+    _held.extend(filter(methodcaller("acquire", timeout=patience), locks))
+    return len(_held) == 1 + len(locks)
 
 
 def _release() -> None:
-    while _held:
-        _held.pop().release()
-    _listing.release()
+    if _listing._is_owned():                       # type: ignore[attr-defined]
+        deque(map(methodcaller("release"), map(_held.pop, itertools.repeat(-1, len(_held)))), 0)
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(before=_hold, after_in_parent=_release, after_in_child=_release)
+    for _ in range(2):                             # should a handler have ended one before it began
+        os.register_at_fork(before=_hold, after_in_parent=_release, after_in_child=_release)

@@ -3,11 +3,14 @@ import io
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
+import numpy as np
+
 from numoptim import checkpoint
 from numoptim.memory import HOST
 from numoptim.sealed import Stepping
 
 from .base import Optimizer
+from .locks import at_once, check_outside
 from .multipliers import Key
 from .rule_optimizer import RuleOptimizer
 from .state import State, as_saved, check_saved, count, counted, go_on
@@ -44,7 +47,8 @@ class Updater(Stepping):
             index, grad, weight = [index], [grad], [weight]
         if not len(index) == len(grad) == len(weight):
             raise ValueError(f"index, grad and weight are lists of {len(index)}, {len(grad)} and {len(weight)}")
-        with self.optimizer._lock:
+        check_outside(self.optimizer._outer, self.optimizer._lock)
+        with self.optimizer._outer:
             if all(map(self.states.__contains__, index)):
                 self._update(index, weight, grad)
             else:
@@ -89,7 +93,7 @@ class Updater(Stepping):
         if dump_optimizer:
             raise ValueError("dump_optimizer=True: states do not hold the optimizer; Trainer.save_states writes both")
         file, optimizer = io.BytesIO(), self.optimizer
-        with optimizer._lock:
+        with optimizer._outer, optimizer._lock:
             checkpoint.save(file, {
                 "updater": type(optimizer).__name__.lower(), "num_update": optimizer.num_update,
                 **counted(optimizer), "noise": optimizer._noise,
@@ -100,6 +104,7 @@ class Updater(Stepping):
     def set_states(self, states: bytes) -> None:
         """Go on from what ``get_states`` gave. ValueError, and nothing changed, for anything else."""
         optimizer = self.optimizer
+        check_outside(optimizer._outer, optimizer._lock)
         if not isinstance(states, (bytes, bytearray, memoryview)):
             raise ValueError(f"states is {type(states).__name__}; expected the bytes of get_states")
         with checkpoint.reading(io.BytesIO(states)) as tree:
@@ -109,10 +114,13 @@ class Updater(Stepping):
                 raise ValueError(f"they are of {saved['updater']}, this is of {type(optimizer).__name__}")
             made = {index: _restored(optimizer, state) for index, state in saved["states"].items()}
             num_update, noise = count(saved, "num_update"), count(saved, "noise")
-            with optimizer._lock:
-                go_on(optimizer, saved)
-                self._states, optimizer.num_update, optimizer._noise = made, num_update, noise
-        except (KeyError, TypeError, AttributeError, ValueError) as error:
+            with optimizer._outer, optimizer._lock:
+                draft = optimizer._draft()
+                go_on(draft, saved)
+                draft.num_update, draft._noise = num_update, noise
+                draft._version = object()          # states that are not of here are bound to the new count
+                at_once((vars(optimizer), vars(draft)), (vars(self), {"_states": made}))
+        except (KeyError, TypeError, AttributeError, ValueError, OverflowError) as error:
             raise ValueError(f"these states do not fit this updater: {error}") from error
 
 
@@ -126,4 +134,7 @@ def _restored(optimizer: Optimizer, saved: Any) -> Any:
     if not isinstance(optimizer, RuleOptimizer):
         return saved
     check_saved(saved, optimizer.rule, optimizer._slot_names())
+    for name, slot in saved["slots"].items():
+        if not isinstance(slot, np.ndarray) or slot.dtype not in (np.float32, np.float64):
+            raise ValueError(f"slot {name!r} is {getattr(slot, 'dtype', slot)!s:.40}; expected an array of floats")
     return State(optimizer.rule, saved["slots"], count(saved, "t"), count(saved, "offset"))

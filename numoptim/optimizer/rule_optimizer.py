@@ -19,6 +19,7 @@ from numoptim.rule import Rule
 from .attributes import HyperParameter, Option, Options, check_seen
 from .base import Class, Optimizer, add
 from .bound import Bound, check_apart, step_all
+from .locks import check_outside
 from .multipliers import Key
 from .state import State
 
@@ -91,13 +92,12 @@ class RuleOptimizer(Optimizer):
             for index, lo, hi in zip(indices, offsets, offsets[1:], strict=False):
                 own = [slots[s][lo:hi] for s in rule.slots]
                 memory.kernels.initialise(rule, weight[lo:hi], own, self._hyper_of(index, weight.dtype))
-        with self._lock:                       # no two states share noise
-            offset = self._noise if rule.noisy else 0
-            state = State(rule, {name: slot.reshape(shape) for name, slot in slots.items()}, self._begin_num_update,
-                          offset)
-            if rule.noisy:
-                self._noise += weight.size
-        return state
+        offset = 0
+        if rule.noisy:
+            with self._lock:                   # no two states share noise
+                held = vars(self)              # a handler of a signal would come into a setattr
+                offset, held["_noise"] = held["_noise"], held["_noise"] + weight.size
+        return State(rule, {name: slot.reshape(shape) for name, slot in slots.items()}, self._begin_num_update, offset)
 
     def _slot_names(self) -> tuple[str, ...]:
         return self.rule.slots
@@ -124,26 +124,25 @@ class RuleOptimizer(Optimizer):
 
         weight, state slots: C-contiguous, writable, float32 or float64, any shape; grad alike, only read. NumPy
         arrays, or arrays of one GPU and stream (what ``cuda.asarray`` takes), where the update is asynchronous.
-        Raises TypeError or ValueError before anything is written.
+        Raises TypeError or ValueError before anything is written, RuntimeError in the middle of another update.
         """
+        check_outside(self._lock)
         if not isinstance(index, (list, tuple)):
             with self._lock:
                 bound = self._bound(index, weight, grad, state)
                 bound.prepare()
-                while not bound.step():
-                    bound.prepare()
+                bound.step()
             return
         lengths = [len(x) for x in (index, weight, grad, state)]
         if len(set(lengths)) != 1:
             raise ValueError(f"index, weight, grad and state are lists of {lengths} elements; expected equal lengths")
         with self._lock:
             bounds = [self._bound(*each) for each in zip(index, weight, grad, state, strict=True)]
-            while True:
-                rates: dict[int, float] = {}
-                for bound in bounds:
-                    bound.prepare(1, rates)
-                if not bounds or step_all(bounds):
-                    return
+            rates: dict[int, float] = {}
+            for bound in bounds:
+                bound.prepare(1, rates)
+            if bounds:
+                step_all(bounds)
 
     def _bound(self, index: Key, weight: Any, grad: Any, state: State) -> Bound:
         """The state's binding to these very arrays: what is new is checked in full, the rest known by identity."""
