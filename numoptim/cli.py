@@ -232,22 +232,27 @@ def build(options: argparse.Namespace) -> int:
         return _fail(f"{options.file}: {name}.h and lib{name}.so would hide others of these names: rename the file", 2)
     try:
         module = _run(options.file, f"_numoptim_build_{name}")
-        known = [rule for x in vars(module).values() for rule in _rules_of(x)]
-        own = {rule.name: rule for rule in known if rule.update.__module__ == module.__name__}
+        own = _rules_of(module)
+        names = [rule.name for rule in own]
         if not own:
-            return _fail(f"{options.file} defines no numoptim.Rule", 1)
-        library(list(own.values()), options.out, options.out, name, __version__, Toolchain())
+            return _fail(f"{options.file} names or registers no numoptim.Rule of its own", 1)
+        if len(set(names)) < len(names):
+            return _fail(f"{options.file}: several of its rules have one name: {', '.join(names)}", 1)
+        library(own, options.out, options.out, name, __version__, Toolchain())
     except (Unavailable, ValueError, OSError) as error:
         return _fail(f"{options.file}: {error}", 1)
     print(f"wrote {options.out / f'lib{name}.so'}, {options.out / f'lib{name}.a'} and {options.out / f'{name}.h'}")
     return 0
 
 
-def _rules_of(x: object) -> Sequence[Rule]:
-    """A Rule itself, and those of an optimizer's class, which ``register`` returns for one."""
-    if isinstance(x, type) and issubclass(x, RuleOptimizer):
-        return x.rules
-    return [x] if isinstance(x, Rule) else []
+def _rules_of(module: ModuleType) -> list[Rule]:
+    """Those that a module defines: that it names, and those of optimizers which it names or has registered."""
+    found: list[Rule] = []
+    for x in (*vars(module).values(), *RuleOptimizer.opt_registry.values()):
+        rules = x.rules if isinstance(x, type) and issubclass(x, RuleOptimizer) else [x]
+        found += [rule for rule in rules if isinstance(rule, Rule)
+                  and getattr(rule.update, "__globals__", None) is vars(module)]
+    return list(dict.fromkeys(found))
 
 
 def _run(file: Path, name: str) -> ModuleType:

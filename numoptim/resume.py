@@ -8,6 +8,7 @@ from . import lr_scheduler
 from .hyperparameters import checked_rate, some
 from .lr_scheduler import LRScheduler
 from .optimizer import Optimizer
+from .optimizer.multipliers import Multipliers
 from .optimizer.state import count
 from .parameters import Parameters
 
@@ -64,8 +65,10 @@ def _schedule(optimizer: Optimizer) -> Any:
 def _from_schedule(saved: dict[str, Any] | None) -> Any:
     if saved is None:
         return None
-    keywords = {key: value for key, value in saved.items() if key != "class"}
-    return getattr(lr_scheduler, saved["class"])(**keywords)
+    cls = getattr(lr_scheduler, saved["class"], None)
+    if not isinstance(cls, type) or not issubclass(cls, LRScheduler):
+        raise ValueError(f"its schedule is a {saved['class']!r}")
+    return cls(**{key: value for key, value in saved.items() if key != "class"})
 
 
 def _check_shapes(theirs: list[tuple[str, Any]], ours: list[tuple[str, Any]]) -> None:
@@ -92,9 +95,11 @@ def reindexed(saved: Mapping[str, Any], optimizer: Optimizer, shapes: Mapping[st
     named = dict(saved["shapes"])
     old = [index[name] for name in named]
     new = {index[name]: name for name in shapes if name not in named}
-    tables = {key: {old[k] if isinstance(k, int) else k: x for k, x in saved[key].items()}
-              for key in ("lr_mult", "wd_mult", "counts") if key in saved}
+    moved = dict(enumerate(old))
+    tables = {key: {moved.get(k, k): x for k, x in saved[key].items()} for key in ("lr_mult", "wd_mult", "counts")
+              if key in saved}
     for key, table in (("lr_mult", optimizer._lr_mult), ("wd_mult", optimizer._wd_mult)):
+        Multipliers(key, saved[key], dict(enumerate(named)))       # ValueError for indices that are none
         tables[key].update({name: table.of(k) for k, name in new.items() if table.has(k)})
     made = {**saved, **tables, "named": named, "shapes": list(shapes.items()), "new": list(new)}
     if "states" in saved:                           # of an optimizer in Python

@@ -1,9 +1,11 @@
 """What programs written for Apache MXNet call: the same steps under its names."""
+import io
+
 import numpy as np
 import pytest
 from test_optimizer import bits, draw, each_case, make
 
-from numoptim import Optimizer, Parameters, Trainer, optimizer
+from numoptim import Optimizer, Parameters, Trainer, checkpoint, optimizer
 
 SHAPES = {"w": (3, 5), "v": (7,)}
 
@@ -168,6 +170,57 @@ def test_attributes_that_a_class_saves_go_along(monkeypatch):
     monkeypatch.setattr(Counting, "saved", ())
     with pytest.raises(ValueError, match=r"its attributes are \['seen'\], here they are \[\]"):
         resumed.set_states(states)
+
+
+class Choosy(HeavyBall):
+    """Refuses one of the attributes that it saves, after another was set."""
+
+    saved = ("first", "second")
+    first, _second = 1, 2
+
+    @property
+    def second(self):
+        return self._second
+
+    @second.setter
+    def second(self, value):
+        if value != 2:
+            raise ValueError("no")
+        self._second = value
+
+
+def test_refused_states_change_nothing():
+    updater, w = optimizer.get_updater(Choosy()), np.zeros(2)
+    updater(0, np.ones(2), w)
+    updater.optimizer.first, updater.optimizer._second = 7, 3
+    states, other = updater.get_states(), optimizer.get_updater(Choosy())
+    with pytest.raises(ValueError, match="do not fit this updater: no"):
+        other.set_states(states)
+    assert (other.optimizer.first, other.optimizer._counts, other.optimizer.num_update, other.states) == (1, {}, 0, {})
+
+
+@pytest.mark.parametrize("slot", [np.zeros(2, np.int32), [0.0, 0.0], 3.0], ids=["int32", "list", "number"])
+def test_slots_that_are_none_are_refused(slot):
+    updater = optimizer.get_updater(optimizer.Adam())
+    updater(0, np.ones(2), np.zeros(2))
+    with checkpoint.reading(io.BytesIO(updater.get_states())) as tree:
+        tree = checkpoint.loaded(tree)
+    tree["states"][0]["slots"]["v"] = slot
+    file, states = io.BytesIO(), updater.states
+    checkpoint.save(file, tree)
+    with pytest.raises(ValueError, match=r"slot 'v' is .*; expected an array of floats"):
+        updater.set_states(file.getvalue())
+    assert updater.states is states
+
+
+def test_a_state_of_one_s_own_is_counted_after_set_states():
+    updater, w = optimizer.get_updater(optimizer.SGD()), np.zeros(2)
+    state = updater.optimizer.create_state(5, w)
+    updater.optimizer.update(5, w, np.ones(2), state)
+    updater.set_states(updater.get_states())
+    for _ in range(3):
+        updater.optimizer.update(5, w, np.ones(2), state)
+    assert updater.optimizer.num_update == state.t == 4
 
 
 def test_what_set_states_refuses():

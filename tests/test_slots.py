@@ -184,6 +184,41 @@ def test_a_slot_that_does_not_fit_changes_nothing(tmp_path, spoil):
     assert new.optimizer.num_update == 4
 
 
+@pytest.mark.parametrize("forge", [
+    lambda tree: tree["hyper"].update(wd=10**400),
+    lambda tree: tree["lr_mult"].update({5: 0.5}),
+    lambda tree: tree["wd_mult"].update({-7: 0.5}),
+    lambda tree: tree["lr_mult"].update({10**30: 0.5}),
+    lambda tree: tree.update(schedule={"class": "dataclass"}),
+], ids=["huge", "no index", "negative index", "huge index", "another function"])
+@pytest.mark.parametrize("missing", [None, "new"])
+def test_forged_files_change_nothing(tmp_path, forge, missing):
+    old = trained(make("adam", {"lr_mult": {1: 0.5}}), NEW, 4)
+    old.save_states(tmp_path / "good")
+    with checkpoint.reading(tmp_path / "good") as tree:
+        tree = checkpoint.loaded(tree)
+    forge(tree)
+    checkpoint.save(tmp_path / "states", tree)
+    new = trained(make("adam", {}), NEW, 1)
+    before = repr(new.optimizer), bits(new.slots["m"].flat)
+    with pytest.raises(ValueError, match="do not fit this trainer"):
+        new.load_states(tmp_path / "states", missing=missing)
+    assert (repr(new.optimizer), bits(new.slots["m"].flat)) == before and new.optimizer.num_update == 1
+    new.step(1)
+
+
+def test_counts_of_keys_of_its_own_stay(tmp_path):
+    """An optimizer in Python may count what is no parameter."""
+    old = trained(HeavyBall(), OLD, 3)
+    for key in (-1, 1000, "all"):
+        old.optimizer._update_count(key)
+    old.save_states(tmp_path / "states")
+    new = trained(HeavyBall(), NEW, 0)
+    new.load_states(tmp_path / "states", missing="new")
+    assert {key: new.optimizer._counts[key] for key in (-1, 1000, "all")} == {-1: 1, 1000: 1, "all": 1}
+    assert {new.optimizer._counts[k] for k in range(5)} == {3}
+
+
 def test_damage_changes_nothing(tmp_path):
     old, path = trained(make("adam", {}), OLD, 4), tmp_path / "states"
     old.save_states(path)

@@ -142,7 +142,10 @@ def test_refusals(tmp_path, capsys, change, message):
 
 def test_files_that_are_none(tmp_path, capsys):
     assert build(tmp_path, "x = 1\n", "empty") == 1
-    assert "defines no numoptim.Rule" in capsys.readouterr().err
+    assert "names or registers no numoptim.Rule" in capsys.readouterr().err
+    twice = RULE + RULE[RULE.index("PLAIN ="):].replace("PLAIN", "OTHER").replace("0.5", "0.25")
+    assert build(tmp_path, twice, "twice") == 1
+    assert "several of its rules have one name: lion, plain, plain" in capsys.readouterr().err
     assert build(tmp_path, RULE, "my-rule") == 2
     assert "letters, digits and _" in capsys.readouterr().err
     assert cli.main(["build", str(tmp_path / "missing.py")]) == 1
