@@ -9,6 +9,7 @@ import numpy as np
 from .arrays import Array
 from .optimizer import Optimizer, RuleOptimizer, State
 from .optimizer.bound import Bound
+from .optimizer.locks import check_outside
 from .optimizer.state import as_saved, check_saved, count, counted, go_on
 from .parameters import Parameters, segments
 
@@ -20,9 +21,13 @@ class Flat(Bound):
         self.params = params
         indices = range(len(params))
         self.state = state or optimizer._state(params.memory, params.flat, params.flat.shape, indices, params.offsets)
-        self.locks = (optimizer._lock,)             # the first is held during a step, which begins with none
+        self.lock = optimizer._lock                 # held during a step
         super().__init__(optimizer, params.memory, params.flat, params.grad.flat, self.state, indices, params.offsets,
                          threads)
+
+    def check_outside(self) -> None:
+        """RuntimeError in the middle of a step or an update."""
+        check_outside(self.lock)
 
     def counts(self) -> Any:
         """Others once a step is made."""
@@ -126,7 +131,7 @@ class Loop:
     def __init__(self, optimizer: Optimizer, params: Parameters, states: list[Any] | None = None) -> None:
         self.optimizer, self.params = optimizer, params
         self.host = params.device == "cpu"
-        self.locks = optimizer._outer, optimizer._lock          # not the second: a RuleOptimizer's own code may update
+        self.lock = optimizer._outer                # held during a step: a RuleOptimizer's own code may call update
         self.half_made = ""                         # the parameter at which a step was left
         if states is None:
             states = [optimizer.create_state(i, w) for i, w in enumerate(params.values())]
@@ -167,6 +172,11 @@ class Loop:
             self.optimizer.update(index, weight, np.asarray(grad / self.scale) if self.host else grad,
                                   self.state[index])
         self.half_made = ""
+
+    def check_outside(self) -> None:
+        """RuntimeError in the middle of a step or an update."""
+        check_outside(self.lock)
+        check_outside(self.optimizer._lock)
 
     def counts(self) -> Any:
         """Others once a step is made."""

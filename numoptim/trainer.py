@@ -9,7 +9,7 @@ from . import checkpoint, display, native, resume
 from .hints import instead, keywords, renamed
 from .hyperparameters import checked, one_of
 from .optimizer import Optimizer, create, find
-from .optimizer.locks import at_once, check_outside
+from .optimizer.locks import at_once
 from .parameters import Parameters, Views
 from .sealed import Stepping
 from .steps import Flat, Graphed, Loop, driver_of, is_flat
@@ -96,8 +96,8 @@ class Trainer(Stepping):
             return
         if batch_size.__class__ is not int or not 1 <= batch_size < 2**53:      # which a float holds, without a check
             batch_size = checked("batch_size", batch_size, 1.0, "(0, inf)")
-        check_outside(*self._driver.locks)
-        with self._driver.locks[0]:
+        self._driver.check_outside()
+        with self._driver.lock:
             driver = self._driver
             driver.halt()
             driver.prepare(batch_size)
@@ -118,8 +118,8 @@ class Trainer(Stepping):
         """
         if not isinstance(self._driver, Graphed):
             raise RuntimeError("advance goes with captured steps of a built-in optimizer or Rule on a GPU")
-        check_outside(*self._driver.locks)
-        with self._driver.locks[0]:
+        self._driver.check_outside()
+        with self._driver.lock:
             self._driver.advance(checked("batch_size", batch_size, 1.0, "(0, inf)"))
 
     def zero_grad(self) -> None:
@@ -164,7 +164,7 @@ class Trainer(Stepping):
         lr_scheduler; another function is left to the program that resumes). The weights are yours to save.
         Replaces an older file only when complete. TypeError for a custom state that is not arrays and numbers.
         """
-        with self._driver.locks[0]:
+        with self._driver.lock:
             self._driver.halt()
             checkpoint.save(path, {**resume.own(self._optimizer, self._params), **self._driver.save()})
 
@@ -178,8 +178,8 @@ class Trainer(Stepping):
         """
         if not one_of(missing, "new"):
             raise ValueError(f"missing={missing!r}: expected None or 'new'")
-        check_outside(*self._driver.locks)
-        with self._driver.locks[0]:
+        self._driver.check_outside()
+        with self._driver.lock:
             optimizer = self._optimizer._draft()
             try:
                 with checkpoint.reading(path) as tree:
@@ -197,7 +197,7 @@ class Trainer(Stepping):
     # --- copies and pickles are bound anew
 
     def __getstate__(self) -> dict[str, Any]:
-        with self._driver.locks[0]:
+        with self._driver.lock:
             self._driver.halt()
             return {**vars(self), "_driver": self._driver.state, "_still": _Still(self)}
 
@@ -211,7 +211,7 @@ class Trainer(Stepping):
         return copy.deepcopy(self)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Self:
-        with self._driver.locks[0]:
+        with self._driver.lock:
             twin = memo[id(self)] = object.__new__(type(self))
             twin.__setstate__(copy.deepcopy(self.__getstate__(), memo))
         return twin
@@ -224,7 +224,7 @@ class _Still:
         self._driver, self._counts = trainer._driver, trainer._driver.counts()
 
     def __reduce__(self) -> Any:
-        with self._driver.locks[0]:
+        with self._driver.lock:
             if self._driver.counts() != self._counts:
                 raise RuntimeError("the trainer has stepped while it was pickled: pickle a copy (copy.copy(trainer))")
         return type(None), ()

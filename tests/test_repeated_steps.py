@@ -33,9 +33,8 @@ class Lock:
 
 
 def watched(trainer):
-    lock, = trainer._driver.locks
-    trainer._driver.locks = watching, = Lock(lock),
-    return watching
+    trainer._driver.lock = lock = Lock(trainer._driver.lock)
+    return lock
 
 
 def steps_taking_the_lock(trainer, *sizes):

@@ -47,7 +47,8 @@ class Updater(Stepping):
             index, grad, weight = [index], [grad], [weight]
         if not len(index) == len(grad) == len(weight):
             raise ValueError(f"index, grad and weight are lists of {len(index)}, {len(grad)} and {len(weight)}")
-        check_outside(self.optimizer._outer, self.optimizer._lock)
+        check_outside(self.optimizer._outer)
+        check_outside(self.optimizer._lock)
         with self.optimizer._outer:
             if all(map(self.states.__contains__, index)):
                 self._update(index, weight, grad)
@@ -104,7 +105,8 @@ class Updater(Stepping):
     def set_states(self, states: bytes) -> None:
         """Go on from what ``get_states`` gave. ValueError, and nothing changed, for anything else."""
         optimizer = self.optimizer
-        check_outside(optimizer._outer, optimizer._lock)
+        check_outside(optimizer._outer)
+        check_outside(optimizer._lock)
         if not isinstance(states, (bytes, bytearray, memoryview)):
             raise ValueError(f"states is {type(states).__name__}; expected the bytes of get_states")
         with checkpoint.reading(io.BytesIO(states)) as tree:
