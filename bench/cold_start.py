@@ -44,7 +44,7 @@ def seconds(variable: str, program: str) -> float:
     """ImportError, with its last line of output, for a process that fails."""
     start = time.perf_counter()
     done = subprocess.run([os.environ.get(variable, sys.executable), "-c", program], capture_output=True, text=True,
-                          env={**os.environ, "PYTHONPATH": PATH})
+                          env={**os.environ, "PYTHONPATH": PATH, "PYTHONDONTWRITEBYTECODE": ""})     # as installed
     spent = time.perf_counter() - start
     if done.returncode:
         raise ImportError(done.stderr.strip().splitlines()[-1])

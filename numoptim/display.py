@@ -1,5 +1,4 @@
 """How optimizers, parameters and trainers show themselves: on a few lines, whatever they hold."""
-import html
 import inspect
 import itertools
 import math
@@ -80,14 +79,20 @@ def views_html(shown: Any) -> str:
     rest = [(f"... ({len(shapes):,} in all)", "", f"{shown.flat.size:,}")] if len(shapes) > ROWS else []
     caption = f"{type(shown).__name__}: {shown.flat.size:,} elements, {shown.flat.dtype} on {shown.memory.name}"
     lines = [_row("th", ("name", "shape", "elements")), *(_row("td", row) for row in rows + rest)]
-    return f"<table><caption>{html.escape(caption)}</caption>{''.join(lines)}</table>"
+    return f"<table><caption>{_escaped(caption)}</caption>{''.join(lines)}</table>"
 
 
 def trainer_html(shown: Any) -> str:
     """The same for a trainer, under its optimizer."""
     text = f"Trainer: {shown.optimizer!r}, {shown.optimizer.num_update:,} updates"
-    return f"<p>{html.escape(text)}</p>{views_html(shown.params)}"
+    return f"<p>{_escaped(text)}</p>{views_html(shown.params)}"
 
 
 def _row(tag: str, cells: Iterable[object]) -> str:
-    return f"<tr>{''.join(f'<{tag}>{html.escape(str(cell))}</{tag}>' for cell in cells)}</tr>"
+    return f"<tr>{''.join(f'<{tag}>{_escaped(str(cell))}</{tag}>' for cell in cells)}</tr>"
+
+
+def _escaped(text: str) -> str:
+    # Here, as it has tables that an import of numoptim need not wait for.
+    from html import escape
+    return escape(text)

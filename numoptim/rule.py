@@ -5,8 +5,8 @@ apply it to every element of flat buffers, and check, prepare and document it fr
 """
 import inspect
 import keyword
+import os
 import re
-import secrets
 import sys
 import weakref
 from collections.abc import Callable
@@ -72,7 +72,7 @@ class Rule:
             if default not in Interval.parse(interval):
                 raise ValueError(f"rule {self.name!r}: the default {key}={default} is not in {interval}")
         _known[_parts(self._values())] = self
-        self._know_as(secrets.token_hex(16))
+        self._know_as(os.urandom(16).hex())
 
     def _values(self) -> tuple[Any, ...]:
         return tuple(getattr(self, each.name) for each in fields(self))

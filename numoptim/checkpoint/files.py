@@ -6,7 +6,6 @@ removes temporaries that are not locked.
 import errno
 import os
 import re
-import secrets
 import stat
 import sys
 from collections.abc import Iterator
@@ -101,7 +100,7 @@ def _temporary(folder: str, mode: int) -> BinaryIO:
 
     for _ in range(100):
         try:
-            file = open(os.path.join(folder, PREFIX + secrets.token_hex(8)), "xb", opener=opener)   # noqa: SIM115
+            file = open(os.path.join(folder, PREFIX + os.urandom(8).hex()), "xb", opener=opener)   # noqa: SIM115
         except FileExistsError:
             continue
         if _lock(file):
