@@ -1,38 +1,33 @@
-"""Every update rule. A new one is a file here and a line in RULES."""
-from . import (
-    adadelta,
-    adagrad,
-    adam,
-    adamax,
-    dcasgd,
-    ftml,
-    ftrl,
-    lamb,
-    lars,
-    lbsgd,
-    nadam,
-    nag,
-    rmsprop,
-    sgd,
-    sgld,
-    signum,
+"""Every update rule. A new one is a file here and a line in MODULES."""
+from importlib import import_module
+
+from numoptim.rule import Rule
+
+# Each has a RULE, or RULES for several. In this order they are in the C library's table and in listings.
+MODULES = (
+    "sgd",
+    "nag",
+    "adagrad",
+    "rmsprop",
+    "adadelta",
+    "adam",
+    "adamax",
+    "nadam",
+    "signum",
+    "lbsgd",
+    "lars",
+    "lamb",
+    "dcasgd",
+    "ftrl",
+    "ftml",
+    "sgld",
 )
 
-RULES = (
-    sgd.RULE, sgd.MOMENTUM,
-    nag.RULE,
-    adagrad.RULE,
-    rmsprop.RULE, rmsprop.CENTERED,
-    adadelta.RULE,
-    adam.RULE,
-    adamax.RULE,
-    nadam.RULE,
-    signum.RULE, signum.SIGNSGD,
-    lbsgd.ACCUMULATE, lbsgd.LARS,
-    lars.RULE,
-    lamb.RULE,
-    dcasgd.RULE, dcasgd.MOMENTUM,
-    ftrl.RULE,
-    ftml.RULE,
-    sgld.RULE,
-)
+
+def _rules_of(name: str) -> tuple[Rule, ...]:
+    module = import_module(f"{__name__}.{name}")
+    several: tuple[Rule, ...] = getattr(module, "RULES", ())
+    return several or (module.RULE,)
+
+
+RULES = tuple(rule for name in MODULES for rule in _rules_of(name))

@@ -68,3 +68,5 @@ MOMENTUM = Rule(
     gradient="clipped",
     init=init_momentum,
 )
+
+RULES = (RULE, MOMENTUM)

@@ -66,3 +66,5 @@ LARS = Rule(
     measure=measure,
     trust=trust,
 )
+
+RULES = (ACCUMULATE, LARS)

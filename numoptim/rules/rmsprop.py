@@ -74,3 +74,5 @@ CENTERED = Rule(
     prepare=prepare,
     derived=("gamma1_c",),
 )
+
+RULES = (RULE, CENTERED)

@@ -46,3 +46,5 @@ MOMENTUM = Rule(
         "momentum": (0.0, "[0, 1)"),
     },
 )
+
+RULES = (RULE, MOMENTUM)

@@ -63,3 +63,5 @@ RULE = Rule(
     prepare=prepare_momentum,
     derived=("momentum_c", "keep"),
 )
+
+RULES = (RULE, SIGNSGD)

@@ -12,12 +12,13 @@ from test_abi import ROOT, STRICT
 from tools import needs, run
 
 from numoptim import cli
-from numoptim.rules import RULES
+from numoptim.demo.training import CHOICES
+from numoptim.optimizer import create
 
 SOURCES = ROOT / "capi" / "examples"
 PREFIX = PATH.parents[1]
-# Two rules that take turns in LBSGD, and one that the demo does not train with.
-EXPORTED = [rule.name for rule in RULES if rule.name not in ("accumulate", "lbsgd_lars", "dcasgd_momentum")]
+# What the demo trains with, but LBSGD, whose rules take turns.
+EXPORTED = [create(choice.name, **choice.keywords).rule.name for choice in CHOICES if choice.name != "LBSGD"]
 SANITIZE = "-g -O1 -fsanitize=address,undefined -fno-sanitize-recover=all"
 GO = """package main
 
