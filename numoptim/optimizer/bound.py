@@ -48,7 +48,8 @@ class Bound:
         """Read another array from the next step on. ValueError where it shares memory with the weight or a slot."""
         weight, _, *slots = self.spans
         span = self.memory.span(grad)
-        check_apart("gradient", self.indices[0], span, zip(("weight", *self._slots), (weight, *slots), strict=False))
+        names = "weight", *(f"slot {name!r}" for name in self._slots)
+        check_apart("gradient", self.indices[0], span, zip(names, (weight, *slots), strict=False))
         self.grad = None                           # whatever interrupts this, none is taken for set
         self.plans[0].set_gradient(grad, span[0])
         self.spans = (weight, span, *slots)
@@ -130,7 +131,7 @@ class Bound:
         """The update that ``prepare`` prepared, and its count: both or neither, whatever interrupts it."""
         status = self._step(self._address, self._next)
         if status:
-            raise failed(self._rule, status)
+            raise _failed(self._rule, status)
 
     def admit(self) -> None:
         """Let ``repeat`` make steps as the latest was, where they are small and no schedule has a say."""
@@ -171,10 +172,10 @@ def step_all(bounds: Sequence[Bound]) -> None:
     plans = itertools.chain.from_iterable(map(operator.attrgetter("plans"), bounds))
     status = first.memory.kernels.make(plans, first.listed[1].ctypes.data, numbers.buffer_info()[0], len(bounds))
     if status:
-        raise failed(first._rule, status)
+        raise _failed(first._rule, status)
 
 
-def failed(rule: Rule, status: int) -> RuntimeError:
+def _failed(rule: Rule, status: int) -> RuntimeError:
     """Why a step was not made that had been prepared."""
     if status == ANOTHER:
         return RuntimeError(f"{rule.name}: the update number was changed in the middle of a step")
@@ -193,13 +194,13 @@ def _check_distinct(bounds: Sequence[Bound]) -> None:
                 raise ValueError(f"the state of {bound.indices[0]!r} is in these lists twice")
             seen.add(bound.record.count_at)
     edges = np.array([span for bound in bounds for span in bound.spans])
-    owner = np.repeat(np.arange(len(bounds)), [len(bound.spans) for bound in bounds])[edges[:, 0] < edges[:, 1]]
-    edges = edges[edges[:, 0] < edges[:, 1]]
-    order = np.argsort(edges[:, 0])
-    met = np.flatnonzero(edges[order[1:], 0] < edges[order[:-1], 1])
+    owner = np.repeat(np.arange(len(bounds)), [len(bound.spans) for bound in bounds])
+    used = np.flatnonzero(edges[:, 0] < edges[:, 1])
+    order = used[np.argsort(edges[used, 0])]
+    met = order[1:][edges[order[1:], 0] < edges[order[:-1], 1]]
     if met.size:
-        raise ValueError(f"a weight, gradient or state of {bounds[owner[order[met[0] + 1]]].indices[0]!r} is in these "
-                         "lists twice, or overlaps another")
+        raise ValueError(f"a weight, gradient or state of {bounds[owner[met[0]]].indices[0]!r} is in these lists "
+                         "twice, or overlaps another")
 
 
 def check_apart(what: str, index: Key, span: Span, others: Iterable[tuple[str, Span]]) -> None:

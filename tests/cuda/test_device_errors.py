@@ -58,7 +58,7 @@ def test_gradients_elsewhere(gpu):
     for grad, message in ((elsewhere, rf"belongs to stream {stream.handle:#x}, the weight to 0x1"),
                           (weight, "gradient of 0 overlaps the weight in memory"),
                           (cuda.asarray(Foreign(ONES, data=(weight.ptr, True))), "overlaps the weight"),
-                          (state.slots["v"], "gradient of 0 overlaps the v in memory"),
+                          (state.slots["v"], "gradient of 0 overlaps the slot 'v' in memory"),
                           (Foreign(ONES, strides=(4, 8)), "gradient of 0: the array is not C-contiguous")):
         with pytest.raises(ValueError, match=message):
             sgd.update(0, weight, grad, state)
