@@ -133,6 +133,7 @@ class Loop:
         self.host = params.device == "cpu"
         self.lock = optimizer._outer                # held during a step: a RuleOptimizer's own code may call update
         self.half_made = ""                         # the parameter at which a step was left
+        self.begun = 0                              # steps
         if states is None:
             states = [optimizer.create_state(i, w) for i, w in enumerate(params.values())]
         self.state = states
@@ -152,7 +153,8 @@ class Loop:
 
     def prepare(self, batch_size: float) -> None:
         """All of a step that can fail before the optimizer's own code runs."""
-        self.optimizer._rate(self.optimizer.num_update + 1)
+        with self.optimizer._lock:                  # a schedule is no place for updates
+            self.optimizer._rate(self.optimizer.num_update + 1)
         with np.errstate(over="ignore"):
             self.scale = self.params.flat.dtype.type(batch_size)
         if not 0 < self.scale < math.inf:
@@ -163,6 +165,7 @@ class Loop:
 
     def step(self) -> None:
         """Call the optimizer's ``update`` for each parameter."""
+        self.begun += 1
         for index, (name, weight) in enumerate(self.params.items()):
             self.half_made = name
             if self.optimizer._lr_mult.of(index) == 0:             # frozen
@@ -180,7 +183,7 @@ class Loop:
 
     def counts(self) -> Any:
         """Others once a step is made."""
-        return dict(self.optimizer._counts)
+        return self.begun, dict(self.optimizer._counts)
 
     def save(self) -> dict[str, Any]:
         return {"states": [_plain(state) for state in self.state], **counted(self.optimizer)}

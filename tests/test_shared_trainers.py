@@ -117,6 +117,48 @@ def test_a_fork_waits_for_the_steps_of_other_threads():
     subprocess.run([sys.executable, "-W", "ignore", "-c", FORKS], check=True, timeout=100)
 
 
+NESTED = """
+import os, threading
+import numpy as np
+from numoptim import Parameters, Trainer, optimizer
+
+class Own(optimizer.Adam):
+    def update(self, index, weight, grad, state):
+        super().update(index, weight, grad, state)
+
+class Around(optimizer.Optimizer):
+    inner = optimizer.Adam()
+
+    def create_state(self, index, weight):
+        return self.inner.create_state(index, weight)
+
+    def update(self, index, weight, grad, state):
+        self.inner.update(index, weight, grad, state)
+
+for cls in (Own, Around):
+    trainer, stop = Trainer(Parameters({"a": np.ones(4), "b": np.ones(3)}), cls()), threading.Event()
+    trainer.params.grad.flat[:] = 1
+
+    def work():
+        while not stop.is_set():
+            trainer.step()
+
+    worker = threading.Thread(target=work)
+    worker.start()
+    for _ in range(6):
+        if (child := os.fork()) == 0:
+            os._exit(0)
+        os.waitpid(child, 0)
+    stop.set()
+    worker.join()
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="processes do not fork here")
+def test_a_fork_while_steps_take_several_locks():
+    subprocess.run([sys.executable, "-W", "ignore", "-c", NESTED], check=True, timeout=60)
+
+
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="processes do not fork here")
 def test_a_fork_that_is_interrupted_while_it_waits():
     """It goes on waiting: a fork cannot be called off, and Python shows the error instead of raising it."""

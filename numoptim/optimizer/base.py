@@ -71,7 +71,7 @@ class Optimizer(Sealed):
         if callable(learning_rate):
             raise TypeError("learning_rate is a number; a schedule is given as lr_scheduler")
         checked("aggregate_num", aggregate_num, 0, "[0, inf)")
-        self._lock, self._outer = lock(), lock()   # of what changes slots, and around an optimizer's own code
+        self._outer, self._lock = lock(), lock()   # around an optimizer's own code, and of what changes slots; in order
         self._trainer: Any = None               # a reference to the one that steps it in Python
         self._values: dict[str, float] = {}
         self._version = object()                # another whenever anything but the schedule's rate changes
@@ -117,7 +117,7 @@ class Optimizer(Sealed):
         return {key: value for key, value in vars(self).items() if key not in ("_lock", "_outer", "_trainer")}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        vars(self).update(state, _lock=lock(), _outer=lock(), _trainer=None)
+        vars(self).update(state, _outer=lock(), _lock=lock(), _trainer=None)
 
     def __copy__(self) -> Self:
         return copy.deepcopy(self)

@@ -12,6 +12,7 @@ _living: "list[weakref.ref[Any]]" = []             # no WeakSet: what a signal's
 _enough = 64                                       # how many there may be before the dead are dropped
 _listing = threading.RLock()                       # of these, and of _held
 _held: list[Any] = []                              # during a fork
+_missed: Any = None                                # what its latest attempt waited for in vain
 
 
 def lock() -> Any:
@@ -59,10 +60,19 @@ def _hold() -> None:
 
 
 def _take_all(patience: float) -> bool:
+    global _missed
     _held.extend(filter(methodcaller("acquire"), [_listing]))
     locks = [lock for reference in _living if (lock := reference()) is not None]
-    _held.extend(filter(methodcaller("acquire", timeout=patience), locks))
-    return len(_held) == 1 + len(locks)
+    if _missed in locks:                            # first, so that no thread takes what this wants while it holds that
+        locks.remove(_missed)
+        locks.insert(0, _missed)
+    for each in locks:
+        before = len(_held)
+        _held.extend(filter(methodcaller("acquire", timeout=patience), [each]))
+        if len(_held) == before:
+            _missed = each
+            return False
+    return True
 
 
 def _release() -> None:
