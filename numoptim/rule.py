@@ -1,4 +1,4 @@
-"""Rule: the scalar mathematics of one update, and the few functions rules may call.
+"""Rule: the scalar mathematics of one update.
 
 A rule is plain Python over single numbers. It knows no arrays, dtypes, devices or options: kernels
 apply it to every element of flat buffers, and check, prepare and document it from the fields below.
@@ -14,7 +14,9 @@ from dataclasses import dataclass, field, fields
 from functools import cached_property
 from typing import Any, Literal, Self
 
+from . import dry_run
 from .hyperparameters import COMMON, INF, NOISE, Hyper, Interval
+from .scalar import clip, exp, log, maximum, power, sign
 
 __all__ = ["INF", "Rule", "clip", "exp", "log", "maximum", "power", "sign"]
 
@@ -41,7 +43,7 @@ class Rule:
         does one whose rate is so small that its reciprocal comes within a factor of 1/eps of the largest number
         of the element type (2.5e-32 in float32, 2.5e-293 in float64).
 
-    Raises ValueError where the parts contradict each other.
+    Raises ValueError where the parts contradict each other, or do what kernels cannot (``dry_run``).
     """
 
     name: str
@@ -71,6 +73,7 @@ class Rule:
         for key, (default, interval) in self.fields.items():
             if default not in Interval.parse(interval):
                 raise ValueError(f"rule {self.name!r}: the default {key}={default} is not in {interval}")
+        dry_run.check(self)
         _known[_parts(self._values())] = self
         self._know_as(os.urandom(16).hex())
 
@@ -159,57 +162,3 @@ def _restored(token: str, *values: Any) -> Rule:
         known = Rule(*values)
         known._know_as(token)
     return known
-
-
-# What rules may call beside math.sqrt and math.copysign: functions whose bits are the same everywhere.
-# NaN goes through clip, maximum and sign as NaN.
-
-def clip(x: float, low: float, high: float) -> float:
-    x = low if x < low else x
-    return high if x > high else x
-
-
-def maximum(a: float, b: float) -> float:
-    return a if a > b or a != a else b
-
-
-def sign(x: float) -> float:
-    return 1.0 if x > 0.0 else -1.0 if x < 0.0 else x
-
-
-def power(b: float, n: int) -> float:
-    """b**n for an integer n >= 0 by squaring; its relative error grows as n * 2**-53."""
-    r = 1.0
-    while n > 0:
-        if n & 1:
-            r *= b
-        b *= b
-        n >>= 1
-    return r
-
-
-def exp(x: float) -> float:
-    """e**x for -700 < x < 700, to 1e-15 relative: e**r * 2**k with abs(r) <= log(2)/2, r split in two words."""
-    k = int(abs(x) * 1.4426950408889634 + 0.5)
-    k = -k if x < 0.0 else k
-    r = (x - k * 0.6931471803691238) - k * 1.9082149292705877e-10
-    s = 1.0
-    for i in range(14, 0, -1):
-        s = 1.0 + s * (r / i)
-    return s * power(2.0, k) if k >= 0 else s / power(2.0, -k)
-
-
-def log(x: float) -> float:
-    """Natural logarithm of a positive finite x, to 1e-15: 2 atanh((m - 1)/(m + 1)) + k log(2), x = m * 2**k."""
-    k = 0
-    while x > 1.4142135623730951:
-        x *= 0.5
-        k += 1
-    while x < 0.7071067811865476:
-        x *= 2.0
-        k -= 1
-    r = (x - 1.0) / (x + 1.0)
-    s = 0.0
-    for i in range(27, 0, -2):
-        s = s * r * r + 1.0 / i
-    return 2.0 * r * s + k * 0.6931471805599453

@@ -3,8 +3,12 @@
 Nothing here is compiled. The gradient's preparation, the flush and the norms are written out again from their
 documentation. Tables that drive the tests of every rule stand here too.
 """
+import ast
 import ctypes
 import functools
+import inspect
+import math
+import textwrap
 from itertools import pairwise
 from types import SimpleNamespace
 
@@ -13,7 +17,6 @@ import pytest
 
 import numoptim
 from numoptim import kernels, optimizer, random
-from numoptim.kernels.compile import specialise
 from numoptim.rules import RULES
 
 FLOAT = {"f32": np.float32, "f64": np.float64}
@@ -68,12 +71,27 @@ class Maths:
     sqrt, copysign = np.sqrt, np.copysign
 
 
+class Retyped(ast.NodeTransformer):
+    """Every float literal as a number of a type: ``T(0.5)``."""
+
+    def visit_Constant(self, node):
+        number = ast.Call(ast.Name("T", ast.Load()), [node], [])
+        return ast.fix_missing_locations(ast.copy_location(number, node)) if isinstance(node.value, float) else node
+
+
+@functools.cache
 def plain(function, scalar):
-    return specialise(function, scalar, _same, Maths)
+    """A function of a rule for NumPy scalars of one type (None: as it stands), from its source text.
 
-
-def _same(function):
-    return function
+    How the kernels' constants get their types is another matter: they change them in the compiled code.
+    """
+    tree = ast.parse(textwrap.dedent(inspect.getsource(function)))
+    names = {name: plain(value, scalar) if inspect.isfunction(value) else Maths if value is math else
+             scalar(value) if scalar and isinstance(value, float) else value
+             for name, value in function.__globals__.items() if name in function.__code__.co_names}
+    names |= {"T": scalar, "float": scalar} if scalar else {}
+    exec(compile(Retyped().visit(tree) if scalar else tree, inspect.getsourcefile(function), "exec"), names)
+    return names[function.__name__]
 
 
 def constants(rule, scalar, group, t):

@@ -334,12 +334,6 @@ def test_a_subclass_of_a_built_in_class():
     assert results[0] == results[1] == results[2] != bits(Parameters(draw(0, shapes)).flat)
 
 
-def refers_to_a_local(factor):
-    def update(w, g, h):
-        return w - factor * g
-    return update
-
-
 @pytest.mark.parametrize("keywords, message", [
     ({"update": lambda w, g: w}, r"update takes 3 arguments, not \(w, g\)"),
     ({"update": lambda w, g, m, h: (w, m), "slots": ("g",)}, "names repeat"),
@@ -352,12 +346,3 @@ def refers_to_a_local(factor):
 def test_rules_that_contradict_themselves(keywords, message):
     with pytest.raises(ValueError, match=message):
         Rule(name="wrong", **keywords)
-
-
-def test_a_rule_that_refers_to_a_local_variable_is_refused():
-    cls = optimizer.register(Rule(name="closure", update=refers_to_a_local(2.0)))
-    w = np.ones(2)
-    with pytest.raises(TypeError, match=r"refers to local variables \('factor',\)"):
-        opt = cls()
-        opt.update(0, w, np.ones(2), opt.create_state(0, w))
-    assert w.tolist() == [1, 1]

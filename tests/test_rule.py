@@ -170,7 +170,7 @@ def test_clip_maximum_and_sign():
 
 PACKAGE = Path(numoptim.__file__).parent
 FILES = sorted(PACKAGE.rglob("*.py"))
-BOTTOM = {"rule", "hyperparameters", "gradient", "random"}
+BOTTOM = {"rule", "scalar", "retype", "dry_run", "hyperparameters", "gradient", "random"}
 LEVELS = [BOTTOM, {"rules"}, {"kernels"}, {"aot", "native"}, {"optimizer"}, {"trainer"}]
 
 

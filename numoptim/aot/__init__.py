@@ -25,7 +25,7 @@ LIBRARY = PACKAGE / "lib" / soname("numoptim")
 
 def digest(*more: str) -> str:
     """Of all in this package that the C library and Python's extension are made from, and of ``more`` folders."""
-    files = [PACKAGE / f"{name}.py" for name in ("gradient", "hyperparameters", "random", "rule")]
+    files = [PACKAGE / f"{name}.py" for name in ("gradient", "hyperparameters", "random", "retype", "rule", "scalar")]
     files += [PACKAGE / "cuda" / name for name in ("launcher.c", "launcher.h")]
     for folder in ("aot", "kernels", "rules", *more):
         files += sorted(path for path in (PACKAGE / folder).iterdir() if path.suffix in (".py", ".c", ".h", ".in"))

@@ -1,13 +1,13 @@
 """From plain scalar functions to compiled ones of a given element type. Every jit option stands here."""
-import builtins
 import functools
 import linecache
-import math
 from collections.abc import Callable
 from types import FunctionType
 from typing import Any
 
 import numpy as np
+
+from numoptim.retype import rebuilt
 
 # No fastmath, no contraction: one order of IEEE operations gives the same bits on every processor.
 OPTIONS: dict[str, Any] = {"error_model": "numpy", "fastmath": False, "nogil": True}
@@ -29,29 +29,15 @@ def callee(function: Callable[..., Any]) -> Any:
 
 
 @functools.cache
-def specialise(function: Any, scalar: Any, wrap: Any, maths: Any = math) -> Any:
-    """``function`` with its float literals and float globals turned into ``scalar`` (None: left alone).
+def specialise(function: Any, scalar: Any, wrap: Any) -> Any:
+    """``function`` in an element type: ``scalar`` made of its float literals and float globals (None: left alone).
 
-    A bare 1.0 would promote a whole float32 expression to double precision. The Python functions it
-    calls are treated alike, ``math`` is replaced by ``maths``, and the result passed through ``wrap``.
+    A bare 1.0 would promote a whole float32 expression to double precision. The Python functions it calls are treated
+    alike, and the result passed through ``wrap``.
     """
-    if not isinstance(function, FunctionType):
-        raise TypeError(f"a rule is made of plain Python functions, not {function!r}")
-    if function.__closure__:
-        raise TypeError(f"{function.__qualname__} refers to local variables {function.__code__.co_freevars}: "
-                        "rules are functions of their arguments and of module-level constants")
-
-    def retype(value: Any) -> Any:
-        if isinstance(value, tuple):
-            return tuple(map(retype, value))
-        return scalar(value) if scalar is not None and isinstance(value, float) else value
-
-    code = function.__code__
-    code = code.replace(co_consts=tuple(map(retype, code.co_consts)))
-    names = {name: (specialise(value, scalar, wrap, maths) if isinstance(value, FunctionType)
-                    else maths if value is math else retype(value))
-             for name, value in function.__globals__.items() if name in code.co_names}
-    return wrap(FunctionType(code, {"__builtins__": builtins, **names}, function.__name__))
+    def named(value: Any) -> Any:
+        return specialise(value, scalar, wrap) if isinstance(value, FunctionType) else value
+    return wrap(rebuilt(function, scalar, named))
 
 
 def define(name: str, text: str, names: dict[str, Any]) -> None:
