@@ -30,7 +30,7 @@ from roofline import buffers, copies
 from numoptim.aot import LIBRARY, digest
 from numoptim.aot.build import runs
 from numoptim.hyperparameters import COMMON
-from numoptim.kernels.text import hyper_dtype
+from numoptim.kernels import hyper_dtype
 from numoptim.rule import Rule
 from numoptim.rules import RULES
 

@@ -23,7 +23,7 @@ from numba import carray, cfunc, from_dtype, njit, types
 
 from numoptim import gradient, native
 from numoptim.arrays import aligned_zeros
-from numoptim.kernels.compile import OPTIONS, define
+from numoptim.kernels.compile import OPTIONS, each, inline
 from numoptim.kernels.intrinsics import at_address
 from numoptim.rule import Rule
 from numoptim.rules import RULES
@@ -77,17 +77,30 @@ def step(made: native.Plan, size: int) -> Timed:
     return lambda count, alive=made: call(count, *plans)
 
 
+def added(k: int) -> Any:
+    def add(given):
+        arrays, i = given
+        arrays[k][i] += arrays[1][i]
+        return 0
+    return inline(add)
+
+
 @functools.cache
 def copies(count: int) -> Callable[..., int]:
-    """``f(count, w, g, *slots)`` for ``count - 2`` slots: adds g to w and to the slots, ``count`` times."""
-    names = ["w", "g", *(f"s{k}" for k in range(count - 2))]
-    stores = "\n".join(f"        {x}[i] += g[i]" for x in names if x != "g")
-    space = {"njit": njit, "OPTIONS": OPTIONS}
-    arrays = ", ".join(names)
-    define(f"copies{count}", f"@njit(**OPTIONS)\ndef copy({arrays}):\n    for i in range(w.size):\n{stores}\n\n"
-           f"@njit(**OPTIONS)\ndef copies(count, {arrays}):\n    for _ in range(count):\n        copy({arrays})\n"
-           "    return 0\n", space)
-    return space["copies"]
+    """``f(times, w, g, *slots)`` for ``count - 2`` slots: adds g to w and to the slots, so many times."""
+    add = each([added(k) for k in range(count) if k != 1])
+
+    @njit(**OPTIONS)
+    def copy(arrays):
+        for i in range(arrays[0].size):
+            add((arrays, i))
+
+    @njit(**OPTIONS)
+    def copies(times, *arrays):
+        for _ in range(times):
+            copy(arrays)
+        return 0
+    return copies
 
 
 @njit(**OPTIONS)
@@ -103,10 +116,16 @@ def reads(count, words):
 @functools.cache
 def entry(work: Callable[..., int], count: int, scalar: np.dtype) -> Any:
     """A C function ``f(plan, t)`` that does ``work`` once; a plan: size, addresses of ``count`` arrays."""
-    space = {"work": work, "carray": carray, "pointer": at_address(types.CPointer(from_dtype(scalar)))}
-    arrays = ", ".join(f"carray(pointer(plan[{k}]), (plan[0],))" for k in range(1, count + 1))
-    define(f"{work.__name__}{count}", f"def entry(plan, t):\n    return work(1, {arrays}) == 3\n", space)
-    return cfunc(types.int32(types.CPointer(types.int64), types.int64), **OPTIONS)(space["entry"])
+    pointer = at_address(types.CPointer(from_dtype(scalar)))
+
+    def array(k: int) -> Any:
+        return inline(lambda plan: carray(pointer(plan[k]), (plan[0],)))
+
+    arrays = each([array(k) for k in range(1, count + 1)])
+
+    def entry(plan, t):
+        return work(1, *arrays(plan)) == 3
+    return cfunc(types.int32(types.CPointer(types.int64), types.int64), **OPTIONS)(entry)
 
 
 def noise(w, g, normal, h):

@@ -114,7 +114,8 @@ int32_t numoptim_set_isa(int32_t level);
  * functions take their arguments from a plan. Fill in a plan once; call rule->range[type](&plan, t) each step.
  */
 typedef struct numoptim_plan {
-    int64_t first, count;            /* elements [first, first + count) of a flat buffer */
+    int64_t first;                   /* elements [first, first + count) of a flat buffer */
+    int64_t count;
     int64_t segments;
     const int64_t *offsets;          /* segments + 1 */
     const int64_t *which;            /* group of each segment, or NUMOPTIM_FROZEN */

@@ -12,6 +12,7 @@ import numpy as np
 from . import kernels
 from .aot import PACKAGE, digest
 from .arrays import Array
+from .kernels.abi import PLAN_DTYPE
 from .processors import processors as processors  # how many threads are of use, for those who ask here
 from .rule import Rule
 from .rules import RULES
@@ -19,7 +20,6 @@ from .rules import RULES
 SERIAL_BELOW = 32_768          # elements: under this, two threads take longer than one (measured)
 ROUSING = 262_144              # elements that it pays to wake a thread for
 PIECES_PER_THREAD = 4          # from there on, so that a thread that loses its core does not hold up the rest
-FIXED = 8                      # words of a plan before its buffers
 KERNEL, CLEAR = 0, 1           # kinds of passes (aot/steps.c)
 ANOTHER = 1                    # a status: what was prepared is not the next step any more, or not to be repeated
 SET_LATER = ("learning_rate", "rescale_grad")      # hyper-parameters that Plan.set sets
@@ -81,17 +81,17 @@ def entry(rule: Rule, dtype: "np.dtype[Any]", phase: str) -> int:
     known = extension().rules
     if rule in known:
         return int(known[rule][phase][dtype.itemsize == 8])
-    compiled = kernels.over_pointers(rule, f"f{8 * dtype.itemsize}", f"plan_{phase}")      # cached there: it lives on
+    compiled = kernels.over_plans(rule, f"f{8 * dtype.itemsize}", phase)      # cached there: it lives on
     return int(compiled.address)
 
 
 def initialise(rule: Rule, weight: Array, slots: Sequence[Array], values: Mapping[str, float]) -> None:
     """Fill the slots of a rule whose slots do not start at 0."""
     hyper = np.array([tuple(values[key] for key in rule.fields)], kernels.hyper_dtype(rule))
-    words = np.zeros(FIXED + 2 + len(slots), np.int64)
-    words[[1, 6, FIXED]] = weight.size, hyper.ctypes.data, weight.ctypes.data
-    words[FIXED + 2:] = [slot.ctypes.data for slot in slots]
-    status = extension().call(entry(rule, weight.dtype, "init"), words.ctypes.data, 1)
+    plan = np.zeros(1, PLAN_DTYPE)
+    plan["count"], plan["hyper"] = weight.size, hyper.ctypes.data
+    plan["buffers"][0, :2 + len(slots)] = [weight.ctypes.data, 0, *(slot.ctypes.data for slot in slots)]
+    status = extension().call(entry(rule, weight.dtype, "init"), plan.ctypes.data, 1)
     if status:
         raise ValueError(_refused(rule, hyper, weight.dtype, status))
 
@@ -144,35 +144,38 @@ class Plan:
         self._scale = scale
         self._threads = min(threads, processors())  # more would only take turns
         self.every, self.since, self._clears = every, since, clears
-        self._check = self._checking(len(buffers), buffers[0].dtype)
+        offsets, which = np.ascontiguousarray(offsets), np.ascontiguousarray(which)
+        # A kernel of the processor on no elements checks hyper-parameters and t, and no more.
+        nothing = self._planned(1, offsets, which)
+        self._check = entry(rule, buffers[0].dtype, "range"), nothing.ctypes.data, nothing
         self._call = extension().check
-        self._bind(buffers, np.ascontiguousarray(offsets), np.ascontiguousarray(which))
+        self._bind(buffers, offsets, which)
 
     def _bind(self, buffers: Sequence[Array], offsets: Array, which: Array) -> None:
-        """Write the plan of every call: a row of words for each piece of the buffers."""
+        """Write the plan of every call: one for each piece of the buffers."""
         size, itemsize = buffers[0].size, buffers[0].itemsize
         norms = np.zeros(2 * (size // kernels.BLOCK + len(which)) if self.rule.layerwise else 0)
-        table = [len(which), offsets.ctypes.data, which.ctypes.data, len(self.hyper), self.hyper.ctypes.data,
-                 norms.ctypes.data]
-        addresses = [b.ctypes.data for b in buffers]
-        words = np.array([(first, count, *table, *(a + first * itemsize for a in addresses))
-                          for first, count in pieces(size, self._threads)], np.int64)
-        self._words = words.reshape(-1, FIXED + len(buffers))
-        self._firsts, self._gradients = self._words[:, 0] * itemsize, self._words[:, FIXED + 1]
-        self._buffers, self._alive = list(buffers), (offsets, which, norms)
+        cut = np.array(pieces(size, self._threads), np.int64).reshape(-1, 2)
+        plans = self._planned(len(cut), offsets, which)
+        plans["first"], plans["count"], plans["norms"] = *cut.T, norms.ctypes.data
+        self._firsts, self._gradients = cut[:, 0] * itemsize, plans["buffers"][:, 1]
+        for k, buffer in enumerate(buffers):
+            plans["buffers"][:, k] = buffer.ctypes.data + self._firsts
+        self._buffers, self._alive = list(buffers), (plans, offsets, which, norms)
         self.small = size < SERIAL_BELOW
-        plans = self._words.ctypes.data, self._words.strides[0], len(self._words)
-        passes = [(KERNEL, self.every, self.since, entry(self.rule, buffers[0].dtype, phase), *plans, self._threads)
+        jobs = plans.ctypes.data, plans.itemsize, len(plans)
+        passes = [(KERNEL, self.every, self.since, entry(self.rule, buffers[0].dtype, phase), *jobs, self._threads)
                   for phase in kernels.phases(self.rule)]
         if self._clears:
-            passes.append((CLEAR, self.every, self.since, itemsize, *plans, 1))
+            passes.append((CLEAR, self.every, self.since, itemsize, *jobs, 1))
         self.passes = np.array(passes, np.int64)
 
-    def _checking(self, buffers: int, dtype: "np.dtype[Any]") -> tuple[int, int, Any]:
-        """A kernel of the processor and a plan of no elements for it: it checks hyper-parameters and t, and no more."""
-        words = np.zeros(FIXED + buffers, np.int64)
-        words[[5, 6]] = len(self.hyper), self.hyper.ctypes.data
-        return entry(self.rule, dtype, "range"), words.ctypes.data, words
+    def _planned(self, count: int, offsets: Array, which: Array) -> Array:
+        """So many plans with these tables."""
+        plans = np.zeros(count, PLAN_DTYPE)
+        plans["segments"], plans["offsets"], plans["which"] = len(which), offsets.ctypes.data, which.ctypes.data
+        plans["groups"], plans["hyper"] = len(self.hyper), self.hyper.ctypes.data
+        return plans
 
     def set_gradient(self, grad: Array, start: int) -> None:
         """Read another array, of the same size and dtype, from now on; start: its address."""

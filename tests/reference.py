@@ -17,6 +17,7 @@ import pytest
 
 import numoptim
 from numoptim import kernels, optimizer, random
+from numoptim.kernels.abi import PLAN_DTYPE
 from numoptim.rules import RULES
 
 FLOAT = {"f32": np.float32, "f64": np.float64}
@@ -189,24 +190,25 @@ def records(rule, groups):
 
 
 def whole(rule, buffers, group, t, offsets):
-    """One call of the C entry for whole buffers; its status."""
-    size = [len(offsets) - 1, offsets] if rule.layerwise else [len(buffers[0])]
-    return _call(rule, "entry", *size, *buffers, records(rule, [group]), t, like=buffers[0])
+    """One call of the kernel for whole buffers with one group; its status."""
+    hyper, offsets = records(rule, [group]), np.asarray(offsets if rule.layerwise else [0, len(buffers[0])])
+    count = len(offsets) - 1 if rule.layerwise else len(buffers[0])
+    return planned(rule, "whole", plan(0, count, offsets, None, hyper, buffers), t, buffers[0].dtype)
 
 
 def ranges(rule, buffers, groups, t, offsets, which, pieces, norm_pieces=()):
-    """One call of the general C entry for each (lo, count) in ``pieces``; norms before, for layer-wise rules.
+    """One call of the general kernel for each (lo, count) in ``pieces``; norms before, for layer-wise rules.
 
     A call gets copies of its piece (for norms, and of a block more) that stand between NaN.
     """
-    table = [len(which), offsets, which, len(groups), records(rule, groups)]
-    table += [np.full(2 * (len(buffers[0]) // BLOCK + len(which)), np.nan)] if rule.layerwise else []
+    hyper, norms = records(rule, groups), np.full(2 * (len(buffers[0]) // BLOCK + len(which)), np.nan)
     guard = np.full(BLOCK, np.nan, buffers[0].dtype)
-    for entry, cuts in [("entry_norms", norm_pieces or pieces)] * rule.layerwise + [("entry_range", pieces)]:
+    for phase, cuts in [("norms", norm_pieces or pieces)] * rule.layerwise + [("range", pieces)]:
         for lo, count in cuts:
-            reach = slice(lo, lo + count + (BLOCK if entry == "entry_norms" else 0))
+            reach = slice(lo, lo + count + (BLOCK if phase == "norms" else 0))
             copies = [np.concatenate([guard, b[reach], guard]) for b in buffers]
-            assert _call(rule, entry, lo, count, *table, *(c[BLOCK:] for c in copies), t, like=guard) == 0
+            made = plan(lo, count, offsets, which, hyper, [c[BLOCK:] for c in copies], norms)
+            assert planned(rule, phase, made, t, guard.dtype) == 0
             for buffer, c in zip(buffers, copies, strict=True):
                 buffer[reach] = c[BLOCK:-BLOCK]
                 assert np.isnan(c[:BLOCK]).all() and np.isnan(c[-BLOCK:]).all()
@@ -218,11 +220,23 @@ def arrays(rule, buffers, group, t, offsets):
     kernel(*([offsets] if rule.layerwise else []), *buffers, records(rule, [group])[0], t)
 
 
-def _call(rule, entry, *arguments, like):
-    """Call a kernel by its address, arrays standing for theirs."""
-    words = [x.ctypes.data if isinstance(x, np.ndarray) else int(x) for x in arguments]
-    compiled = kernels.over_pointers(rule, f"f{8 * like.itemsize}", entry)
-    return ctypes.CFUNCTYPE(ctypes.c_int32, *[ctypes.c_int64] * len(words))(compiled.address)(*words)
+def plan(first, count, offsets, which, hyper, buffers, norms=None):
+    """A plan; keep the arrays alive. buffers: arrays that begin at element ``first``, or addresses."""
+    def address(x):
+        return 0 if x is None else x.ctypes.data if isinstance(x, np.ndarray) else int(x)
+
+    made = np.zeros(1, PLAN_DTYPE)
+    made["first"], made["count"], made["segments"], made["groups"] = first, count, len(offsets) - 1, len(hyper)
+    for key, table in (("offsets", offsets), ("which", which), ("hyper", hyper), ("norms", norms)):
+        made[key] = address(table)
+    made["buffers"][0, :len(buffers)] = list(map(address, buffers))
+    return made
+
+
+def planned(rule, phase, made, t, dtype):
+    """What a kernel compiled in process returns for a plan."""
+    compiled = kernels.over_plans(rule, f"f{8 * np.dtype(dtype).itemsize}", phase)
+    return ctypes.CFUNCTYPE(ctypes.c_int32, ctypes.c_int64, ctypes.c_int64)(compiled.address)(made.ctypes.data, t)
 
 
 # --- optimizers on one array

@@ -1,7 +1,7 @@
 """Frozen segments: which[s] = FROZEN leaves weights, slots and partial norms alone, and reads neither nor gradients."""
 import numpy as np
 import pytest
-from reference import BLOCK, FLOAT, each_dtype, each_rule, ranges, records, same_bits, step, values
+from reference import BLOCK, FLOAT, each_dtype, each_rule, plan, ranges, records, same_bits, step, values
 from test_bits import assert_same, copies, cuts, start
 
 from numoptim import kernels, native
@@ -52,16 +52,8 @@ def test_nothing_of_a_frozen_segment_is_read_or_written(rule, dtype, which):
         assert (np.isnan(buffer) == frozen_elements(which)).all()
 
 
-def plan(first, count, which, hyper, norms, buffers):
-    """The words of a plan; buffers that the range touches nothing of may be given as addresses that fault."""
-    words = [first, count, len(which), OFFSETS.ctypes.data, which.ctypes.data, len(hyper), hyper.ctypes.data,
-             norms.ctypes.data]
-    addresses = [b if isinstance(b, int) else b[first:].ctypes.data for b in buffers]
-    return np.array([*words, *addresses], np.int64)
-
-
-def call(rule, dtype, phase, words, t=1):
-    return native.extension().call(native.entry(rule, np.dtype(FLOAT[dtype]), phase), words.ctypes.data, t)
+def call(rule, dtype, phase, made, t=1):
+    return native.extension().call(native.entry(rule, np.dtype(FLOAT[dtype]), phase), made.ctypes.data, t)
 
 
 @each_dtype
@@ -71,8 +63,8 @@ def test_buffers_of_frozen_segments_are_not_touched_at_all(rule, dtype):
     which, norms = np.full(len(SIZES), FROZEN), np.full(2 * (OFFSETS[-1] // BLOCK + len(SIZES)), np.nan)
     for hyper in (records(rule, [values(rule)]), records(rule, [values(rule)])[:0]):
         for phase in kernels.phases(rule):
-            words = plan(2, OFFSETS[-1] - 2, which, hyper, norms, [64] * (2 + len(rule.slots)))
-            assert call(rule, dtype, phase, words) == 0
+            made = plan(2, OFFSETS[-1] - 2, OFFSETS, which, hyper, [64] * (2 + len(rule.slots)), norms)
+            assert call(rule, dtype, phase, made) == 0
     assert np.isnan(norms).all()
 
 
@@ -82,7 +74,7 @@ def test_norms_of_frozen_segments_stay(rule, dtype):
     which = np.array([0, FROZEN, 0, 0, FROZEN, 0, FROZEN, 0, 0])
     hyper, norms = records(rule, [values(rule)]), np.full(2 * (OFFSETS[-1] // BLOCK + len(SIZES)), np.nan)
     buffers = buffers_with_nan(rule, dtype, which)
-    assert call(rule, dtype, "norms", plan(0, OFFSETS[-1], which, hyper, norms, buffers)) == 0
+    assert call(rule, dtype, "norms", plan(0, OFFSETS[-1], OFFSETS, which, hyper, buffers, norms)) == 0
     written = np.zeros(len(norms), bool)
     for s, size in enumerate(SIZES):
         first = 2 * (OFFSETS[s] // BLOCK + s)
@@ -98,9 +90,10 @@ def test_other_groups_that_do_not_exist_are_refused(rule, bad):
     hyper, norms = records(rule, [values(rule)]), np.full(2 * (OFFSETS[-1] // BLOCK + len(SIZES)), np.nan)
     before = [b.copy() for b in buffers]
     for phase in kernels.phases(rule):
-        assert call(rule, "f32", phase, plan(0, OFFSETS[-1], which, hyper, norms, buffers)) == -5
+        assert call(rule, "f32", phase, plan(0, OFFSETS[-1], OFFSETS, which, hyper, buffers, norms)) == -5
         assert np.isnan(norms).all() or phase == "range"
         assert all(same_bits(buffer, old) for buffer, old in zip(buffers, before, strict=True))
-        assert call(rule, "f32", phase, plan(0, OFFSETS[4], which, hyper, norms, buffers)) == 0      # not touched
+        before_it = plan(0, OFFSETS[4], OFFSETS, which, hyper, buffers, norms)
+        assert call(rule, "f32", phase, before_it) == 0
 
 

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from reference import BY_NAME, FLOAT, _call, values
+from reference import BY_NAME, FLOAT, plan, planned, values
 
 import numoptim
 from numoptim import Rule
@@ -30,9 +30,8 @@ def changed(rule, **values_):
 
 def status(rule, dtype, record):
     """Of an update of nothing."""
-    nothing = np.zeros(0, FLOAT[dtype])
-    head = [0, np.zeros(1, np.int64)] if rule.layerwise else [0]
-    return _call(rule, "entry", *head, *[nothing] * (2 + len(rule.slots)), np.array([record]), 1, like=nothing)
+    hyper = np.array([record])
+    return planned(rule, "whole", plan(0, 0, np.zeros(1, np.int64), None, hyper, []), 1, FLOAT[dtype])
 
 
 @st.composite

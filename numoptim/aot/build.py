@@ -83,7 +83,7 @@ def library(rules: Sequence[Rule], lib: Path, include: Path, name: str, version:
         (work / f"{name}.h").write_text(text)
         source = header.dispatcher(rules, tools.levels, "numoptim", digest())
         (work / "dispatch.c").write_text(header.named(source, name))
-        tools.compile("-Os", "-fPIC", "-fno-asynchronous-unwind-tables", "-c", "dispatch.c", cwd=work)
+        tools.compile("-O2", "-fPIC", "-fno-asynchronous-unwind-tables", "-c", "dispatch.c", cwd=work)
         link([*files, "dispatch.o"], name, lib, work, tools, "-nostartfiles", file=file)
         replace(work / f"{name}.h", include / f"{name}.h")
 
@@ -115,7 +115,7 @@ def link(objects: Sequence[str], name: str, lib: Path, work: Path, tools: Toolch
 def _objects(rules: Sequence[Rule], work: Path, tools: Toolchain) -> list[Path]:
     """Object files of all kernels, in a fixed order."""
     from . import ir
-    one = partial(ir.objects, machine=tools.machine, folder=work)
+    one, check = partial(ir.objects, machine=tools.machine, folder=work), ir.check_object(tools.machine, work)
     if len(rules) == 1:
         groups = [one(rules[0])]
     else:
@@ -128,7 +128,7 @@ def _objects(rules: Sequence[Rule], work: Path, tools: Toolchain) -> list[Path]:
                 raise ValueError(f"rule {rule.name!r} needs {', '.join(sorted(undefined))}, which a library without "
                                  "Python does not have: rules may raise nothing and call math.sqrt, math.copysign and "
                                  "the functions of numoptim.rule")
-    return [file for files in groups for file in files]
+    return [check, *(file for files in groups for file in files)]
 
 
 def replace(made: Path, wanted: Path) -> None:
@@ -176,11 +176,13 @@ def extension(out: Path, tools: Toolchain) -> None:
         work = Path(temporary)
         with contextlib.redirect_stdout(None):
             builder.emit_c_code(str(work / "_native.c"))
+        (work / "launcher.h").write_text(header.template(CUDA / "launcher.h"))
+        shutil.copyfile(CUDA / "launcher.c", work / "launcher.c")
         static, headers = (out / "lib/libnumoptim.a").resolve(), (out / "include").resolve()
         tools.compile("-O2", "-fPIC", "-fvisibility=hidden", "-pthread", "-shared", "-s", "-DPy_LIMITED_API=0x030b0000",
                       "-Werror=implicit-function-declaration", "-include", str(HERE / "glibc.h"), "_native.c",
-                      str(CUDA / "launcher.c"), str(static), f"-I{python_headers()}", f"-I{headers}", f"-I{CUDA}",
-                      "-o", "made", "-Wl,--exclude-libs,ALL", "-Wl,-Bsymbolic", "-Wl,--build-id=none", "-ldl", cwd=work)
+                      "launcher.c", str(static), f"-I{python_headers()}", f"-I{headers}", "-I.", "-o", "made",
+                      "-Wl,--exclude-libs,ALL", "-Wl,-Bsymbolic", "-Wl,--build-id=none", "-ldl", cwd=work)
         replace(work / "made", out / "_native.abi3.so")
 
 

@@ -9,7 +9,8 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from numoptim.hyperparameters import COMMON, NOISE, Interval
-from numoptim.kernels import STATUS, phases
+from numoptim.kernels import abi
+from numoptim.kernels.abi import DEVICE_PLAN, MOST_SLOTS, PLAN, STATUS, Word, phases
 from numoptim.rule import Rule
 
 HERE = Path(__file__).parent
@@ -21,7 +22,7 @@ RESERVED = frozenset(re.findall(r"\w+", """
     extern float friend goto inline int long mutable namespace new noexcept nullptr operator private protected public
     register restrict short signed sizeof static struct switch template this throw typedef typeid typename union
     unsigned using virtual void volatile"""))
-MOST_SLOTS = 6                                         # numoptim_plan has room for w, g and these
+CHECK = "kernel_check"                                 # hidden symbol of the function that checks plans
 COMMON_TEXT = {
     "wd": "weight decay",
     "rescale_grad": "factor of the gradient, before it is clipped",
@@ -103,6 +104,19 @@ def common() -> str:
     return _readable(body(HERE / "manual.h"))
 
 
+def template(file: Path) -> str:
+    """Text of a header with the plans' fields in it."""
+    text = file.read_text()
+    for mark, words in (("/* @PLAN@ */", PLAN), ("/* @DEVICE_PLAN@ */", DEVICE_PLAN)):
+        text = text.replace(mark, "\n".join(map(_field, words)))
+    return text
+
+
+def _field(word: Word) -> str:
+    line = f"    {word.kind}{word.name}{f'[{word.length}]' if word.length > 1 else ''};"
+    return f"{line:36} /* {word.comment} */" if word.comment else line
+
+
 def launcher() -> str:
     """The declarations of cuda/launcher.h, as cffi reads them."""
     return _readable(body(HERE.parent / "cuda/launcher.h"))
@@ -110,7 +124,7 @@ def launcher() -> str:
 
 def body(file: Path) -> str:
     """The declarations in a header's text that name no rule."""
-    return file.read_text().split("/* --- declarations */\n")[1].split("/* --- rules */")[0]
+    return template(file).split("/* --- declarations */\n")[1].split("/* --- rules */")[0]
 
 
 def _readable(text: str) -> str:
@@ -124,7 +138,7 @@ def header(rules: Sequence[Rule], version: str) -> str:
     check_names(rules)
     statuses = [f"#define NUMOPTIM_{name:6} ({status})   /* {STATUS[status]} */"
                 for status, name in STATUS_NAMES.items()]
-    text = (HERE / "manual.h").read_text()
+    text = template(HERE / "manual.h")
     for mark, part in (("VERSIONS", _versions(version)), ("STATUSES", "\n".join(statuses)),
                        ("RULES", "\n".join(_described(rule) for rule in rules))):
         text = text.replace(f"/* @{mark}@ */", part)
@@ -176,20 +190,20 @@ def common_hyper() -> list[str]:
 
 # --- the dispatcher
 
-def kernel_symbol(rule: Rule, dtype: str, suffix: str, level: int) -> str:
+def kernel_symbol(rule: Rule, dtype: str, phase: str, level: int) -> str:
     """Hidden symbol of one kernel for one instruction set."""
-    return f"kernel{level}_{rule.name}_{dtype}{suffix}"
+    return f"kernel{level}_{rule.name}_{dtype}_{phase}"
 
 
 def dispatcher(rules: Sequence[Rule], levels: int, name: str, sources: str) -> str:
-    """C source: every function of the header picks its kernel; the table of descriptors."""
+    """C source: every function of the header fills in a plan for its kernel; the table of descriptors."""
     messages = "\n    ".join(f'case NUMOPTIM_{STATUS_NAMES[status]}: return "{text}";'
                              for status, text in STATUS.items())
     parts = [f'#define SOURCES "{sources}"\n#define LEVELS {levels}', f'#include "{name}.h"',
              (HERE / "runtime.c").read_text().replace("/* @MESSAGES@ */", messages)]
     for rule in rules:
-        parts += [_dispatched(rule, dtype, suffix, levels) for suffix in entries(rule) for dtype in TYPES]
-        parts += [_uniform(rule, dtype, suffix) for suffix in entries(rule) if suffix for dtype in TYPES]
+        parts += [_code(rule, dtype, phase, levels) for phase in abi.kernel_phases(rule) for dtype in TYPES]
+        parts += [_function(rule, dtype, suffix) for suffix in entries(rule) for dtype in TYPES]
         parts.append(_tables(rule))
     parts.append("static const numoptim_rule rules[] = {\n" + ",\n".join(map(_descriptor, rules)) + "\n};\n")
     parts.append(f"int64_t numoptim_rule_count(void)\n{{\n    return {len(rules)};\n}}\n\n"
@@ -198,24 +212,34 @@ def dispatcher(rules: Sequence[Rule], levels: int, name: str, sources: str) -> s
     return "\n".join(parts)
 
 
-def _dispatched(rule: Rule, dtype: str, suffix: str, levels: int) -> str:
-    levels = 1 if suffix == "_init" else levels
-    passed = ", ".join(name for _, name in arguments(rule, dtype, suffix))
-    symbols = [kernel_symbol(rule, dtype, suffix, level) for level in range(levels)]
-    declared = "".join(f"HIDDEN {prototype(rule, dtype, suffix, symbol)};\n" for symbol in symbols)
-    cases = "".join(f"    case {level}: return {symbols[level]}({passed});\n" for level in range(1, levels))
-    return (f"{declared}{prototype(rule, dtype, suffix)}\n{{\n    switch (level()) {{\n{cases}"
-            f"    default: return {symbols[0]}({passed});\n    }}\n}}\n")
+def _code(rule: Rule, dtype: str, phase: str, levels: int) -> str:
+    """The kernels of a phase, what they accept, and the function of a plan that is in the descriptor."""
+    name = f"{rule.name}_{dtype}_{phase}"
+    symbols = [kernel_symbol(rule, dtype, phase, 0 if phase == "init" else level) for level in range(levels)]
+    declared = "\n".join(f"HIDDEN numoptim_entry {symbol};" for symbol in dict.fromkeys(symbols))
+    rows = ", ".join(f"{{ {', '.join('INT64_MIN' if x == -2**63 else str(x) for x in row)} }}"
+                     for row in abi.bounds(rule, dtype, phase).tolist())
+    return (f"{declared}\nstatic const bound {name}_bounds[] = {{ {rows} }};\n"
+            f"static const code {name}_code = {{ {{ {', '.join(symbols)} }}, {name}_bounds, {len(rule.fields)} }};\n"
+            f"static int32_t {name}(const numoptim_plan *plan, int64_t t)\n{{\n"
+            f"    return run(&{name}_code, plan, t, {abi.phase(rule, phase).needed});\n}}\n")
 
 
-def _uniform(rule: Rule, dtype: str, suffix: str) -> str:
-    """A function that takes its arguments from a plan."""
-    cells = {"size": "p->count", "h": "p->hyper", "t": "t", "w": "p->buffers[0]", "g": "p->buffers[1]",
-             **{_parameter(slot): f"p->buffers[{k}]" for k, slot in enumerate(rule.slots, 2)}}
-    passed = ", ".join(f"{cells.get(name, f'p->{name}')}" for _, name in arguments(rule, dtype, suffix))
-    unused = "    (void)t;\n" if suffix == "_init" else ""
-    return (f"static int32_t {rule.name}_{dtype}{suffix}(const numoptim_plan *p, int64_t t)\n{{\n{unused}"
-            f"    return p == NULL ? NUMOPTIM_NULL : numoptim_{rule.name}_{dtype}{suffix}({passed});\n}}\n")
+def _function(rule: Rule, dtype: str, suffix: str) -> str:
+    """A function of the header, which fills in a plan. Word by word: compilers clear what is left out, and slowly."""
+    given = {name for _, name in arguments(rule, dtype, suffix)}
+    filled = {word.name: word.name if word.name in given else "0" for word in PLAN} | {"hyper": "h"}
+    lines, t = [], "t" if "t" in given else "1"
+    if "size" in given:
+        lines = ["const int64_t offsets[2] = { 0, size };"]
+        filled |= {"count": "size", "segments": "1", "offsets": "offsets", "groups": "1"}
+    del filled["buffers"]
+    filled |= {f"buffers[{k}]": f"(void *){name}" if name in given else "0"
+               for k, name in enumerate(("w", "g", *map(_parameter, rule.slots)))}
+    lines += ["numoptim_plan plan;", *(f"plan.{word} = {value};" for word, value in filled.items())]
+    code, needed = f"&{rule.name}_{dtype}{suffix or '_range'}_code", abi.phase(rule, suffix[1:] or "whole").needed
+    lines.append(f"return {'layers' if rule.layerwise and not suffix else 'run'}({code}, &plan, {t}, {needed});")
+    return "\n".join([prototype(rule, dtype, suffix), "{", *(f"    {line}" for line in lines), "}", ""])
 
 
 def _tables(rule: Rule) -> str:

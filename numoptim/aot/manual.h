@@ -106,14 +106,7 @@ int32_t numoptim_set_isa(int32_t level);
  * functions take their arguments from a plan. Fill in a plan once; call rule->range[type](&plan, t) each step.
  */
 typedef struct numoptim_plan {
-    int64_t first, count;            /* elements [first, first + count) of a flat buffer */
-    int64_t segments;
-    const int64_t *offsets;          /* segments + 1 */
-    const int64_t *which;            /* group of each segment, or NUMOPTIM_FROZEN */
-    int64_t groups;
-    const void *hyper;               /* the rule's struct, once for each group */
-    double *norms;                   /* layer-wise rules: shared by all plans of a buffer; others: null */
-    void *buffers[8];                /* w, g, slots in order, each from element `first` on */
+/* @PLAN@ */
 } numoptim_plan;
 
 typedef int32_t numoptim_entry(const numoptim_plan *plan, int64_t t);

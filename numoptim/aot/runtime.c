@@ -79,3 +79,33 @@ int32_t numoptim_set_isa(int32_t wanted)
     return 0;
 }
 
+/* What a hyper-parameter may be, as kernels/abi.py has it. */
+typedef struct bound {
+    int64_t least, most, flip, zero;
+} bound;
+
+/* A kernel for every instruction set, and what it accepts. */
+typedef struct code {
+    numoptim_entry *kernels[LEVELS];
+    const bound *bounds;
+    int64_t fields;
+} code;
+
+HIDDEN int64_t kernel_check(const numoptim_plan *plan, int64_t t, const bound *bounds, int64_t fields, int64_t needed);
+
+static inline int32_t run(const code *code, const numoptim_plan *plan, int64_t t, int64_t needed)
+{
+    const int32_t status = (int32_t)kernel_check(plan, t, code->bounds, code->fields, needed);
+    return status != NUMOPTIM_OK || plan->count == 0 ? status : code->kernels[level()](plan, t);
+}
+
+/* All segments of a layer-wise rule's buffers: how many there are is known before how many elements they have. */
+static inline int32_t layers(const code *code, numoptim_plan *plan, int64_t t, int64_t needed)
+{
+    plan->count = plan->segments;
+    const int32_t status = (int32_t)kernel_check(plan, t, code->bounds, code->fields, needed);
+    if (status != NUMOPTIM_OK || plan->count == 0)
+        return status;
+    plan->count = plan->offsets[plan->segments];
+    return code->kernels[level()](plan, t);
+}

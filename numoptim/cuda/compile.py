@@ -5,12 +5,15 @@ import re
 import llvmlite.binding as llvm
 from numba.core.errors import NumbaError
 
-from numoptim.kernels.compile import FLOAT
-from numoptim.kernels.ir import linked, retargeted, unoptimised
+from numoptim.kernels import abi
+from numoptim.kernels.abi import FLOAT
+from numoptim.kernels.ir import calling, linked, retargeted, unoptimised
 from numoptim.rule import Rule
 
-from .intrinsics import placed
-from .text import THREADS, functions, signature, suffixes
+from .intrinsics import HIDDEN
+from .kernels import kernels
+from .loops import THREADS
+from .parameters import parameters
 
 TRIPLE = "nvptx64-nvidia-cuda"
 # C functions that are one exact instruction, and LLVM's intrinsics on floats that are: others have their own bits.
@@ -36,19 +39,20 @@ def compiled(rule: Rule, dtype: str, sm: int) -> str:
     return ptx
 
 
-def module(rule: Rule, dtype: str) -> str:
+def module(rule: Rule, dtype: str) -> llvm.ModuleRef:
     """Unoptimised LLVM IR of all kernels of a rule."""
-    names = {symbol(rule, dtype, suffix): suffix for suffix in suffixes(rule)}
+    from numba import from_dtype, types
+    signature, resident = types.int32(from_dtype(parameters(rule))), blocks(rule, dtype)
     with unoptimised():
         try:
-            bodies = {f"body_{name}": (functions(rule, dtype)[f"kernel{suffix}"], signature(rule, dtype))
-                      for name, suffix in names.items()}
-            text = placed(str(linked(bodies)))
+            whole = linked({symbol(rule, dtype, suffix): (function, signature)
+                            for suffix, function in kernels(rule, dtype).items()},
+                           lambda symbol, name: kernel(rule, symbol, name, resident))
         except (NumbaError, TypeError) as error:
             raise ValueError(f"rule {rule.name!r} cannot be compiled: {error}") from error
-    for name, exact in EXACT.items():
-        text = text.replace(f"@{name}(", f"@{exact}(")
-    return text + "".join(kernel(text, name, blocks(rule, dtype)) for name in names)
+    for function in whole.functions:
+        function.name = EXACT.get(function.name, function.name).replace(HIDDEN, "llvm.nvvm.")
+    return whole
 
 
 def blocks(rule: Rule, dtype: str) -> int:
@@ -57,30 +61,33 @@ def blocks(rule: Rule, dtype: str) -> int:
     return 3 if read <= 16 and not rule.noisy else 2
 
 
-def kernel(text: str, name: str, resident: int) -> str:
-    """LLVM IR of a kernel that calls its body: no two of its pointers overlap, and its return value is dropped."""
-    match = re.search(rf"^define (\w+) @body_{name}\((.*)\)", text, re.MULTILINE)
-    assert match is not None
-    result, parameters = match.groups()
-    declared = parameters.replace("ptr ", "ptr noalias ")
+def kernel(rule: Rule, symbol: str, name: str, resident: int) -> str:
+    """LLVM IR of a kernel, which puts its parameters in the struct of Numba's function; no two pointers overlap."""
+    struct, pointers = parameters(rule), {word.name for word in abi.DEVICE_PLAN if word.kind.endswith("*")}
+    given: list[str] = []
+    lines = [f"%all = alloca [{struct.itemsize} x i8], align 16"]
+    for field, (kind, offset, *_) in (struct.fields or {}).items():
+        llvm_kind = "ptr" if field in pointers else {"i8": "i64", "i4": "i32", "f8": "double"}[kind.base.str[1:]]
+        for at in range(offset, offset + kind.itemsize, 8):
+            k = len(given)
+            lines += [f"%at{k} = getelementptr i8, ptr %all, i64 {at}", f"store {llvm_kind} %p{k}, ptr %at{k}"]
+            given.append(f"{llvm_kind}{' noalias' * (field in pointers)} %p{k}")
     bounds = f'"nvvm.maxntid"="{THREADS}" "nvvm.minctasm"="{resident}"'
-    return (f"\ndefine ptx_kernel void @{name}({declared}) {bounds} {{\n"
-            f"  %1 = call {result} @body_{name}({parameters})\n  ret void\n}}\n")
+    head = f"define ptx_kernel void @{symbol}({', '.join(given)}) {bounds}"
+    return calling(name, "i32", head, "ptr %all", "ret void", lines)
 
 
-def emit(rule: Rule, text: str, sm: int) -> str:
+def emit(rule: Rule, module: llvm.ModuleRef, sm: int) -> str:
     """PTX of a module, optimised."""
     llvm.initialize_all_targets()
     llvm.initialize_all_asmprinters()
     target = llvm.Target.from_triple(TRIPLE).create_target_machine(cpu=f"sm_{sm}", opt=3)
-    parsed = llvm.parse_assembly(retargeted(text, TRIPLE, target))
+    parsed = retargeted(module, TRIPLE, target)
     for function in parsed.functions:
         if not function.is_declaration:
             function.add_function_attribute("convergent")         # until LLVM sees that it meets no barrier
-            if function.name.startswith("body_"):
-                function.linkage = "internal"
     options = llvm.create_pipeline_tuning_options(speed_level=3)
-    options.loop_unrolling = False                 # registers are worth more: the text has unrolled what gains from it
+    options.loop_unrolling = False                 # registers are worth more: loops.py has unrolled what gains from it
     passes = llvm.create_pass_builder(target, options)
     passes.getModulePassManager().run(parsed, passes)
     refuse_calls(rule, parsed)

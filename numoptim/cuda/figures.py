@@ -10,7 +10,8 @@ from numoptim.rule import Rule
 from . import ARCHITECTURES
 from .assemble import Assembled, assembled
 from .compile import compiled, symbol
-from .text import RUN, suffixes
+from .noisy import RUN
+from .parameters import suffixes
 
 WIDE = 16                               # bytes of an access
 SUMMED = 4                              # elements a lane of the norms kernel adds in one pass of its loop

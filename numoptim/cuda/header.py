@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from numoptim.aot.header import TYPES, arguments, body, declaration
-from numoptim.kernels.compile import FLOAT
+from numoptim.kernels.abi import FLOAT
 from numoptim.rule import Rule
 
 HERE = Path(__file__).parent

@@ -1,24 +1,22 @@
 """What a GPU has and Numba's front end for processors does not spell.
 
 Numba also compiles what it reads for the machine at hand, which knows no special registers: they are called by
-names that the machine can resolve, and that ``placed`` turns into LLVM's own.
+names that the machine can resolve, and that compile.py turns into LLVM's own.
 """
 import ctypes
+from typing import Any
 
 import llvmlite.binding as llvm
+import numba.extending
 from llvmlite import ir
 from numba import types
 from numba.core import cgutils
-from numba.extending import intrinsic
+
+intrinsic: Any = numba.extending.intrinsic      # the face that mypy sees of what it makes lacks Numba's part
 
 HIDDEN = "numoptim.llvm.nvvm."
 SHARED_SPACE = 3
 _NOWHERE = ctypes.CFUNCTYPE(None)(lambda: None)       # never called: code with these names only runs on a GPU
-
-
-def placed(text: str) -> str:
-    """LLVM IR with the names of the GPU's intrinsics in place."""
-    return text.replace(HIDDEN, "llvm.nvvm.")
 
 
 def _call(builder, name, result, *arguments):
@@ -65,53 +63,49 @@ product = _on_words(lambda builder, a, b: builder.mul(a, b))
 high_product = _on_words(lambda builder, a, b: _call(builder, "mulhi.ui", ir.IntType(32), a, b))
 
 
-def shared_array(scalar, size, name):
-    """A function that returns a pointer to ``size`` uninitialised scalars that the threads of a block share."""
+def shared_array(kind, size, name):
+    """A function that returns a pointer to ``size`` uninitialised values that the threads of a block share."""
     @intrinsic
     def array(typing):
         def generate(context, builder, signature, args):
-            kind = ir.ArrayType(context.get_value_type(scalar), size)
+            array = ir.ArrayType(context.get_data_type(kind), size)
             cells = builder.module.globals.get(name)
             if cells is None:
-                cells = ir.GlobalVariable(builder.module, kind, name, SHARED_SPACE)
-                cells.initializer, cells.align = ir.Constant(kind, ir.Undefined), 16
-            return builder.addrspacecast(cells, context.get_value_type(types.CPointer(scalar)))
-        return types.CPointer(scalar)(), generate
+                cells = ir.GlobalVariable(builder.module, array, name, SHARED_SPACE)
+                cells.initializer, cells.align = ir.Constant(array, ir.Undefined), 16
+            return builder.addrspacecast(cells, context.get_value_type(types.CPointer(kind)))
+        return types.CPointer(kind)(), generate
     return array
 
 
-def lift(scalar, width):
-    """A function that returns a pointer to a thread's own copy of ``width`` scalars, read at once."""
+def lift(width):
+    """A function that returns pointers to a thread's own copy of ``width`` numbers of every buffer, read at once."""
     @intrinsic
-    def copy(typing, pointer, first):
+    def copy(typing, buffers, first):
         def generate(context, builder, signature, args):
-            vector = ir.VectorType(context.get_value_type(scalar), width)
-            with builder.goto_entry_block():
-                own = builder.alloca(vector)
-            there = builder.bitcast(builder.gep(args[0], [args[1]]), vector.as_pointer())
-            builder.store(builder.load(there, align=16), own)
-            return builder.bitcast(own, args[0].type)
-        return pointer(pointer, types.int64), generate
+            own = []
+            for kind, pointer in zip(buffers, cgutils.unpack_tuple(builder, args[0]), strict=True):
+                vector = ir.VectorType(context.get_value_type(kind.dtype), width)
+                with builder.goto_entry_block():
+                    own.append(builder.alloca(vector))
+                there = builder.bitcast(builder.gep(pointer, [args[1]]), vector.as_pointer())
+                builder.store(builder.load(there, align=16), own[-1])
+            return context.make_tuple(builder, buffers, [builder.bitcast(copy, context.get_value_type(kind))
+                                                         for kind, copy in zip(buffers, own, strict=True)])
+        return buffers(buffers, types.int64), generate
     return copy
 
 
-def lower(scalar, width):
-    """A function that writes ``width`` scalars of a thread's own at once, to where ``lift`` reads."""
+def lower(width, written):
+    """A function that writes ``width`` numbers of a thread's own at once to the ``written`` of the buffers."""
     @intrinsic
-    def write(typing, own, pointer, first):
+    def write(typing, own, buffers, first):
         def generate(context, builder, signature, args):
-            vector = ir.VectorType(context.get_value_type(scalar), width)
-            there = builder.bitcast(builder.gep(args[1], [args[2]]), vector.as_pointer())
-            builder.store(builder.load(builder.bitcast(args[0], vector.as_pointer())), there, align=16)
+            copies, pointers = (cgutils.unpack_tuple(builder, each) for each in args[:2])
+            for k in written:
+                vector = ir.VectorType(context.get_value_type(buffers[k].dtype), width)
+                there = builder.bitcast(builder.gep(pointers[k], [args[2]]), vector.as_pointer())
+                builder.store(builder.load(builder.bitcast(copies[k], vector.as_pointer())), there, align=16)
             return context.get_dummy_value()
-        return types.void(pointer, pointer, types.int64), generate
+        return types.void(own, buffers, types.int64), generate
     return write
-
-
-@intrinsic
-def integer_at(typing, words, index):
-    """The int64 among float64 that stands at ``words[index]``."""
-    def generate(context, builder, signature, args):
-        kind = ir.IntType(64)
-        return builder.load(builder.gep(args[0], [args[1]], source_etype=kind), typ=kind)
-    return types.int64(words, types.int64), generate

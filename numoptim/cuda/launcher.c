@@ -102,10 +102,10 @@ const char *numoptim_cuda_strerror(int32_t status)
 
 /* --- kernels */
 
-static const int64_t MOST = (int64_t)1 << 60;             /* as in kernels/text.py: no memory holds as many elements */
+static const int64_t MOST = (int64_t)1 << 60;             /* as in kernels/abi.py: no memory holds as many elements */
 enum { NORMS, TRUST, UPDATE, INIT, KERNELS };             /* in the order in which a step launches them */
 enum {
-    THREADS = 256, LANES = 64, VECTOR = 16,               /* as in text.py; a partial norm takes 64 threads */
+    THREADS = 256, LANES = 64, VECTOR = 16,               /* as in loops.py; a partial norm takes 64 threads */
     MOST_SLOTS = 6, MOST_FIELDS = 400,                    /* the parameters of a kernel are at most 4,096 bytes */
     MOST_NAME = 256, DEVICES = 64                         /* devices whose numbers are remembered */
 };

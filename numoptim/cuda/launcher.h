@@ -20,15 +20,7 @@ int32_t numoptim_cuda_available(void);
 
 /* What a step works on. All pointers are to memory of the device. */
 typedef struct numoptim_cuda_plan {
-    int64_t size;                    /* elements of each buffer */
-    int64_t segments;
-    const int64_t *offsets;          /* segments + 1: 0 first, size last; null where hyper is, unless layer-wise */
-    const int64_t *which;            /* group of each segment, or NUMOPTIM_FROZEN; null where hyper is */
-    int64_t groups;
-    const void *hyper;               /* the rule's struct, once for each group; null: the call's h, for all segments */
-    const int64_t *step;             /* the number of the step; null: the call's t */
-    double *norms;                   /* layer-wise rules: 2*(size/NUMOPTIM_BLOCK + segments) of them; others: null */
-    void *buffers[8];                /* w, g, slots in order */
+/* @DEVICE_PLAN@ */
 } numoptim_cuda_plan;
 
 /* The kernels of one rule for one type, loaded: for every thread, device and context. */

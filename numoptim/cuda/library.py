@@ -10,8 +10,8 @@ from pathlib import Path
 from numoptim.aot import build as aot
 from numoptim.aot import digest, soname
 from numoptim.aot.build import Toolchain
-from numoptim.aot.header import TYPES, named
-from numoptim.kernels.compile import FLOAT
+from numoptim.aot.header import TYPES, named, template
+from numoptim.kernels.abi import FLOAT
 from numoptim.rule import Rule
 
 from . import fatbin, header
@@ -32,7 +32,7 @@ def library(rules: Sequence[Rule], lib: Path, include: Path, name: str, tools: T
         _fatbins(rules, work)
         (work / f"{own}.h").write_text(named(header.header(rules), name))
         (work / f"{name}.h").write_bytes((include / f"{name}.h").read_bytes())
-        (work / "launcher.h").write_text(named((HERE / "launcher.h").read_text(), name))
+        (work / "launcher.h").write_text(named(template(HERE / "launcher.h"), name))
         (work / "launcher.c").write_text(named((HERE / "launcher.c").read_text(), name))
         (work / "library.c").write_text(named(header.source(rules, digest("cuda")), name))
         tools.compile(*FLAGS, "launcher.c", "library.c", cwd=work)

@@ -1,4 +1,4 @@
-"""The loops of GPU kernels around a rule, as text; kernels/loops.py says what the placeholders are.
+"""The loops of GPU kernels around an element, as functions of a kernel's parameters.
 
 Every kernel of a rule has the same parameters. Its threads go through the buffers with a stride of the whole grid,
 so that any grid computes the same bits.
@@ -6,275 +6,196 @@ so that any grid computes the same bits.
 A step's constants stand in shared memory, one row for each of ROWS groups: each thread prepares rows, in float64.
 Where there are more groups, the buffers are gone through once for each page of them.
 """
+from collections.abc import Callable
+from typing import Any
 
-GROUPS = """
+import numpy as np
 
-def values_of(group, hyper, {fields}):
-    # The kernel's own hyper-parameters, or those of one C struct in an array of them.
-    if is_null(hyper):
-        return V({fields})
-    return V({words})
+from numoptim.kernels import abi, element
+from numoptim.kernels.abi import FLOAT
+from numoptim.kernels.check import first_segment
+from numoptim.kernels.compile import each, inline
+from numoptim.kernels.intrinsics import is_null
+from numoptim.rule import Rule
 
+from . import intrinsics
+from .intrinsics import barrier, block, blocks, thread, threads
+from .parameters import view
 
-def usable(hyper, t):
-    return t >= 1 and check_hyper(hyper) == 0 and {thawed}
-
-
-def prepare_rows(page, groups, hyper, {fields}, t, table, ready):
-    row, end = thread(), min(groups - page, ROWS)
-    while row < end:
-        values = values_of(page + row, hyper, {fields})
-        ready[row] = np.int32(0)
-        if usable(values, t):
-            store(table, row, constants(t, values))
-            ready[row] = np.int32(1)
-        row += threads()
-    barrier()
+THREADS = 256       # of a block, at most
+ROWS = 64           # groups whose constants are in shared memory at a time
+VECTOR = 16         # bytes of the widest access
 
 
-def group_of(s, which, hyper):
-    return 0 if is_null(hyper) else which[s]
+class Parts:
+    """What the kernels of a rule for one type are made of."""
+
+    def __init__(self, rule: Rule, dtype: str) -> None:
+        from numba import from_dtype
+        self.rule, self.scalar, self.number = rule, FLOAT[dtype].type, from_dtype(FLOAT[dtype])
+        self.dtype, self.width = dtype, VECTOR // FLOAT[dtype].itemsize
+        self.view, self.lift = view(rule, dtype), intrinsics.lift(self.width)
+        self.values_of, self.usable, self.segment_of = values_of(rule), usable(rule, dtype), segment_of(rule)
 
 
+def values_of(rule: Rule) -> Any:
+    """``values_of(p, group)``: the kernel's own hyper-parameters, or those of one C struct in an array of them."""
+    read = element.values(rule)
+
+    def values(p, group):
+        if is_null(p.hyper):
+            return p.own
+        return read(p.hyper, group)
+    return inline(values)
+
+
+def usable(rule: Rule, dtype: str) -> Any:
+    """``usable(values, t)``: whether a step with these numbers is to be made."""
+    rests = element.rests(rule, dtype)
+    fits = each([_fits(k, *row) for k, row in enumerate(abi.bounds(rule, dtype, "range").tolist())])
+
+    def usable(values, t):
+        good = t >= 1 and not rests(values)
+        for each_fits in fits(values):
+            good = good and each_fits
+        return good
+    return inline(usable)
+
+
+def _fits(k: int, least: int, most: int, flip: int, zero: int) -> Any:
+    """Whether number k lies within its bounds, as kernels/check.py finds it."""
+    if flip:
+        def fits(values):
+            bits = np.float64(values[k]).view(np.int64)
+            key = bits ^ (bits >> np.int64(63) & flip)
+            return (least <= key and key <= most) or (zero != 0 and values[k] == 0.0)
+    else:
+        def fits(values):
+            return (least <= values[k] and values[k] <= most) or (zero != 0 and values[k] == 0)
+    return inline(fits)
+
+
+def segment_of(rule: Rule) -> Any:
+    """``segment_of(i, p)``: the segment of element i, and where it ends: beyond i, so that no table keeps a thread."""
+    start, several = inline(first_segment), rule.layerwise
+
+    def segment(i, p):
+        if not several and is_null(p.hyper):
+            return 0, p.size
+        s = start(p.segments, p.offsets, i)
+        return s, max(min(p.offsets[s + 1], p.size), i + 1)
+    return inline(segment)
+
+
+@inline
+def group_of(s, p):
+    return 0 if is_null(p.hyper) else p.which[s]
+
+
+@inline
 def has_row(group, page, groups, ready):
     return page <= group and group < min(groups, page + ROWS) and ready[group - page] != 0
 
 
-def segment_of(i, size, segments, offsets, hyper):
-    # The segment of element i, and where it ends: beyond i, so that no table can keep a thread for ever.
-    if {one_segment}:
-        return 0, size
-    s = first_segment(segments, offsets, i)
-    return s, max(min(offsets[s + 1], size), i + 1)
-"""
+def kernel(parts: Parts, suffix: str, sweep: Any, one_step: bool = False) -> Callable[..., Any]:
+    """A kernel: ``sweep(page, groups, p, t, table, ready)`` is what it does under one page of constants.
 
-# ``sweep`` is what a kernel does under one page of constants; one_step the number of the step, or 1 where it is to
-# play no part.
+    one_step: the number of the step plays no part.
+    """
+    from numba import int32, types
+    rule = parts.rule
+    known, constants = element.constants_type(rule), element.constants(rule, parts.dtype)
+    viewed, values_of, usable = parts.view, parts.values_of, parts.usable
+    rows = types.NamedUniTuple(parts.number, len(known._fields), known)
+    # Every kernel has its own, or each would occupy what all of a rule take.
+    shared_table = intrinsics.shared_array(rows, ROWS, f"shared_table{suffix}")
+    shared_flags = intrinsics.shared_array(int32, ROWS, f"shared_flags{suffix}")
 
-KERNEL = """
-
-def kernel{phase}(size, segments, offsets, which, groups, hyper, {fields}, step, t, {norms}{buffers}, vectors):
-    unaliased()
-    if not is_null(step):
-        t = step[0]
-    if is_null(hyper):
-        groups = 1
-    table, ready = shared_table{phase}(), shared_flags{phase}()
-    for page in range(0, groups, ROWS):
-        prepare_rows(page, groups, hyper, {fields}, {one_step}, table, ready)
-        sweep{phase}(page, size, segments, offsets, which, groups, hyper, {fields}, t, {norms}{buffers}, table, ready,
-                     vectors)
-        barrier()
-"""
-
-# A vector of WIDTH elements, 128 bits, at a time; one by one where a vector crosses a border of segments or of the
-# buffers, or buffers are not aligned to 16 bytes.
-
-VECTOR = """
-
-def elements{phase}({buffers}, h{given}):
-    {elements}
-
-
-def vector{phase}(at, {buffers}, h{given}):
-    {lifted} = {lift}
-    elements{phase}({lifted}, h{given})
-    {lower}
-"""
-
-DENSE = """
-
-def beyond{phase}(i, last, width, stride):
-    # The first of a thread's elements from i on that is not below last.
-    unit = i - (i & (width - 1))
-    while unit + width <= last:
-        unit += stride
-    return max(unit, last)
+    def kernel(given):
+        p = viewed(given)
+        t = p.t if is_null(p.step) else p.step[0]
+        groups = 1 if is_null(p.hyper) else p.groups
+        prepared_for = 1 if one_step else t
+        table, ready = shared_table(), shared_flags()
+        for page in range(0, groups, ROWS):
+            row, end = thread(), min(groups - page, ROWS)
+            while row < end:
+                values = values_of(p, page + row)
+                ready[row] = np.int32(0)
+                if usable(values, prepared_for):
+                    table[row] = constants(prepared_for, values)
+                    ready[row] = np.int32(1)
+                row += threads()
+            barrier()
+            sweep(page, groups, p, t, table, ready)
+            barrier()
+        return 0
+    return kernel
 
 
-def sweep{phase}(page, size, segments, offsets, which, groups, hyper, {fields}, t, {norms}{buffers}, table, ready,
-                 vectors):
-    width = WIDTH if vectors != 0 else 1
-    stride = width * threads() * blocks()
-    i = width * (threads() * block() + thread())
-    while i < size:
-        s, last = segment_of(i, size, segments, offsets, hyper)
-        group = group_of(s, which, hyper)
-        if not has_row(group, page, groups, ready):
-            i = beyond{phase}(i, last, width, stride)
-            continue
-        h = load(table, group - page)
-        {segment_ratio}
-        if width == WIDTH and i & (WIDTH - 1) == 0:
-            while i + WIDTH <= last:
-                vector{phase}(i, {buffers}, h{given})
-                i += stride
-        while i < last:
-            {element}
-            i += 1
-            if i & (width - 1) == 0:
-                i += stride - width
-                if width == WIDTH:
-                    break
-"""
+# --- elements: a vector of ``width`` elements, 128 bits, at a time; one by one where a vector crosses a border of
+# segments or of the buffers, or buffers are not aligned to 16 bytes
 
-# A thread takes four lanes of a tile, 16 elements in four runs 64 apart: four counters give their numbers and no
-# others. Tiles lie as the first group's offset has them; elements of a group that has them elsewhere, or that vectors
-# cannot take, each draw their own.
+def repeated(one: Any, count: int) -> Any:
+    """``f(buffers, extra, h)``: ``one(i, buffers, extra, h)`` for i = 0 ... count - 1."""
+    if count == 0:
+        def nothing(buffers, extra, h):
+            pass
+        return inline(nothing)
+    before, last = repeated(one, count - 1), count - 1
 
-NOISY = """
-
-def start_of(unit, shift):
-    return unit // UNITS * TILE - shift + RUN * (unit & (UNITS - 1))
+    def several(buffers, extra, h):
+        before(buffers, extra, h)
+        one(last, buffers, extra, h)
+    return inline(several)
 
 
-def draw(noise, counter, seed, t):
-    # Number k of a thread stands at noise[THREADS * k], where no two threads' numbers meet in one bank.
-    for lane in range(RUN):
-        k = thread() + THREADS * lane
-        noise[k], noise[k + NEXT], noise[k + 2 * NEXT], noise[k + 3 * NEXT] = normals(counter + lane, seed, t)
+def vector(parts: Parts, one: Any, kept: int = 0) -> Any:
+    """``vector(at, buffers, extra, h)``: ``one`` for a vector. kept: how many of the first buffers it only reads."""
+    lift, elements = parts.lift, repeated(one, parts.width)
+    lower = intrinsics.lower(parts.width, [k for k, role in enumerate(element.roles(parts.rule))
+                                           if role.written and k >= kept])
+
+    def vector(at, buffers, extra, h):
+        own = lift(buffers, at)
+        elements(own, extra, h)
+        lower(own, buffers, at)
+    return inline(vector)
 
 
-def runs(start, {buffers}, h, seed, t, offset):
-    noise, place = shared_noise(), offset + start
-    draw(noise, place // TILE * LANES + (place & (LANES - 1)), seed, t)
-    for word in range(4):
-        for k in range(0, RUN, WIDTH):
-            vector(start + LANES * word + k, {buffers}, h, noise, thread() + NEXT * word + THREADS * k)
+def dense(parts: Parts, one: Any, extra: Any, kept: int = 0) -> Any:
+    """The sweep of ``one(i, buffers, extra(p, s), h)`` over all elements; kept: as in ``vector``."""
+    width_of_vector, segment_of, whole = parts.width, parts.segment_of, vector(parts, one, kept)
 
-
-def single(i, page, size, segments, offsets, which, groups, hyper, {fields}, t, {buffers}, table, ready):
-    s, last = segment_of(i, size, segments, offsets, hyper)
-    group = group_of(s, which, hyper)
-    if i < last and has_row(group, page, groups, ready):
-        h, own = load(table, group - page), values_of(group, hyper, {fields})
-        extra = T(normal(own.offset + i, own.seed, t))
-        {element}
-
-
-def sweep{phase}(page, size, segments, offsets, which, groups, hyper, {fields}, t, {buffers}, table, ready, vectors):
-    shift = values_of(0, hyper, {fields}).offset & (TILE - 1)
-    units, stride = (size + shift + TILE - 1) // TILE * UNITS, threads() * blocks()
-    unit = threads() * block() + thread()
-    while unit < units:
-        start = start_of(unit, shift)
-        s, last = segment_of(max(start, 0), size, segments, offsets, hyper)
-        group = group_of(s, which, hyper)
-        if has_row(group, page, groups, ready):
-            h, own = load(table, group - page), values_of(group, hyper, {fields})
-            if vectors != 0 and shift & (RUN - 1) == 0 and (own.offset - shift) & (TILE - 1) == 0:
-                while start >= 0 and start + 3 * LANES + RUN <= last:
-                    runs(start, {buffers}, h, own.seed, t, own.offset)
-                    unit += stride
-                    start = start_of(unit, shift)
-        else:
-            while start >= 0 and start + 3 * LANES + RUN <= last:
-                unit += stride
-                start = start_of(unit, shift)
-        if start < last or start >= size:
-            for e in range(4 * RUN):
-                i = start + e // RUN * LANES + (e & (RUN - 1))
-                if i >= 0 and i < size:
-                    single(i, page, size, segments, offsets, which, groups, hyper, {fields}, t, {buffers}, table, ready)
+    def beyond(i, last, width, stride):
+        # The first of a thread's elements from i on that is not below last.
+        unit = i - (i & (width - 1))
+        while unit + width <= last:
             unit += stride
-"""
+        return max(unit, last)
 
-# Partial sums: each 64 threads take a block of 4,096 elements, one lane a thread. Then one block of threads for each
-# segment adds the segment's partial sums in their order and puts its ratio in the first one's place.
+    skip = inline(beyond)
 
-NORMS = """
-
-def segment_of_sum(place, segments, offsets):
-    # The last segment whose partial sums begin at or before this place among all.
-    low, high = 0, segments
-    while high - low > 1:
-        middle = (low + high) // 2
-        if (offsets[middle] >> BLOCK_BITS) + middle <= place:
-            low = middle
-        else:
-            high = middle
-    return low
-
-
-def sum_lane(i, last, {buffers}, h):
-    a = b = 0.0
-    while i + 3 * LANES < last:
-        {measure_four}
-    while i < last:
-        {measure_one}
-    return a, b
-
-
-def add_lanes(a, b, lane):
-    barrier()
-    half = LANES // 2
-    while half > 0:
-        if lane < half:
-            a[thread()] += a[thread() + half]
-            b[thread()] += b[thread() + half]
-        barrier()
-        half //= 2
-
-
-def sweep_norms(page, size, segments, offsets, which, groups, hyper, {fields}, t, norms, {buffers}, table, ready,
-                vectors):
-    a, b = shared_a_norms(), shared_b_norms()
-    teams, team, lane = threads() // LANES, thread() // LANES, thread() & (LANES - 1)
-    sums = (size >> BLOCK_BITS) + segments
-    base = block() * teams
-    while base < sums:
-        place, mine = base + team, False
-        a[thread()] = b[thread()] = 0.0
-        if place < sums:
-            s = segment_of_sum(place, segments, offsets)
-            first = offsets[s] + ((place - s - (offsets[s] >> BLOCK_BITS)) << BLOCK_BITS)
-            last = min(first + BLOCK, offsets[s + 1])
-            group = group_of(s, which, hyper)
-            mine = first < last and has_row(group, page, groups, ready)
-            if mine:
-                a[thread()], b[thread()] = sum_lane(first + lane, last, {buffers}, load(table, group - page))
-        add_lanes(a, b, lane)
-        if mine and lane == 0:
-            norms[2 * place], norms[2 * place + 1] = a[thread()], b[thread()]
-        base += blocks() * teams
-"""
-
-TRUST = """
-
-def sum_blocks(count, first, norms, a, b):
-    # Threads fetch a piece of the partial sums, the first one adds it.
-    x = y = 0.0
-    for start in range(0, count, PIECE):
-        k, end = thread(), min(PIECE, count - start)
-        while k < end:
-            a[k], b[k] = norms[first + 2 * (start + k)], norms[first + 2 * (start + k) + 1]
-            k += threads()
-        barrier()
-        if thread() == 0:
-            for j in range(end):
-                x += a[j]
-                y += b[j]
-        barrier()
-    return x, y
-
-
-def kernel_trust(size, segments, offsets, which, groups, hyper, {fields}, step, t, norms, {buffers}, vectors):
-    unaliased()
-    if not is_null(step):
-        t = step[0]
-    if is_null(hyper):
-        groups = 1
-    s = block()
-    while s < segments:
-        first = 2 * ((offsets[s] >> BLOCK_BITS) + s)
-        count = (offsets[s + 1] - offsets[s] + BLOCK - 1) >> BLOCK_BITS
-        group = group_of(s, which, hyper)
-        if group < 0 or group >= groups:                      # a frozen segment has no partial sums
-            count = 0
-        x, y = sum_blocks(count, first, norms, shared_a_trust(), shared_b_trust())
-        if thread() == 0 and count > 0:
-            values = values_of(group, hyper, {fields})
-            if usable(values, t):
-                norms[first] = T(trust(math.sqrt(x), math.sqrt(y), values))
-        s += blocks()
-"""
+    def sweep(page, groups, p, t, table, ready):
+        width = width_of_vector if p.vectors != 0 else 1
+        stride = width * threads() * blocks()
+        i = width * (threads() * block() + thread())
+        while i < p.size:
+            s, last = segment_of(i, p)
+            group = group_of(s, p)
+            if not has_row(group, page, groups, ready):
+                i = skip(i, last, width, stride)
+                continue
+            h, given = table[group - page], extra(p, s)
+            if width == width_of_vector and i & (width_of_vector - 1) == 0:
+                while i + width_of_vector <= last:
+                    whole(i, p.buffers, given, h)
+                    i += stride
+            while i < last:
+                one(i, p.buffers, given, h)
+                i += 1
+                if i & (width - 1) == 0:
+                    i += stride - width
+                    if width == width_of_vector:
+                        break
+    return inline(sweep)

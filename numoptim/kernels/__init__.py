@@ -14,62 +14,116 @@ from numoptim.hyperparameters import Interval, checked, nearest
 from numoptim.rule import Rule
 from numoptim.rules import RULES
 
-from . import text
-from .compile import FLOAT, OPTIONS
-from .text import BLOCK, FROZEN, STATUS, hyper_dtype, least_rate, phases
+from . import abi
+from .abi import BLOCK, FLOAT, FROZEN, HYPER, STATUS, STEP, hyper_dtype, least_rate, phases
 
 __all__ = ["BLOCK", "FROZEN", "STATUS", "hyper", "hyper_dtype", "kernel", "least_rate", "misfit", "named",
-           "over_arrays", "over_pointers", "phases"]
+           "over_arrays", "over_plans", "phases"]
 
 
 @functools.cache
-def over_pointers(rule: Rule, dtype: str, entry: str = "entry_range") -> Any:
-    """A Numba CFunc of the C ABI; its ``address`` can be called from anywhere, without the GIL.
+def over_plans(rule: Rule, dtype: str, phase: str) -> Any:
+    """A Numba CFunc ``int32 (const plan *, int64 t)`` for "f32" or "f64"; its ``address`` can be called from anywhere.
 
-    The entries, where T is float ("f32") or double ("f64"), buffers are ``T *w, const T *g, T *slot...``,
-    and each returns 0 or a key of STATUS, having written nothing then:
-
-    entry         (int64 size, buffers, const H *h, int64 t); layer-wise rules: (int64 k, const int64 *offsets, ...)
-    entry_range   (int64 lo, int64 n, int64 k, const int64 *offsets, const int64 *which, int64 groups, const H *h,
-                  [const double *norms,] buffers, int64 t): elements lo ... lo + n - 1 of a flat buffer of k segments,
-                  segment s being [offsets[s], offsets[s + 1]) with hyper-parameters h[which[s]], or left as it is
-                  where which[s] is FROZEN; the buffers passed begin at element lo, norms at the first block of
-                  the flat buffer
-    entry_norms   (as entry_range of a layer-wise rule): writes the partial norms of the 4,096-element blocks that begin
-                  in the range to norms[2*(offsets[s]/4096 + s + block)]; w, g and slots must reach to their ends
-    entry_init    (int64 size, const T *w, T *slot..., const H *h): the slots of a rule that has ``init``
-    plan_range, plan_norms, plan_init (const int64 *words, int64 t): the same with the arguments in a plan
+    phase: "range", "norms" (layer-wise rules) or "init" (rules that have it), what the functions of the C library's
+    descriptors of these names do; "whole": of a buffer with one set of hyper-parameters, without groups or norms. It
+    returns 0, or a key of STATUS and has written nothing then.
     """
-    from numba import cfunc
-    return cfunc(signature(rule, dtype, entry), **OPTIONS)(text.functions(rule, dtype)[entry])
+    from numba import cfunc, from_dtype, types
+
+    from .compile import OPTIONS
+    signature = types.int32(from_dtype(abi.PLAN_DTYPE), types.int64)
+    return cfunc(signature, **OPTIONS)(_checked(rule, dtype, phase))
 
 
-def signature(rule: Rule, dtype: str, entry: str) -> Any:
-    """Numba's signature of a C-ABI entry."""
-    from numba import from_dtype, types
-    pointer = types.CPointer(from_dtype(FLOAT[dtype]))
-    table = types.CPointer(types.int64)
-    size, record, slots = types.int64, from_dtype(hyper_dtype(rule)), [pointer] * len(rule.slots)
-    buffers = [pointer, pointer, *slots]
-    norms = [types.CPointer(types.float64)] if rule.layerwise else []
-    arguments = {
-        "entry": [size, *([table] if rule.layerwise else []), *buffers, record, types.int64],
-        "entry_range": [size, size, size, table, table, size, record, *norms, *buffers, types.int64],
-        "entry_norms": [size, size, size, table, table, size, record, *norms, *buffers, types.int64],
-        "entry_init": [size, pointer, *slots, record],
-    }.get(entry, [table, types.int64])
-    return types.int32(*arguments)
+def _checked(rule: Rule, dtype: str, phase: str) -> Any:
+    """A kernel that checks its plan before."""
+    from numba import from_dtype, int64, types
+
+    from . import check, intrinsics, loops
+    from .compile import inline, outline
+    run, checked = inline(loops.kernels(rule, dtype)["range" if phase == "whole" else phase]), outline(check.checking())
+    table, needed = abi.bounds(rule, dtype, phase), abi.phase(rule, phase).needed
+    address, fields = table.ctypes.data, len(table)
+    _alive.append(table)
+    bounds_at, table_at = (intrinsics.at_address(kind) for kind in (from_dtype(abi.BOUND), types.CPointer(int64)))
+    counts_segments = phase == "whole" and rule.layerwise
+
+    def entry(plan, t):
+        status = checked(plan, t, bounds_at(address), fields, needed)
+        if status != 0 or plan.count == 0:
+            return status
+        if counts_segments:
+            plan.count = table_at(plan.offsets)[plan.segments]
+        return run(plan, t)
+    return entry
+
+
+_alive: list[Any] = []              # what compiled code has addresses of
 
 
 @functools.cache
 def over_arrays(rule: Rule, dtype: str) -> Any:
     """``kernel`` of a Rule, for "f32" or "f64"."""
-    from numba import njit
-    function = text.functions(rule, dtype)["entry_arrays"]
-    arguments = [*(["offsets"] if rule.layerwise else []), "w", "g", *rule.slots, "hyper", "t"]
-    function.__name__ = f"{rule.name}_{dtype}"
-    function.__qualname__ = f"kernel({rule.name!r}, {FLOAT[dtype]})({', '.join(arguments)})"       # its repr
-    return njit(**OPTIONS)(function)
+    from numba import from_dtype, int64, njit, types
+
+    from . import intrinsics
+    from .check import BUFFERS_AT
+    from .compile import OPTIONS, each, inline
+    layers, count = int(rule.layerwise), 2 + len(rule.slots)
+    arrays = slice(layers, -2)
+    names = [*["offsets"] * layers, "w", "g", *rule.slots, "hyper", "t"]
+    plan_type, table_at = from_dtype(abi.PLAN_DTYPE), intrinsics.at_address(types.CPointer(int64))
+    stack_plan, plan_at = intrinsics.stack_record(plan_type), intrinsics.address_of(plan_type)
+    hyper_at = intrinsics.address_of(from_dtype(hyper_dtype(rule)))
+    offsets_at, stack_offsets = intrinsics.data(int64, written=False), intrinsics.stack(int64, 2)
+    number, pointer_at = from_dtype(FLOAT[dtype]), intrinsics.pointer_address
+    addresses = each([_of(k, intrinsics.data(number, written=k != 1)) for k in range(count)])
+    sizes = each([_of(k, len) for k in range(count)])
+    enough = intrinsics.counted(len(names), f"{rule.name}'s kernel takes ({', '.join(names)})")
+    run = inline(_checked(rule, dtype, "whole"))
+
+    def update(*given):
+        enough(given)
+        buffers, hyper, t, plan = given[arrays], given[-2], given[-1], stack_plan()
+        size = len(buffers[0])
+        for other in sizes(buffers):
+            if other != size:
+                raise ValueError("numoptim: weights, gradient and slots differ in size")
+        places = table_at(plan_at(plan) + BUFFERS_AT)
+        for k, address in enumerate(addresses(buffers)):
+            places[k] = address
+        if layers:
+            offsets = given[0]
+            if len(offsets) == 0 or offsets[-1] > size:
+                raise ValueError("numoptim: offsets reach beyond the weights")
+            plan.count = plan.segments = len(offsets) - 1
+            plan.offsets = offsets_at(offsets)
+        else:
+            table = stack_offsets()
+            table[0], table[1] = 0, size
+            plan.count, plan.segments, plan.offsets = size, 1, pointer_at(table)
+        plan.hyper = hyper_at(hyper)
+        status = run(plan, t)
+        if status == HYPER:
+            raise ValueError("numoptim: a hyper-parameter is NaN or out of range")
+        if status == STEP:
+            raise ValueError("numoptim: steps count from t = 1")
+        if status != 0:
+            raise ValueError("numoptim: offsets decrease or are negative")
+
+    update.__name__ = f"{rule.name}_{dtype}"
+    update.__qualname__ = f"kernel({rule.name!r}, {FLOAT[dtype]})({', '.join(names)})"       # its repr
+    return njit(**OPTIONS)(update)
+
+
+def _of(k: int, function: Any) -> Any:
+    """A function of the k-th of some arrays."""
+    from .compile import inline
+
+    def value(arrays):
+        return function(arrays[k])
+    return inline(value)
 
 
 class Record(np.void):    # type: ignore[misc]

@@ -1,34 +1,47 @@
 """From plain scalar functions to compiled ones of a given element type. Every jit option stands here."""
 import functools
-import linecache
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from types import FunctionType
-from typing import Any
-
-import numpy as np
+from typing import Any, ParamSpec, TypeVar
 
 from numoptim.retype import rebuilt
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 # No fastmath, no contraction: one order of IEEE operations gives the same bits on every processor.
 OPTIONS: dict[str, Any] = {"error_model": "numpy", "fastmath": False, "nogil": True}
 # What only kernels call needs no face towards Python or C.
 INTERNAL: dict[str, Any] = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
-FLOAT: dict[str, np.dtype[Any]] = {"f32": np.dtype(np.float32), "f64": np.dtype(np.float64)}
 
 
 def inline(function: Callable[..., Any]) -> Any:
-    """A scalar function for use inside loops: not inlined, it would keep them from being vectorised."""
+    """A function for use inside loops: not inlined, it would keep them from being vectorised."""
     from numba import njit
     return njit(forceinline=True, **INTERNAL, **OPTIONS)(function)
 
 
-def callee(function: Callable[..., Any]) -> Any:
-    """A function for use inside others: inlined, unless it keeps itself ``shared()`` (intrinsics)."""
+def outline(function: Callable[..., Any]) -> Any:
+    """A function that stays one (with intrinsics.apart in it), for use inside others."""
     from numba import njit
-    return njit(forceinline="shared" not in function.__code__.co_names, **INTERNAL, **OPTIONS)(function)
+    return njit(forceinline=False, **INTERNAL, **OPTIONS)(function)
 
 
-@functools.cache
+def cached(function: Callable[P, T]) -> Callable[P, T]:
+    """functools.cache for what is compiled, apart where that is not to be optimised for this processor (ir.py)."""
+    @functools.cache
+    def made(level: int, *given: Any) -> Any:
+        return function(*given)                                 # type: ignore[call-arg]
+
+    @functools.wraps(function)
+    def kept(*given: P.args, **_: P.kwargs) -> T:
+        from numba.core import config
+        value: T = made(config.OPT, *given)                     # type: ignore[attr-defined]
+        return value
+    return kept
+
+
+@cached
 def specialise(function: Any, scalar: Any, wrap: Any) -> Any:
     """``function`` in an element type: ``scalar`` made of its float literals and float globals (None: left alone).
 
@@ -40,8 +53,16 @@ def specialise(function: Any, scalar: Any, wrap: Any) -> Any:
     return wrap(rebuilt(function, scalar, named))
 
 
-def define(name: str, text: str, names: dict[str, Any]) -> None:
-    """Execute generated definitions so that tracebacks and ``inspect`` show its source."""
-    file = f"<numoptim {name}>"
-    linecache.cache[file] = (len(text), None, text.splitlines(True), file)
-    exec(compile(text, file, "exec"), names)
+def each(functions: Sequence[Any]) -> Any:
+    """``f(x) -> (functions[0](x), functions[1](x), ...)``: tuples of a length that is known when it is compiled."""
+    if not functions:
+        return inline(_nothing)
+    first, rest = functions[0], each(functions[1:])
+
+    def values(x):
+        return (first(x), *rest(x))
+    return inline(values)
+
+
+def _nothing(x: Any) -> tuple[()]:
+    return ()

@@ -1,9 +1,13 @@
 """What raw memory needs and Numba does not spell."""
+from typing import Any
+
+import numba.extending
 from llvmlite import ir
 from numba import types
 from numba.core import cgutils
 from numba.core.errors import TypingError
-from numba.extending import intrinsic
+
+intrinsic: Any = numba.extending.intrinsic      # the face that mypy sees of what it makes lacks Numba's part
 
 
 @intrinsic
@@ -14,14 +18,16 @@ def is_null(typing, pointer):
     return types.boolean(pointer), generate
 
 
-@intrinsic
-def record_at(typing, records, index):
-    """``records[index]``, where ``records`` is the first struct of a C array."""
-    def generate(context, builder, signature, args):
-        size = ir.Constant(ir.IntType(64), records.size)
-        address = builder.add(builder.ptrtoint(args[0], ir.IntType(64)), builder.mul(args[1], size))
-        return builder.inttoptr(address, context.get_value_type(records))
-    return records(records, types.int64), generate
+def record_at(kind):
+    """A function of a pointer to the first struct of a C array, and an index: the struct there. kind: its type."""
+    @intrinsic
+    def at(typing, records, index):
+        def generate(context, builder, signature, args):
+            offset = builder.mul(args[1], ir.IntType(64)(kind.size))
+            place = builder.gep(args[0], [offset], source_etype=ir.IntType(8))
+            return builder.bitcast(place, context.get_value_type(kind))
+        return kind(records, types.int64), generate
+    return at
 
 
 def at_address(kind):
@@ -34,19 +40,68 @@ def at_address(kind):
     return cast
 
 
-def stack(scalar, size):
-    """A function that returns a pointer to ``size`` uninitialised scalars in the caller's stack frame."""
+def stack(kind, size):
+    """A function that returns a pointer to ``size`` uninitialised values of a type in the caller's stack frame."""
     @intrinsic
     def allocate(typing):
         def generate(context, builder, signature, args):
             with builder.goto_entry_block():          # cgutils.alloca_once would also clear it, at every call
-                return builder.alloca(context.get_value_type(scalar), size)
-        return types.CPointer(scalar)(), generate
+                return builder.alloca(context.get_data_type(kind), size)
+        return types.CPointer(kind)(), generate
     return allocate
 
 
+# --- plans and buffers
+
+def word(kind, record, field):
+    """A function of a struct of type ``record``: its field as ``kind``, a number, pointer or tuple of pointers."""
+    @intrinsic
+    def read(typing, plan):
+        def generate(context, builder, signature, args):
+            def at(offset, kind):
+                offset = ir.IntType(64)(record.offset(field) + offset)
+                place = builder.gep(args[0], [offset], source_etype=ir.IntType(8))
+                return builder.load(place, typ=context.get_value_type(kind))
+
+            if isinstance(kind, types.BaseTuple):
+                kinds: Any = kind
+                return context.make_tuple(builder, kind, [at(8 * k, each) for k, each in enumerate(kinds)])
+            return at(0, kind)
+        return kind(plan), generate
+    return read
+
+
+@intrinsic
+def load(typing, buffers, i):
+    """Element i of every buffer."""
+    result = types.Tuple([pointer.dtype for pointer in buffers])
+
+    def generate(context, builder, signature, args):
+        places = [_element(context, builder, buffers, args, k) for k in range(len(buffers))]
+        return context.make_tuple(builder, result, [builder.load(place, typ=kind) for place, kind in places])
+    return result(buffers, i), generate
+
+
+@intrinsic
+def store(typing, buffers, i, values):
+    """Write element i of every buffer."""
+    def generate(context, builder, signature, args):
+        for k, value in enumerate(cgutils.unpack_tuple(builder, args[2])):
+            builder.store(value, _element(context, builder, buffers, args, k)[0])
+        return context.get_dummy_value()
+    return types.void(buffers, i, values), generate
+
+
+def _element(context, builder, buffers, args, k):
+    """Address and LLVM's type of element args[1] of the k-th of the buffers args[0]."""
+    kind = context.get_value_type(buffers[k].dtype)
+    return builder.gep(cgutils.unpack_tuple(builder, args[0])[k], [args[1]], source_etype=kind), kind
+
+
+# --- arrays
+
 def data(scalar, written=True):
-    """A function that returns the pointer to the first element of a contiguous array of ``scalar``."""
+    """A function that returns the address of the first element of a contiguous array of ``scalar``."""
     @intrinsic
     def first(typing, array):
         if (not isinstance(array, types.Array) or array.layout != "C" or array.ndim != 1 or array.dtype != scalar
@@ -55,43 +110,83 @@ def data(scalar, written=True):
                               f"of {scalar}, not {array}")
 
         def generate(context, builder, signature, args):
-            return context.make_array(array)(context, builder, args[0]).data
-        return types.CPointer(array.dtype)(array), generate
+            pointer = context.make_array(array)(context, builder, args[0]).data
+            return builder.ptrtoint(pointer, ir.IntType(64))
+        return types.int64(array), generate
     return first
 
 
+def stack_record(record):
+    """A function that returns a struct argument of a Record type in the caller's stack frame, all zeros."""
+    @intrinsic
+    def allocate(typing):
+        def generate(context, builder, signature, args):
+            kind = ir.ArrayType(ir.IntType(64), record.size // 8)
+            with builder.goto_entry_block():
+                place = builder.alloca(kind)
+            builder.store(ir.Constant(kind, None), place)
+            return builder.bitcast(place, context.get_value_type(record))
+        return record(), generate
+    return allocate
+
+
+def address_of(record):
+    """A function that returns the address of a struct argument."""
+    @intrinsic
+    def address(typing, value):
+        if value != record:
+            raise TypingError(f"numoptim: expected a record of {record}, not {value}")
+
+        def generate(context, builder, signature, args):
+            return builder.ptrtoint(args[0], ir.IntType(64))
+        return types.int64(value), generate
+    return address
+
+
 @intrinsic
-def shared(typing):
-    """Keep the calling function one function: all entries of a rule share its code."""
+def pointer_address(typing, pointer):
+    """The address that a pointer is."""
     def generate(context, builder, signature, args):
-        builder.function.attributes.add("noinline")
-        builder.function.attributes.add("nounwind")
-        return context.get_dummy_value()
-    return types.void(), generate
+        return builder.ptrtoint(args[0], ir.IntType(64))
+    return types.int64(pointer), generate
+
+
+def counted(count, words):
+    """A function that refuses tuples of another length, when it is compiled."""
+    @intrinsic
+    def check(typing, given):
+        if len(given) != count:
+            raise TypingError(f"numoptim: {words}: {len(given)} arguments were given")
+        return types.void(given), lambda context, builder, signature, args: context.get_dummy_value()
+    return check
+
+
+# --- what LLVM is told about the function that calls one of these
+
+def _attributes(*names):
+    @intrinsic
+    def tell(typing):
+        def generate(context, builder, signature, args):
+            for name in names:
+                builder.function.attributes.add(name)
+            return context.get_dummy_value()
+        return types.void(), generate
+    return tell
+
+
+apart = _attributes("noinline", "nounwind")       # it stays one function, whoever calls it
+rare = _attributes("minsize", "optsize")          # it runs once a call or a segment
 
 
 @intrinsic
 def unaliased(typing):
-    """Promise LLVM that the pointers the calling function received do not overlap."""
+    """The pointers that the calling function received do not overlap."""
     def generate(context, builder, signature, args):
         for argument in builder.function.args:
             if isinstance(argument.type, ir.PointerType):
                 argument.add_attribute("noalias")
         return context.get_dummy_value()
     return types.void(), generate
-
-
-@intrinsic
-def prefetch(typing, pointer, index):
-    """Ask for the cache line of ``pointer[index]``."""
-    def generate(context, builder, signature, args):
-        word = ir.IntType(32)
-        kind = ir.FunctionType(ir.VoidType(), [ir.PointerType(), word, word, word])
-        function = builder.module.declare_intrinsic("llvm.prefetch", [ir.PointerType()], kind)
-        address = builder.gep(args[0], [args[1]], source_etype=context.get_value_type(pointer.dtype))
-        builder.call(function, [address, word(0), word(3), word(1)])
-        return context.get_dummy_value()
-    return types.void(pointer, types.intp), generate
 
 
 @intrinsic

@@ -1,293 +1,229 @@
-"""The loops around a rule, as text: Numba compiles functions of fixed arity, and rules differ in slots.
+"""The loops around an element: kernels for the processor, as functions of a plan.
 
-Placeholders: ``{buffers}`` the parameters w, g and one ``s_<slot>`` each; ``{element}`` the lines that
-update element i (text.element); ``{old}`` what a rule reads of it. Indices are unsigned: an index whose
-sign LLVM cannot prove keeps a loop scalar.
-
-A ``span`` updates elements first ... last - 1 of one segment under one set of constants: DENSE, or NOISY
-for rules that take noise; NORMS is what layer-wise rules have beside it. All have the same entries: whole
-buffers under one set of hyper-parameters, or any range of a flat buffer with its table of segments.
+A ``span`` updates elements first ... last - 1 of one segment under one set of constants. Indices are unsigned: an index
+whose sign LLVM cannot prove keeps a loop scalar.
 """
+import math
+from collections import namedtuple
+from collections.abc import Callable
+from typing import Any
 
-DENSE = """
-def span(first, last, {buffers}, h{ratio}):
-    # Beside a rule's arithmetic a processor keeps too few loads in flight to reach the memory's speed:
-    # ask for the lines ahead, two of each buffer at a time. The odd end first, so that constants stay in
-    # registers once they are spread over vectors.
-    shared(), unaliased()
-    rest = np.uintp(last - first) & np.uintp(CHUNK - 1)       # which tells LLVM that it is short
-    for j in range(rest):
-        i = np.uintp(last) - rest + j
-        {element}
-    for c in range((last - first) // CHUNK):
-        start = first + c * CHUNK
-        {prefetch}
-        for j in range(CHUNK):
-            i = np.uintp(start) + np.uintp(j)
-            {element}
-"""
+import numpy as np
 
-NOISY = """
-def span(first, last, {buffers}, h, seed, t, origin):
-    # Element i takes normal number origin + i, drawn a tile at a time.
-    shared(), unaliased()
-    normals, words = stack_normals(), stack_words()
-    begin, end = origin + first, origin + last
-    for tile in range(begin // TILE, (end + TILE - 1) // TILE):
-        fill(normals, words, tile, seed, t)
-        start = tile * TILE
-        for e in range(max(begin, start), min(end, start + TILE)):
-            i = np.uintp(e - origin)
-            extra = T(normals[np.uintp(e - start)])
-            {element}
-"""
+from numoptim import random
+from numoptim.random import TILE
+from numoptim.rule import Rule
 
-NORMS = """
-def row(start, count, {buffers}, h, a, b):
-    unaliased()
-    for lane in range(count):
-        i = start + np.uintp(lane)
-        x, y = measure({old}, h)
-        a[lane] += np.float64(x) * np.float64(x)
-        b[lane] += np.float64(y) * np.float64(y)
+from . import abi, element, intrinsics
+from .abi import BLOCK, FLOAT, FROZEN
+from .check import first_segment
+from .compile import cached, each, inline, outline, specialise
+from .intrinsics import apart, is_null, rare, unaliased
+
+LANES = 64
+ROWS = 16           # sets of constants kept on the stack while segments alternate
 
 
-def block(first, last, {buffers}, h):
-    # 64 lanes and a fixed tree: one order of additions for every vector width.
-    shared()
-    a, b = stack_lanes(), stack_lanes()
-    for lane in range(LANES):
-        a[lane] = b[lane] = 0.0
-    start, rows = np.uintp(first), (last - first) // LANES
-    for r in range(rows):
-        row(start + np.uintp(r * LANES), LANES, {buffers}, h, a, b)
-    row(start + np.uintp(rows * LANES), last - first - rows * LANES, {buffers}, h, a, b)
-    half = LANES // 2
-    while half > 0:
-        for lane in range(half):
-            a[lane] += a[lane + half]
-            b[lane] += b[lane + half]
-        half //= 2
-    return a[0], b[0]
+View: Any = namedtuple("View", [word.name for word in abi.PLAN])       # type: ignore[misc]
 
 
-def ratio_of_segment(first, last, {buffers}, h, hyper):
-    a = b = 0.0
-    for start in range(first, last, BLOCK):
-        x, y = block(start, min(start + BLOCK, last), {buffers}, h)
-        a += x
-        b += y
-    return T(trust(math.sqrt(a), math.sqrt(b), hyper))
+@cached
+def view(rule: Rule, dtype: str) -> Any:
+    """``view(plan) -> View``: the plan's words, each of its type."""
+    from numba import float64, from_dtype, int64, types
+    record, table, number = from_dtype(abi.PLAN_DTYPE), types.CPointer(int64), types.CPointer(from_dtype(FLOAT[dtype]))
+    kinds = {"offsets": table, "which": table, "hyper": table,
+             "norms": types.CPointer(float64), "buffers": types.Tuple([number] * len(element.roles(rule)))}
+    words = each([intrinsics.word(kinds.get(word.name, int64), record, word.name) for word in abi.PLAN])
+
+    def view(plan):
+        return View(*words(plan))
+    return inline(view)
 
 
-def ratio_of_norms(norms, s, first, last, hyper):
-    a = b = 0.0
-    slot = 2 * (first // BLOCK + s)
-    for start in range(first, last, BLOCK):
-        a += norms[slot]
-        b += norms[slot + 1]
-        slot += 2
-    return T(trust(math.sqrt(a), math.sqrt(b), hyper))
+# --- spans
+
+def dense(rule: Rule, dtype: str) -> Any:
+    """``span(first, last, buffers, extra, h)``."""
+    update = element.update(rule, dtype)
+
+    def span(first, last, buffers, extra, h):
+        apart(), unaliased()
+        for j in range(last - first):
+            update(np.uintp(first) + np.uintp(j), buffers, extra, h)
+    return outline(span)
 
 
-def entry_norms(lo, n, k, offsets, which, groups, hyper, norms, {buffers}, t):
-    touched = check_range(lo, n, k, offsets, which, groups, hyper, {buffers}, t)
-    if touched < 0 or n == 0:
-        return touched
-    if is_null(norms):
-        return NULL
-    for s in range(touched, k):
-        first, last = offsets[s], offsets[s + 1]
-        if first >= lo + n:
-            break
-        if which[s] == FROZEN:
-            continue
-        h = constants(t, record_at(hyper, which[s]))
-        skipped = max(lo - first + BLOCK - 1, 0) // BLOCK         # blocks that begin before lo
-        slot = 2 * (first // BLOCK + s + skipped)
-        for start in range(first + skipped * BLOCK, min(last, lo + n), BLOCK):
-            norms[slot], norms[slot + 1] = block(start - lo, min(start + BLOCK, last) - lo, {buffers}, h)
-            slot += 2
-    return 0
-"""
+def noisy(rule: Rule, dtype: str) -> Any:
+    """The same for ``extra`` = (seed, t, origin): element i takes normal number origin + i, drawn a tile at a time."""
+    from numba import float32, uint32
+    update, scalar, fill = element.update(rule, dtype), FLOAT[dtype].type, specialise(random.fill, np.float32, inline)
+    stack_normals, stack_words = intrinsics.stack(float32, TILE), intrinsics.stack(uint32, TILE)
 
-CONSTANTS = """
-def constants(t, hyper):
-    {prepare}
-    return H({values})
+    def span(first, last, buffers, extra, h):
+        apart(), unaliased()
+        normals, words, (seed, t, origin) = stack_normals(), stack_words(), extra
+        begin, end = origin + first, origin + last
+        for tile in range(begin // TILE, (end + TILE - 1) // TILE):
+            fill(normals, words, tile, seed, t)
+            start = tile * TILE
+            for e in range(max(begin, start), min(end, start + TILE)):
+                normal = scalar(normals[np.uintp(e - start)])
+                update(np.uintp(e - origin), buffers, (normal,), h)
+    return outline(span)
 
 
-def check_hyper(hyper):
-    return 0 if {conditions} else HYPER
-"""
+# --- sums
 
-RANGE = """
+def block_sums(rule: Rule, dtype: str) -> Any:
+    """``block(first, last, buffers, h)``: sums of squares over at most BLOCK elements.
 
-# The same as functions of their own: less code.
+    64 lanes and a fixed tree: one order of additions for every vector width.
+    """
+    from numba import float64
+    measured, stack_lanes = element.measured(rule, dtype), intrinsics.stack(float64, LANES)
 
-def check_group(hyper):
-    shared()
-    return check_hyper(hyper)
+    def row(start, count, buffers, h, a, b):
+        unaliased()
+        for lane in range(count):
+            x, y = measured(start + np.uintp(lane), buffers, h)
+            a[lane] += np.float64(x) * np.float64(x)
+            b[lane] += np.float64(y) * np.float64(y)
+
+    add_row = inline(row)
+
+    def block(first, last, buffers, h):
+        apart()
+        a, b = stack_lanes(), stack_lanes()
+        for lane in range(LANES):
+            a[lane] = b[lane] = 0.0
+        start, rows = np.uintp(first), (last - first) // LANES
+        for r in range(rows):
+            add_row(start + np.uintp(r * LANES), LANES, buffers, h, a, b)
+        add_row(start + np.uintp(rows * LANES), last - first - rows * LANES, buffers, h, a, b)
+        half = LANES // 2
+        while half > 0:
+            for lane in range(half):
+                a[lane] += a[lane + half]
+                b[lane] += b[lane + half]
+            half //= 2
+        return a[0], b[0]
+    return outline(block)
 
 
-def store_constants(table, row, t, hyper):
-    shared()
-    store(table, row, constants(t, hyper))
+def ratio(rule: Rule, dtype: str, block: Any) -> Any:
+    """``ratio(p, s, values, h)`` of a segment: of the partial sums in the plan; without, of its elements."""
+    trust, scalar = element.mathematics(rule, dtype).trust, FLOAT[dtype].type
+
+    def ratio(p, s, values, h):
+        first, last, a, b = p.offsets[s], p.offsets[s + 1], 0.0, 0.0
+        slot = 2 * (first // BLOCK + s)
+        for start in range(first, last, BLOCK):
+            if is_null(p.norms):
+                x, y = block(start, min(start + BLOCK, last), p.buffers, h)
+            else:
+                x, y = p.norms[slot], p.norms[slot + 1]
+            a, b, slot = a + x, b + y, slot + 2
+        return scalar(trust(math.sqrt(a), math.sqrt(b), values))
+    return inline(ratio)
 
 
-def check_range(lo, n, k, offsets, which, groups, hyper, {buffers}, t):
-    {once}
-    # A status, or the first segment that the range touches. Reads the table only where the range touches it.
-    if not 0 <= lo | n | k | groups < MOST:                   # of the smallest and the largest: sums cannot wrap
-        return SIZE
-    if t < 1:
-        return STEP
-    if is_null(hyper):
-        return NULL
-    for group in range(groups):
-        if check_group(record_at(hyper, group)) != 0:
-            return HYPER
-    if n == 0:
+# --- kernels
+
+def extra(rule: Rule, dtype: str) -> Any:
+    """``extra(p, s, values, h, t)``: what a segment's span takes besides constants."""
+    if rule.noisy:
+        def given(p, s, values, h, t):
+            return values.seed, t, values.offset + p.first
+    elif rule.layerwise:
+        value = ratio(rule, dtype, block_sums(rule, dtype))
+
+        def given(p, s, values, h, t):
+            return (value(p, s, values, h),)
+    else:
+        def given(p, s, values, h, t):
+            return ()
+    return inline(given)
+
+
+def range_kernel(rule: Rule, dtype: str) -> Callable[..., Any]:
+    """The update, of all segments that the plan's range touches."""
+    from numba import from_dtype, types
+    viewed, read, start = view(rule, dtype), element.values(rule), inline(first_segment)
+    prepare, given, rests = element.constants(rule, dtype), extra(rule, dtype), element.rests(rule, dtype)
+    span, known = (noisy if rule.noisy else dense)(rule, dtype), element.constants_type(rule)
+    rows = intrinsics.stack(types.NamedUniTuple(from_dtype(FLOAT[dtype]), len(known._fields), known), ROWS + 1)
+
+    def kernel(plan, t):
+        rare()
+        p = viewed(plan)
+        end = p.first + p.count
+        # The constants of the first ROWS groups are prepared once, however the segments alternate.
+        table, prepared, latest = rows(), 0, FROZEN
+        for s in range(start(p.segments, p.offsets, p.first), p.segments):
+            if p.offsets[s] >= end:
+                break
+            group = 0 if is_null(p.which) else p.which[s]
+            if group == FROZEN:
+                continue
+            values, row = read(p.hyper, group), min(group, ROWS)
+            if group != latest:
+                latest = group
+                if (prepared >> row) & 1 != 0:
+                    h = table[row]
+                else:
+                    h = table[row] = prepare(t, values)
+                    prepared |= (1 << row) & (2**ROWS - 1)
+            first, last = max(p.offsets[s], p.first), min(p.offsets[s + 1], end)
+            if first < last and not rests(values):
+                span(first - p.first, last - p.first, p.buffers, given(p, s, values, h, t), h)
         return 0
-    if is_null(offsets) or is_null(which) or {any_null}:
-        return NULL
-    if k == 0 or offsets[0] != 0 or offsets[k] < lo + n:
-        return TABLE
-    touched = first_segment(k, offsets, lo)
-    for s in range(touched, k):
-        if offsets[s] >= lo + n:
-            break
-        if not 0 <= offsets[s] <= offsets[s + 1] <= offsets[k] or not FROZEN <= which[s] < groups:
-            return TABLE
-    return touched
-"""
-
-TABLE = """
-
-def first_segment(k, offsets, lo):
-    # The last segment that begins at or before lo; of a bad table some segment.
-    low, high = 0, k
-    while high - low > 1:
-        middle = (low + high) // 2
-        if offsets[middle] <= lo:
-            low = middle
-        else:
-            high = middle
-    return low
+    return kernel
 
 
-def store(table, row, h):
-    {store}
+def norms_kernel(rule: Rule, dtype: str) -> Callable[..., Any]:
+    """Partial sums of the blocks that begin in the plan's range; buffers must reach to the ends of the blocks."""
+    viewed, read, begin = view(rule, dtype), element.values(rule), inline(first_segment)
+    block, constants = block_sums(rule, dtype), element.constants(rule, dtype)
 
-
-def load(table, row):
-    return H({load})
-"""
-
-ENTRY_RANGE = """
-
-def entry_range(lo, n, k, offsets, which, groups, hyper, {norms}{buffers}, t):
-    touched = check_range(lo, n, k, offsets, which, groups, hyper, {buffers}, t)
-    if touched < 0 or n == 0:
-        return touched
-    if {null_norms}:
-        return NULL
-    # The constants of the first ROWS groups are prepared once, however the segments alternate.
-    table, prepared = stack_constants(), 0
-    for s in range(touched, k):
-        first, last = max(offsets[s], lo), min(offsets[s + 1], lo + n)
-        if offsets[s] >= lo + n:
-            break
-        if which[s] == FROZEN:
-            continue
-        record, row = record_at(hyper, which[s]), min(which[s], ROWS)
-        if (prepared >> row) & 1 == 0:
-            store_constants(table, row, t, record)
-            prepared |= (1 << row) & (2**ROWS - 1)
-        h = load(table, row)
-        if first < last and {thawed_record}:
-            span(first - lo, last - lo, {buffers}, h{extra_range})
-    return 0
-"""
-
-# The same with its arguments in a plan, the header's numoptim_plan: words of 8 bytes, addresses included.
-
-PACKED = """
-def plan_{phase}(words, t):
-    return entry_{phase}(words[0], words[1], words[2], table_at(words[3]), table_at(words[4]), words[5],
-                         hyper_at(words[6]), {norms_word}{unpacked}, t)
-"""
-
-# Whole buffers under one set of hyper-parameters: raw pointers return a status, arrays raise.
-
-WHOLE = """
-def entry({count}, {offsets}{buffers}, hyper, t):
-    if not 0 <= {count} < MOST:
-        return SIZE
-    if t < 1:
-        return STEP
-    if is_null(hyper):
-        return NULL
-    if check_group(hyper) != 0:
-        return HYPER
-    if {count} == 0:
+    def kernel(plan, t):
+        rare()
+        p = viewed(plan)
+        end = p.first + p.count
+        for s in range(begin(p.segments, p.offsets, p.first), p.segments):
+            first, last = p.offsets[s], p.offsets[s + 1]
+            if first >= end:
+                break
+            if p.which[s] == FROZEN:
+                continue
+            h = constants(t, read(p.hyper, p.which[s]))
+            skipped = max(p.first - first + BLOCK - 1, 0) // BLOCK         # blocks that begin before the range
+            slot = 2 * (first // BLOCK + s + skipped)
+            for start in range(first + skipped * BLOCK, min(last, end), BLOCK):
+                stop = min(start + BLOCK, last)
+                p.norms[slot], p.norms[slot + 1] = block(start - p.first, stop - p.first, p.buffers, h)
+                slot += 2
         return 0
-    if {any_null}:
-        return NULL
-    {body}
-    return 0
-"""
+    return kernel
 
-SPAN = """\
-if {thawed}:
-    span(np.int64(0), size, {buffers}, constants(t, hyper){extra})
-"""
 
-SPANS = """\
-for s in range(k):
-    if offsets[s] < 0 or offsets[s + 1] < offsets[s]:
-        return TABLE
-h = constants(t, hyper)
-for s in range(k):
-    first, last = offsets[s], offsets[s + 1]
-    ratio = ratio_of_segment(first, last, {buffers}, h, hyper)
-    if first < last and {thawed}:
-        span(first, last, {buffers}, h, ratio)
-"""
+def init_kernel(rule: Rule, dtype: str) -> Callable[..., Any]:
+    """The first slots of a rule whose slots do not start at 0."""
+    viewed, read = view(rule, dtype), element.values(rule)
+    initial, constants = element.initial(rule, dtype), element.constants(rule, dtype)
 
-ARRAYS = """
-def entry_arrays({offsets}{buffers}, hyper, t):
-    if {any_unequal}:
-        raise ValueError("numoptim: weights, gradient and slots differ in size")
-    {offsets_fit}
-    status = entry({length}, {offsets_data}{data}, hyper, t)
-    if status == HYPER:
-        raise ValueError("numoptim: a hyper-parameter is NaN or out of range")
-    if status == STEP:
-        raise ValueError("numoptim: steps count from t = 1")
-    if status != 0:
-        raise ValueError("numoptim: offsets decrease or are negative")
-"""
-
-INIT = """
-def entry_init(size, w, {slots}, hyper):
-    if not 0 <= size < MOST:
-        return SIZE
-    if is_null(hyper):
-        return NULL
-    if check_group(hyper) != 0 or not ({thawed}):
-        return HYPER
-    if size == 0:
+    def kernel(plan, t):
+        rare()
+        p = viewed(plan)
+        h = constants(1, read(p.hyper, 0))
+        for i in range(np.uintp(p.count)):
+            initial(i, p.buffers, h)
         return 0
-    if is_null(w) or {null_slots}:
-        return NULL
-    h = constants(1, hyper)
-    for i in range(np.uintp(size)):
-        {new} = init(w[i], h)
-        {stores}
-    return 0
+    return kernel
 
 
-def plan_init(words, t):
-    return entry_init(words[1], {unpacked_init}, hyper_at(words[6]))
-"""
+@cached
+def kernels(rule: Rule, dtype: str) -> dict[str, Callable[..., Any]]:
+    """A rule's kernels by phase, as plain functions ``kernel(plan, t)`` that Numba compiles."""
+    made = {"range": range_kernel, "norms": norms_kernel, "init": init_kernel}
+    return {phase: made[phase](rule, dtype) for phase in abi.kernel_phases(rule)}

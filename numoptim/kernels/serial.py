@@ -3,16 +3,17 @@ import functools
 from types import SimpleNamespace
 from typing import Any
 
+from .abi import PLAN_DTYPE
 from .compile import OPTIONS
 
 
 @functools.cache
 def functions() -> Any:
     """``call``, ``check``, ``step`` and ``steps`` of native.extension, by the numbers of C."""
-    from numba import njit, types
+    from numba import from_dtype, njit, types
 
     from . import intrinsics
-    at = intrinsics.at_address(types.CPointer(types.int64))
+    at, plan_at = (intrinsics.at_address(kind) for kind in (types.CPointer(types.int64), from_dtype(PLAN_DTYPE)))
     byte_at = intrinsics.at_address(types.CPointer(types.uint8))
     called: Any = intrinsics.called
 
@@ -21,12 +22,12 @@ def functions() -> Any:
         return called(entry, plan, t)
 
     @njit(**OPTIONS)
-    def clear(words, size):
-        first, last, offsets, which, gradient = words[0], words[0] + words[1], at(words[3]), at(words[4]), words[9]
-        for s in range(words[2]):
+    def clear(plan, size):
+        first, last, offsets, which = plan.first, plan.first + plan.count, at(plan.offsets), at(plan.which)
+        for s in range(plan.segments):
             begin, end = max(offsets[s], first), min(offsets[s + 1], last)
             if begin < end and which[s] >= 0:
-                data = byte_at(gradient + (begin - first) * size)
+                data = byte_at(plan.buffers[1] + (begin - first) * size)
                 for i in range((end - begin) * size):
                     data[i] = 0
 
@@ -37,7 +38,7 @@ def functions() -> Any:
             if p[0] == 0:
                 status = min(status, called(p[3], p[4] + k * p[5], t))
             else:
-                clear(at(p[4] + k * p[5]), p[3])
+                clear(plan_at(p[4] + k * p[5]), p[3])
         return status
 
     @njit(**OPTIONS)

@@ -121,7 +121,7 @@ int main(void)
 
 
 @pytest.mark.parametrize("change, message", [
-    (("return w - h.rate * g", "return w - (0.5, 1.0)[int(g)]"), "'plain' needs .*PyErr_"),
+    (("return w - h.rate * g", "return w - (0.5, 1.0)[int(g)]"), "'plain' needs Python_exceptions, which"),
     (("return w - h.rate * g", "return w - math.exp(g)"), r"refused.py:24 \(return w - math.exp\(g\)\): math.exp"),
     (('name="plain"', 'name="double"'), "'double' cannot be a name in C"),
     (('"rate": (0.5', '"int": (0.5'), "no hyper-parameter 'rate'"),

@@ -61,7 +61,7 @@ def test_it_reads_what_the_headers_have():
 
 @pytest.mark.parametrize("old, new", [
     ("double beta1;\n    double beta2;", "double beta2;\n    double beta1;"),
-    ("int64_t first, count;", "int32_t first, count;"),
+    ("int64_t first;", "int32_t first;"),
     ("NUMOPTIM_TABLE  (-5)", "NUMOPTIM_TABLE  (-7)"), ("int64_t size, float *w", "int64_t size, double *w"),
     ("SGD_DEFAULT { 0.01,", "SGD_DEFAULT { 0.1,"), ("int32_t numoptim_isa(void);", ""),
     ("numoptim_entry *init[2];", "numoptim_entry *init[3];"),

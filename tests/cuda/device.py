@@ -3,13 +3,12 @@ import functools
 
 import numpy as np
 import ptx
-from reference import FLOAT, records, values
+from reference import FLOAT, plan, records, values
 
 from numoptim import cuda, native
-from numoptim.cuda import text
+from numoptim.cuda import parameters
 from numoptim.kernels import BLOCK, phases
 
-FIXED = native.FIXED
 NULL = 0
 
 
@@ -52,11 +51,9 @@ class Problem:
 
     def processor(self, buffers, t, phases_=None):
         """The step by the kernels for the processor; returns the status."""
-        words = np.array([0, self.size, len(self.which), self.offsets.ctypes.data, self.which.ctypes.data,
-                          len(self.groups), self.hyper.ctypes.data, self.norms.ctypes.data,
-                          *(b.ctypes.data for b in buffers)], np.int64)
+        made = plan(0, self.size, self.offsets, self.which, self.hyper, buffers, self.norms)
         for phase in phases_ or phases(self.rule):
-            status = native.extension().call(native.entry(self.rule, buffers[0].dtype, phase), words.ctypes.data, t)
+            status = native.extension().call(native.entry(self.rule, buffers[0].dtype, phase), made.ctypes.data, t)
             if status:
                 return status
         return 0
@@ -76,6 +73,6 @@ class Problem:
                 0 if by_value else len(self.groups), NULL if by_value else self.hyper, *fields,
                 NULL if step is None else step, 0 if step is not None else t]
         norms = [self.norms] if self.rule.layerwise else []
-        for suffix in text.phases(self.rule) if suffixes is None else suffixes:
+        for suffix in parameters.phases(self.rule) if suffixes is None else suffixes:
             name = f"{self.rule.name}_{self.dtype}{suffix}"
             module(self.rule, self.dtype).launch(name, grid, block, *head, *norms, *buffers, int(vectors), **checks)

@@ -8,7 +8,7 @@ from ptx import Fault
 from reference import FLOAT, each_dtype, each_rule, same_bits, values
 from test_gpu_bits import WITH_INIT, both, copied, cut, multiplied
 
-from numoptim.cuda.text import ROWS
+from numoptim.cuda.loops import ROWS
 from numoptim.hyperparameters import Interval
 from numoptim.kernels import BLOCK, FROZEN, least_rate, misfit
 from numoptim.rules import RULES

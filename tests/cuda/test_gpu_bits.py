@@ -8,7 +8,8 @@ from ptx import Fault
 from reference import BY_NAME, FLOAT, VALUES, each_dtype, each_rule, same_bits, values
 
 from numoptim import native
-from numoptim.cuda.text import PIECE, ROWS
+from numoptim.cuda.loops import ROWS
+from numoptim.cuda.sums import PIECE
 from numoptim.kernels import BLOCK
 from numoptim.rules import RULES
 

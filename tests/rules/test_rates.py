@@ -1,8 +1,7 @@
 """Rules that divide by the learning rate: as it falls to 0 they come to rest before its reciprocal overflows."""
 import numpy as np
 import pytest
-from reference import FLOAT, arrays, each_dtype, ranges, records, same_bits, values, whole
-from reference import _call as call
+from reference import FLOAT, arrays, each_dtype, plan, planned, ranges, records, same_bits, values, whole
 
 from numoptim import Rule
 from numoptim.kernels import least_rate
@@ -64,7 +63,8 @@ def test_slots_do_not_begin_at_such_a_rate(rule, dtype):
     for rate, status in ((least, 0), (np.nextafter(least, 0), -4), (5e-324, -4), (0.0, -4), (-0.0, -4)):
         slots = [np.full_like(w, 7) for _ in rule.slots]
         hyper = records(rule, [values(rule, learning_rate=rate)])
-        assert call(rule, "entry_init", 3, w, *slots, hyper, like=w) == status
+        made = plan(0, 3, np.array([0, 3]), None, hyper, [w, None, *slots])
+        assert planned(rule, "init", made, 1, w.dtype) == status
         assert all(np.isfinite(slot).all() and (slot == 7).all() == (status != 0) for slot in slots)
 
 

@@ -1,0 +1,88 @@
+"""The check before a kernel runs: one function for all rules, which goes through a table of what they accept."""
+from typing import Any
+
+from . import abi, intrinsics
+from .abi import FROZEN, GROUPS_BIT, HYPER, MOST, MOST_SLOTS, NORMS_BIT, NULL, SIZE, STEP, TABLE, TABLE_BIT
+from .compile import cached, inline
+from .intrinsics import is_null
+
+EVERY_BUFFER, BUFFERS_AT = 2**(2 + MOST_SLOTS) - 1, 8 * (len(abi.PLAN) - 1)
+
+
+def first_segment(segments, offsets, element):
+    """The last segment that begins at or before an element; of a bad table some segment."""
+    low, high = 0, segments
+    while high - low > 1:
+        middle = (low + high) // 2
+        if offsets[middle] <= element:
+            low = middle
+        else:
+            high = middle
+    return low
+
+
+@cached
+def checking() -> Any:
+    """``check(plan, t, bounds, fields, needed)``: a status, before anything is read or written but the plan's tables.
+
+    bounds: abi.BOUND for each of the ``fields``; needed: abi.Phase. Reads the table of segments where the range touches
+    it, and all of it where there are no groups.
+    """
+    from numba import from_dtype, int64, types
+    table_at = intrinsics.at_address(types.CPointer(int64))
+    start = inline(first_segment)
+    plan_at, bound_at = intrinsics.address_of(from_dtype(abi.PLAN_DTYPE)), intrinsics.record_at(from_dtype(abi.BOUND))
+
+    def fits(bounds, fields, words):
+        inside = True
+        for k in range(fields):
+            bound, word = bound_at(bounds, k), words[k]
+            key = word ^ (word >> 63 & bound.flip)
+            inside &= (bound.least <= key and key <= bound.most) or (bound.zero != 0 and word << 1 == 0)
+        return inside
+
+    inside = inline(fits)
+
+    def covers(plan, groups):
+        offsets, which, k = table_at(plan.offsets), table_at(plan.which), plan.segments
+        end = plan.first + plan.count
+        if groups and (k == 0 or offsets[0] != 0 or offsets[k] < end):
+            return False
+        for s in range(start(k, offsets, plan.first) if groups else 0, k):
+            if groups and offsets[s] >= end:
+                break
+            if not 0 <= offsets[s] <= offsets[s + 1] or (groups and (
+                    offsets[s + 1] > offsets[k] or not FROZEN <= which[s] < plan.groups)):
+                return False
+        return True
+
+    table_covers = inline(covers)
+
+    def check(plan, t, bounds, fields, needed):
+        if is_null(plan):
+            return NULL
+        # Of the smallest and the largest: sums cannot wrap.
+        table = needed & TABLE_BIT != 0
+        if not 0 <= plan.count | (plan.first | plan.segments | plan.groups if table else 0) < MOST:
+            return SIZE
+        if table and t < 1:
+            return STEP
+        if plan.hyper == 0:
+            return NULL
+        for group in range(plan.groups if needed & GROUPS_BIT else 1):
+            if not inside(bounds, fields, table_at(plan.hyper + 8 * fields * group)):
+                return HYPER
+        if plan.count == 0:
+            return 0
+        if (table and plan.offsets == 0) or (needed & GROUPS_BIT != 0 and plan.which == 0) or (
+                needed & NORMS_BIT != 0 and plan.norms == 0):
+            return NULL
+        buffers = table_at(plan_at(plan) + BUFFERS_AT)
+        bits, k = needed & EVERY_BUFFER, 0
+        while bits != 0:
+            if bits & 1 and buffers[k] == 0:
+                return NULL
+            bits, k = bits >> 1, k + 1
+        return 0 if not table or table_covers(plan, needed & GROUPS_BIT != 0) else TABLE
+
+    return check

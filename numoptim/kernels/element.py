@@ -1,0 +1,185 @@
+"""What happens to element i of all buffers: the same functions under every loop, on every target.
+
+``buffers`` is a tuple of pointers: weight, gradient, slots.
+"""
+import functools
+from collections import namedtuple
+from collections.abc import Callable
+from types import FunctionType, SimpleNamespace
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from numoptim import gradient
+from numoptim.rule import Rule
+
+from .abi import FLOAT, hyper_dtype, least_rate
+from .compile import each, inline, specialise
+
+
+class Role(NamedTuple):
+    """What a buffer is to a kernel: its name, whether it is written, and how its numbers are stored."""
+
+    name: str
+    written: bool
+    encode: Callable[..., Any] | None = None        # from the element type; None: as it is
+
+
+def roles(rule: Rule) -> tuple[Role, ...]:
+    """The buffers of a rule's kernels, in the order of the plan."""
+    return Role("w", True), Role("g", False), *(Role(slot, True, gradient.flush) for slot in rule.slots)
+
+
+def mathematics(rule: Rule, dtype: str) -> SimpleNamespace:
+    """The scalar functions of a rule: in the element type, but prepare and trust in float64. What it lacks is None."""
+    scalar = FLOAT[dtype].type
+    names: dict[str, Any] = {"gradient": specialise(getattr(gradient, rule.gradient), scalar, inline)}
+    for name in ("update", "measure", "init", "prepare", "trust"):
+        function, double = getattr(rule, name), name in ("prepare", "trust")
+        names[name] = function and specialise(function, None if double else scalar, inline)
+    return SimpleNamespace(**names)
+
+
+# --- hyper-parameters, and the constants of a step
+
+@functools.cache
+def values_type(rule: Rule) -> Any:
+    """A tuple of all hyper-parameters, which prepare and trust get as ``h``."""
+    return namedtuple("V", rule.fields)
+
+
+def values(rule: Rule) -> Any:
+    """``values(hyper, k) -> V``: the hyper-parameters in struct k, of a pointer to the first."""
+    from numba import from_dtype
+
+    from . import intrinsics
+    record_at = intrinsics.record_at(from_dtype(hyper_dtype(rule)))
+
+    def field(name: str) -> Any:
+        def value(record):
+            return record[name]
+        return inline(value)
+
+    known, fields = values_type(rule), each([field(name) for name in rule.fields])
+
+    def values(hyper, k):
+        return known(*fields(record_at(hyper, k)))
+    return inline(values)
+
+
+def constants_of(rule: Rule) -> list[str]:
+    """Hyper-parameters and derived constants that the scalar functions of elements read."""
+    read: set[str] = set()
+    functions = [getattr(gradient, rule.gradient), rule.update, rule.measure, rule.init]
+    while functions:
+        function = functions.pop()
+        if isinstance(function, FunctionType):
+            read.update(function.__code__.co_names)
+            functions += [function.__globals__.get(name) for name in function.__code__.co_names]
+    return [name for name in (*rule.fields, *rule.derived) if name in read]
+
+
+@functools.cache
+def constants_type(rule: Rule) -> Any:
+    """A tuple of those, which the functions of elements get as ``h``."""
+    return namedtuple("H", constants_of(rule))
+
+
+def constants(rule: Rule, dtype: str) -> Any:
+    """``constants(t, values) -> H``: what the elements of a step have in common, in their type."""
+    scalar, known, prepare = FLOAT[dtype].type, constants_type(rule), mathematics(rule, dtype).prepare
+
+    def cell(group: int, k: int) -> Any:
+        def value(numbers):
+            return scalar(numbers[group][k])
+        return inline(value)
+
+    groups = (list(rule.fields), rule.derived)
+    chosen = each([cell(group, groups[group].index(name)) for name in known._fields
+                   for group in (0, 1) if name in groups[group]])
+    if prepare is None:
+        def constants(t, values):
+            return known(*chosen((values, ())))
+    else:
+        def constants(t, values):
+            return known(*chosen((values, prepare(t, values))))
+    return inline(constants)
+
+
+def rests(rule: Rule, dtype: str) -> Any:
+    """``rests(values)``: whether a step with these hyper-parameters leaves everything as it is (Rule.needs_rate)."""
+    least = least_rate(FLOAT[dtype])
+    if rule.needs_rate:
+        def slow(values):
+            return values.learning_rate < least
+    else:
+        def slow(values):
+            return False
+    return inline(slow)
+
+
+# --- one element
+
+def update(rule: Rule, dtype: str) -> Any:
+    """``element(i, buffers, extra, h)``: the rule's update; extra: () or what ``update`` receives before ``h``."""
+    from .intrinsics import load, store
+    maths, written = mathematics(rule, dtype), stored(rule, dtype)
+    prepared, new = maths.gradient, _always_tuple(maths.update, bool(rule.slots))
+
+    def element(i, buffers, extra, h):
+        old = load(buffers, i)
+        values = new((*old[:1], prepared(old[0], old[1], h), *old[2:], *extra, h))
+        store(buffers[:1] + buffers[2:], i, written(values))
+    return inline(element)
+
+
+def stored(rule: Rule, dtype: str) -> Any:
+    """``stored(values)``: new values of what is written, as their roles store them."""
+    return each([_encoded(role, k, dtype) for k, role in enumerate(role for role in roles(rule) if role.written)])
+
+
+def _encoded(role: Role, k: int, dtype: str) -> Any:
+    if role.encode is None:
+        def value(values):
+            return values[k]
+    else:
+        encode, tiny = specialise(role.encode, FLOAT[dtype].type, inline), np.finfo(FLOAT[dtype]).tiny
+
+        def value(values):
+            return encode(values[k], tiny)
+    return inline(value)
+
+
+def _always_tuple(function: Any, is_tuple: bool) -> Any:
+    """A function of the tuple of a rule's arguments, which returns a tuple."""
+    if is_tuple:
+        def call(arguments):
+            return function(*arguments)
+    else:
+        def call(arguments):
+            return (function(*arguments),)
+    return inline(call)
+
+
+def measured(rule: Rule, dtype: str) -> Any:
+    """``measured(i, buffers, h)``: the numbers whose squares a layer-wise rule sums."""
+    from .intrinsics import load
+    maths = mathematics(rule, dtype)
+    prepared, measure = maths.gradient, maths.measure
+
+    def element(i, buffers, h):
+        old = load(buffers, i)
+        return measure(*old[:1], prepared(old[0], old[1], h), *old[2:], h)
+    return inline(element)
+
+
+def initial(rule: Rule, dtype: str) -> Any:
+    """``element(i, buffers, h)``: slots before the first step."""
+    from .intrinsics import load, store
+    init, written = mathematics(rule, dtype).init, stored(rule, dtype)
+
+    def element(i, buffers, h):
+        weight = load(buffers[:1], i)
+        values = written((*weight, *init(weight[0], h)))
+        store(buffers[2:], i, values[1:])
+    return inline(element)
