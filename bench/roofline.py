@@ -23,12 +23,12 @@ from numba import carray, cfunc, from_dtype, njit, types
 
 from numoptim import gradient, native
 from numoptim.arrays import aligned_zeros
-from numoptim.kernels.compile import OPTIONS, each, inline
-from numoptim.kernels.intrinsics import at_address
+from numoptim.kernels.compile import OPTIONS, inline
+from numoptim.kernels.intrinsics import at_address, each
 from numoptim.rule import Rule
 from numoptim.rules import RULES
 
-NORMS_READ = {"lars": 2, "lbsgd_lars": 2, "lamb": 4}          # buffers
+NORMS_READ = {"lars": 2, "lbsgd_lars": 2, "lamb": 4, "lans": 5}          # buffers
 SIZES = (100, 1_000, 10_000, 100_000, 1_000_000, 10_000_000, 50_000_000)
 QUICK = (10_000, 10_000_000)
 IN_LOOP = 200_000                              # below, a call from Python would show
@@ -174,9 +174,10 @@ def check(rule: Rule, dtype: type) -> None:
     elements = [[float(x) for x in element] for element in zip(*arrays, strict=True)]
     raw = [(w, getattr(gradient, rule.gradient)(w, g, h), *slots) for w, g, *slots in elements]
     extra = [0.0] if rule.noisy else []
-    if rule.layerwise:
-        measured = np.array([rule.measure(*element, h) for element in raw])
-        extra = [rule.trust(*np.sqrt((measured**2).sum(axis=0)), h)]
+    for reduction in rule.reductions:
+        terms = np.array([reduction.terms(*element, h) for element in raw])
+        sums = [x.sum() for x in terms.T[:len(reduction.values)]] + [x @ x for x in terms.T[len(reduction.values):]]
+        vars(h).update(zip(reduction.results, reduction.finish(*sums, h), strict=True))
     expected = np.array([rule.update(*element, *extra, h) for element in raw]).reshape(len(raw), -1)
     stepper(plan(rule, arrays, 1))()
     if not rule.noisy:

@@ -48,7 +48,8 @@
  *     For layer-wise rules, _norms comes before, over all ranges that together cover the buffer: it writes the
  *     partial norms of the NUMOPTIM_BLOCK-element blocks that begin in its range (blocks count from each
  *     segment's begin; the buffers must reach to the end of the last one) into norms, an array of
- *     2*(offsets[segments]/NUMOPTIM_BLOCK + segments) doubles that all ranges share.
+ *     sums*(offsets[segments]/NUMOPTIM_BLOCK + segments) doubles that all ranges share, where sums is the descriptor's:
+ *     2, and 4 for LANS, which has _norms2 between the two, over all ranges, too.
  *
  * Promises
  *     Thread-safe: functions touch only what is passed to them. No allocation, no printing, no threads of its
@@ -142,10 +143,12 @@ typedef struct numoptim_rule {
     const char *const *slots;
     int64_t field_count;
     const numoptim_field *fields;
-    int32_t layerwise, noisy;
+    int32_t layerwise, noisy;        /* layerwise: norms, with sums = 2, is all that comes before range */
     numoptim_entry *range[2];        /* [NUMOPTIM_F32], [NUMOPTIM_F64] */
-    numoptim_entry *norms[2];        /* layer-wise rules; else null */
+    numoptim_entry *norms[2];        /* reduce[0] of layer-wise rules; else null */
     numoptim_entry *init[2];         /* first slots of rules that do not begin at 0 (t is ignored); else null */
+    int64_t sums;                    /* doubles of each block in a plan's norms; 0: there are none */
+    numoptim_entry *reduce[3][2];    /* passes before range, each over all ranges before the next; null behind the last */
 } numoptim_rule;
 
 int64_t numoptim_rule_count(void);
@@ -893,6 +896,78 @@ int32_t numoptim_lamb_f32_range(int64_t first, int64_t count, int64_t segments, 
     const float *g, float *m, float *v, int64_t t);
 int32_t numoptim_lamb_f64_range(int64_t first, int64_t count, int64_t segments, const int64_t *offsets,
     const int64_t *which, int64_t groups, const numoptim_lamb *h, const double *norms, double *w,
+    const double *g, double *m, double *v, int64_t t);
+
+/*
+ * lans: LANS: layer-wise adaptive Nesterov steps, of LAMB, for large batches.
+ *
+ * Update (s = 1 where norm(g) is 0; a = 1 where norm_w or norm(r) is 0; b = 1 where norm_w or norm(c) is 0)
+ *     s = 1 / norm(g)
+ *     g = s*g
+ *     m = beta1*m + (1 - beta1)*g
+ *     v = beta2*v + (1 - beta2)*g*g
+ *     root = sqrt(v / (1 - beta2**t)) + epsilon
+ *     r = m / (1 - beta1**t) / root + wd*w
+ *     c = g / root + wd*w
+ *     norm_w = clip(norm(w), lower_bound, upper_bound)
+ *     a = norm_w / norm(r)
+ *     b = norm_w / norm(c)
+ *     w = w - learning_rate*(beta1*a*r + (1 - beta1)*b*c)
+ *
+ * Symbols
+ *     w  (size,) f32|f64  weights of all parameters, in/out
+ *     g  (size,) like w   gradient after rescale and clip, read only
+ *     m  (size,) like w   first moment of the normalised gradient, 0 before t = 1
+ *     v  (size,) like w   second moment, 0 before t = 1
+ *     norm(x)  number     Euclidean, over one parameter
+ *     epsilon  number >= 0     at 0 a weight that has had no gradient becomes 0/0, NaN, and all of its parameter
+ *
+ * Source
+ *     Zheng, Lin, Zha & Li, "Accelerated large batch optimization of BERT pretraining in 54 minutes", 2020,
+ *     Algorithm 2.  https://arxiv.org/abs/2006.13484
+ *
+ * Hyper-parameters
+ *     learning_rate    [0, inf)      default 0.001
+ *     beta1            [0, 1)        default 0.9
+ *     beta2            [0, 1)        default 0.999
+ *     epsilon          (0, inf) or 0 default 1e-06
+ *     lower_bound      [-inf, inf)   default -HUGE_VAL
+ *     upper_bound      (0, inf]      default HUGE_VAL
+ *     and wd, rescale_grad, clip_gradient (above)
+ */
+typedef struct numoptim_lans {
+    double learning_rate;
+    double beta1;
+    double beta2;
+    double epsilon;
+    double lower_bound;
+    double upper_bound;
+    double wd;
+    double rescale_grad;
+    double clip_gradient;
+} numoptim_lans;
+#define NUMOPTIM_LANS_DEFAULT { 0.001, 0.9, 0.999, 1e-06, -HUGE_VAL, HUGE_VAL, 0.0, 1.0, HUGE_VAL }
+int32_t numoptim_lans_f32(int64_t segments, const int64_t *offsets, float *w, const float *g, float *m,
+    float *v, const numoptim_lans *h, int64_t t);
+int32_t numoptim_lans_f64(int64_t segments, const int64_t *offsets, double *w, const double *g, double *m,
+    double *v, const numoptim_lans *h, int64_t t);
+int32_t numoptim_lans_f32_norms(int64_t first, int64_t count, int64_t segments, const int64_t *offsets,
+    const int64_t *which, int64_t groups, const numoptim_lans *h, double *norms, const float *w,
+    const float *g, const float *m, const float *v, int64_t t);
+int32_t numoptim_lans_f64_norms(int64_t first, int64_t count, int64_t segments, const int64_t *offsets,
+    const int64_t *which, int64_t groups, const numoptim_lans *h, double *norms, const double *w,
+    const double *g, const double *m, const double *v, int64_t t);
+int32_t numoptim_lans_f32_norms2(int64_t first, int64_t count, int64_t segments, const int64_t *offsets,
+    const int64_t *which, int64_t groups, const numoptim_lans *h, double *norms, const float *w,
+    const float *g, const float *m, const float *v, int64_t t);
+int32_t numoptim_lans_f64_norms2(int64_t first, int64_t count, int64_t segments, const int64_t *offsets,
+    const int64_t *which, int64_t groups, const numoptim_lans *h, double *norms, const double *w,
+    const double *g, const double *m, const double *v, int64_t t);
+int32_t numoptim_lans_f32_range(int64_t first, int64_t count, int64_t segments, const int64_t *offsets,
+    const int64_t *which, int64_t groups, const numoptim_lans *h, const double *norms, float *w,
+    const float *g, float *m, float *v, int64_t t);
+int32_t numoptim_lans_f64_range(int64_t first, int64_t count, int64_t segments, const int64_t *offsets,
+    const int64_t *which, int64_t groups, const numoptim_lans *h, const double *norms, double *w,
     const double *g, double *m, double *v, int64_t t);
 
 /*

@@ -12,7 +12,7 @@ import numpy as np
 from . import kernels
 from .aot import PACKAGE, digest
 from .arrays import Array
-from .kernels.abi import PLAN_DTYPE
+from .kernels.abi import PLAN_DTYPE, norms_size, sums_phases
 from .processors import processors as processors  # how many threads are of use, for those who ask here
 from .rule import Rule
 from .rules import RULES
@@ -45,7 +45,7 @@ def extension() -> Any:
     ffi, lib = _native.ffi, _native.lib
     if lib.expose():
         raise ImportError(f"{_native.__file__} cannot add functions to its module")
-    rules = {rule: _entries(ffi, lib.numoptim_rule_at(k)) for k, rule in enumerate(RULES)}
+    rules = {rule: _entries(ffi, rule, lib.numoptim_rule_at(k)) for k, rule in enumerate(RULES)}
     python = {name: getattr(_native, name) for name in ("check", "step", "repeat")}
     return SimpleNamespace(call=lib.call, steps=lib.steps, **python, rules=rules, isa=lib.numoptim_isa(),
                            launcher=(ffi, lib))
@@ -61,9 +61,10 @@ def _current(module: Any) -> bool:
     return bool(built == digest())
 
 
-def _entries(ffi: Any, descriptor: Any) -> dict[str, list[int]]:
-    return {phase: [int(ffi.cast("intptr_t", function)) for function in getattr(descriptor, phase)]
-            for phase in ("range", "norms", "init")}
+def _entries(ffi: Any, rule: Rule, descriptor: Any) -> dict[str, list[int]]:
+    pairs = {"range": descriptor.range, "init": descriptor.init,
+             **dict(zip(sums_phases(rule), descriptor.reduce, strict=False))}
+    return {phase: [int(ffi.cast("intptr_t", function)) for function in pair] for phase, pair in pairs.items()}
 
 
 def source() -> str:
@@ -154,7 +155,7 @@ class Plan:
     def _bind(self, buffers: Sequence[Array], offsets: Array, which: Array) -> None:
         """Write the plan of every call: one for each piece of the buffers."""
         size, itemsize = buffers[0].size, buffers[0].itemsize
-        norms = np.zeros(2 * (size // kernels.BLOCK + len(which)) if self.rule.layerwise else 0)
+        norms = np.zeros(norms_size(self.rule, size, len(which)))
         cut = np.array(pieces(size, self._threads), np.int64).reshape(-1, 2)
         plans = self._planned(len(cut), offsets, which)
         plans["first"], plans["count"], plans["norms"] = *cut.T, norms.ctypes.data

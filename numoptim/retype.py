@@ -1,8 +1,28 @@
 """A plain function again, with other constants and other globals: how one text computes in several types."""
 import builtins
-from collections.abc import Callable
-from types import FunctionType
+from collections.abc import Callable, Iterator
+from opcode import opmap
+from types import CodeType, FunctionType
 from typing import Any
+
+LOAD_GLOBAL, EXTENDED_ARG = opmap["LOAD_GLOBAL"], opmap["EXTENDED_ARG"]
+
+
+def globals_of(code: CodeType) -> set[str]:
+    """Names that a function's code, and code within it, takes from its module or from Python: no attributes."""
+    return set(_global_names(code))
+
+
+def _global_names(code: CodeType) -> Iterator[str]:
+    high = 0
+    for operation, low in zip(code.co_code[::2], code.co_code[1::2], strict=True):
+        argument = high << 8 | low
+        high = argument if operation == EXTENDED_ARG else 0
+        if operation == LOAD_GLOBAL:
+            yield code.co_names[argument >> 1]
+    for constant in code.co_consts:
+        if isinstance(constant, CodeType):
+            yield from _global_names(constant)
 
 
 def rebuilt(function: Any, constant: Callable[[float], Any] | None, named: Callable[[Any], Any]) -> FunctionType:
@@ -20,15 +40,17 @@ def rebuilt(function: Any, constant: Callable[[float], Any] | None, named: Calla
     def retyped(value: Any) -> Any:
         if isinstance(value, tuple):
             return tuple(map(retyped, value))
+        if isinstance(value, CodeType):
+            return value.replace(co_consts=retyped(value.co_consts))
         return constant(value) if constant is not None and isinstance(value, float) else value
 
     def renamed(value: Any) -> Any:
         new = retyped(value)
         return named(value) if new is value else new
 
-    code, known = function.__code__, {**vars(builtins), **function.__globals__}
-    names = {name: renamed(known[name]) for name in code.co_names if name in known}
-    if constant is not None and names.get("float") is float:
+    known = {**vars(builtins), **function.__globals__}
+    names = {name: renamed(known[name]) for name in globals_of(function.__code__) if name in known}
+    if constant is not None and known["float"] is float:
         names["float"] = constant
-    return FunctionType(code.replace(co_consts=retyped(code.co_consts)), {"__builtins__": builtins, **names},
-                        function.__name__, retyped(function.__defaults__))
+    return FunctionType(retyped(function.__code__), {"__builtins__": builtins, **names}, function.__name__,
+                        retyped(function.__defaults__))

@@ -18,7 +18,43 @@ from . import dry_run
 from .hyperparameters import COMMON, INF, NOISE, Hyper, Interval
 from .scalar import clip, exp, log, maximum, power, sign
 
-__all__ = ["INF", "Rule", "clip", "exp", "log", "maximum", "power", "sign"]
+__all__ = ["INF", "Reduction", "Rule", "clip", "exp", "log", "maximum", "power", "sign"]
+
+
+MOST_SLOTS = 6          # a plan has room for weights, gradients and these
+
+
+def _as_tuple(key: str, value: Any) -> tuple[Any, ...]:
+    if not isinstance(value, (tuple, list)):
+        raise TypeError(f"{key}={value!r}: expected a tuple")
+    return tuple(value)
+
+
+@dataclass(frozen=True)
+class Reduction:
+    """Sums over elements that a rule needs before it updates them, and what it makes of them.
+
+    terms: ``terms(w, g, *slots, h) -> (number, ...)`` for one element: those of ``values``, then of ``squares``.
+    finish: ``finish(*sums, h) -> (result, ...)``, float64, of the sums by their names, and the hyper-parameters.
+    results: names of what it returns; ``update`` and the reductions behind read them as ``h.<name>``.
+    values, squares: names of the sums of numbers as they are, and of their squares. Both are taken in float64.
+    over: "segment", sums of one parameter each; or "all", of every parameter. Those over all come first.
+    """
+
+    terms: Callable[..., Any]
+    finish: Callable[..., Any]
+    results: tuple[str, ...]
+    values: tuple[str, ...] = ()
+    squares: tuple[str, ...] = ()
+    over: Literal["segment", "all"] = "segment"
+
+    def __post_init__(self) -> None:
+        for key in ("results", "values", "squares"):
+            object.__setattr__(self, key, _as_tuple(key, getattr(self, key)))
+
+    @property
+    def sums(self) -> tuple[str, ...]:
+        return (*self.values, *self.squares)
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,8 +62,8 @@ class Rule:
     """One update rule: everything numoptim knows about an optimizer's mathematics.
 
     name: identifier of the rule; C functions are called ``numoptim_<name>_<f32|f64>``.
-    update: ``update(w, g, *slots, h) -> (w, *slots)`` for one element (``-> w`` without slots). A
-        noisy rule receives a standard normal number before ``h``, a layer-wise one its trust ratio.
+    update: ``update(w, g, *slots, h) -> (w, *slots)`` for one element (``-> w`` without slots). A noisy rule
+        receives a standard normal number before ``h``.
     slots: names of the state buffers, one number per weight each.
     hyper: ``{keyword: (default, interval)}``, besides COMMON which every rule has; an interval is such as ``[0, 1)``,
         or ``(0, inf) or 0`` where 0 is accepted, but no number that an element type rounds to 0.
@@ -36,8 +72,7 @@ class Rule:
     title: name of the Python class made from the rule alone; "" where a class chooses between rules.
     gradient: what arrives as ``g``: "decayed" (rescaled, clipped, ``wd*w`` added), "clipped" or "raw".
     init: ``init(w, h) -> (*slots,)`` where slots do not start at 0.
-    measure, trust: a layer-wise rule's ``measure(w, g, *slots, h) -> (a, b)``, two numbers whose
-        squares are summed over a parameter, and ``trust(norm_a, norm_b, h) -> ratio`` (float64).
+    reductions: sums over elements that come before, in order: a rule with some is layer-wise.
     noisy: ``update`` receives a standard normal number; adds the hyper-parameters in NOISE.
     needs_rate: the rule divides by ``learning_rate``: a step with rate 0 leaves everything as it is, and so
         does one whose rate is so small that its reciprocal comes within a factor of 1/eps of the largest number
@@ -55,21 +90,23 @@ class Rule:
     title: str = ""
     gradient: Literal["decayed", "clipped", "raw"] = "decayed"
     init: Callable[..., Any] | None = None
-    measure: Callable[..., Any] | None = None
-    trust: Callable[..., Any] | None = None
+    reductions: tuple[Reduction, ...] = ()
     noisy: bool = False
     needs_rate: bool = False
 
     def __post_init__(self) -> None:
+        for key in ("slots", "derived", "reductions"):
+            object.__setattr__(self, key, _as_tuple(key, getattr(self, key)))
         self._check_names()
-        extra = self.noisy + self.layerwise
         element = 3 + len(self.slots)
-        arities = {"update": element + extra, "prepare": 2, "init": 2, "measure": element, "trust": 3}
-        for what, count in arities.items():
-            function = getattr(self, what)
+        arities = [("update", self.update, element + self.noisy), ("prepare", self.prepare, 2), ("init", self.init, 2)]
+        for reduction in self.reductions:
+            arities += [("terms", reduction.terms, element), ("finish", reduction.finish, 1 + len(reduction.sums))]
+        for what, function, count in arities:
             if function is not None and len(inspect.signature(function).parameters) != count:
                 raise ValueError(f"rule {self.name!r}: {what} takes {count} arguments, "
                                  f"not {inspect.signature(function)}")
+        self._check_reductions()
         for key, (default, interval) in self.fields.items():
             if default not in Interval.parse(interval):
                 raise ValueError(f"rule {self.name!r}: the default {key}={default} is not in {interval}")
@@ -98,24 +135,43 @@ class Rule:
         return _restored, (vars(self)["_token"], *self._values())
 
     def _check_names(self) -> None:
-        names = [self.name, *self.slots, *self.fields, *self.derived]
+        names = [self.name, *self.slots, *self.fields, *self.derived, *self.results]
         for name in names:
             if not name.isidentifier() or keyword.iskeyword(name):
                 raise ValueError(f"rule {self.name!r}: {name!r} is not a usable name")
+        for name in (*self.fields, *self.derived, *self.results):
+            if name.startswith("_"):
+                raise ValueError(f"rule {self.name!r}: {name!r} begins with an underscore")
+        if len(self.slots) > MOST_SLOTS:
+            raise ValueError(f"rule {self.name!r} has {len(self.slots)} slots: expected at most {MOST_SLOTS}")
         if len(set(names[1:]) | {"w", "g", "t", "h"}) != len(names) + 3:
             raise ValueError(f"rule {self.name!r}: names repeat, or shadow w, g, t or h: {', '.join(names[1:])}")
         if self.gradient not in ("decayed", "clipped", "raw"):
             raise ValueError(f"rule {self.name!r}: gradient is 'decayed', 'clipped' or 'raw', not {self.gradient!r}")
-        if (self.measure is None) != (self.trust is None) or (self.noisy and self.layerwise):
-            raise ValueError(f"rule {self.name!r}: measure and trust come together, and not with noise")
         if (self.prepare is None) != (not self.derived):
             raise ValueError(f"rule {self.name!r}: prepare and derived come together")
         if self.needs_rate and "learning_rate" not in self.hyper:
             raise ValueError(f"rule {self.name!r}: needs_rate without a learning_rate")
 
+    def _check_reductions(self) -> None:
+        scopes = [reduction.over for reduction in self.reductions]
+        if set(scopes) - {"segment", "all"} or sorted(scopes) != scopes:
+            raise ValueError(f"rule {self.name!r}: reductions are over 'segment' or 'all', and those over 'all' come "
+                             f"first, not {scopes}")
+        for reduction in self.reductions:
+            given = tuple(inspect.signature(reduction.finish).parameters)
+            if not reduction.sums or given != (*reduction.sums, "h"):
+                raise ValueError(f"rule {self.name!r}: finish takes the sums by their names, "
+                                 f"({', '.join((*reduction.sums, 'h'))}), not ({', '.join(given)})")
+
     @property
     def layerwise(self) -> bool:
-        return self.measure is not None
+        return bool(self.reductions)
+
+    @property
+    def results(self) -> tuple[str, ...]:
+        """What the reductions give, by name."""
+        return tuple(name for reduction in self.reductions for name in reduction.results)
 
     @cached_property
     def fields(self) -> Hyper:

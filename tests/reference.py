@@ -17,7 +17,7 @@ import pytest
 
 import numoptim
 from numoptim import kernels, optimizer, random
-from numoptim.kernels.abi import PLAN_DTYPE
+from numoptim.kernels.abi import PLAN_DTYPE, norms_size, phases
 from numoptim.rules import RULES
 
 FLOAT = {"f32": np.float32, "f64": np.float64}
@@ -112,17 +112,17 @@ def gradient(kind, w, g, h):
     return g + h.wd * w if kind == "decayed" else g
 
 
-def norm(x):
-    """Blocks of 4,096, each of 64 float64 lanes that are added as a tree."""
-    total = np.float64(0.0)
-    for block in np.split(np.float64(x), range(BLOCK, len(x), BLOCK)):
+def total(x):
+    """Of float64: blocks of 4,096, each of 64 lanes that are added as a tree."""
+    result = np.float64(0.0)
+    for block in np.split(x, range(BLOCK, len(x), BLOCK)):
         lanes = np.zeros(64)
         for row in np.split(block, range(64, len(block), 64)):
-            lanes[:len(row)] += row * row
+            lanes[:len(row)] += row
         while len(lanes) > 1:
             lanes = lanes[:len(lanes) // 2] + lanes[len(lanes) // 2:]
-        total += lanes[0]
-    return np.sqrt(total)
+        result += lanes[0]
+    return result
 
 
 @functools.lru_cache(1000)
@@ -146,34 +146,53 @@ def step(rule, buffers, groups, t, offsets=None, which=None, elements=None, stor
 
     elements: the only ones to write. Defaults: one segment, all elements.
     """
-    size = len(buffers[0])
+    size, scalar = len(buffers[0]), buffers[0].dtype.type
     offsets = [0, size] if offsets is None else offsets
+    which = [0] * (len(offsets) - 1) if which is None else which
     with np.errstate(all="ignore"):
-        for s, (lo, hi) in enumerate(pairwise(offsets)):
-            wanted = range(lo, hi) if elements is None else [i for i in elements if lo <= i < hi]
-            if lo < hi and (which is None or which[s] >= 0):
-                _segment(rule, buffers, groups[0 if which is None else which[s]], t, range(lo, hi), wanted, store)
+        segments = [(range(lo, hi), *constants(rule, scalar, groups[group], t))
+                    for group, (lo, hi) in zip(which, pairwise(offsets), strict=True) if group >= 0]
+        for reduction in rule.reductions:
+            _reduce(rule, reduction, buffers, segments)
+        for segment, hyper, h in segments:
+            wanted = segment if elements is None else [i for i in elements if i in segment]
+            if len(segment) and not rests(rule, scalar, hyper):
+                _update(rule, buffers, hyper, h, t, wanted, store)
 
 
-def _segment(rule, buffers, group, t, segment, wanted, store):
-    w, g, *slots = buffers
-    scalar = w.dtype.type
-    hyper, h = constants(rule, scalar, group, t)
+def rests(rule, scalar, hyper):
     info = np.finfo(scalar)
-    if rule.needs_rate and hyper.learning_rate * float(info.max) * float(info.eps) < 1:
-        return
+    return rule.needs_rate and hyper.learning_rate * float(info.max) * float(info.eps) < 1
 
-    def arguments(i):
-        return w[i], gradient(rule.gradient, w[i], g[i], h), *(s[i] for s in slots)
 
-    extra = ()
-    if rule.layerwise:
-        pairs = np.array([plain(rule.measure, scalar)(*arguments(i), h) for i in segment])
-        extra = (scalar(plain(rule.trust, None)(norm(pairs[:, 0]), norm(pairs[:, 1]), hyper)),)
+def _arguments(rule, buffers, h, i):
+    w, g, *slots = buffers
+    return w[i], gradient(rule.gradient, w[i], g[i], h), *(s[i] for s in slots)
+
+
+def _reduce(rule, reduction, buffers, segments):
+    """Give the constants of each segment, or of all, a reduction's results."""
+    scalar, sums = buffers[0].dtype.type, []
+    for segment, _, h in segments:
+        terms = [plain(reduction.terms, scalar)(*_arguments(rule, buffers, h, i), h) for i in segment]
+        assert all(type(x) is scalar for row in terms for x in row)
+        columns = np.array(terms, np.float64).reshape(len(segment), len(reduction.sums)).T.copy()
+        columns[len(reduction.values):] *= columns[len(reduction.values):]
+        sums.append([total(column) for column in columns])
+    for (_, hyper, h), own in zip(segments, sums, strict=True):
+        if reduction.over == "all":
+            own = [functools.reduce(np.add, column, np.float64(0.0)) for column in zip(*sums, strict=True)]
+        results = plain(reduction.finish, None)(*own, hyper)
+        vars(h).update({name: scalar(x) for name, x in zip(reduction.results, results, strict=True)})
+
+
+def _update(rule, buffers, hyper, h, t, wanted, store):
+    w, _, *slots = buffers
+    scalar, extra = w.dtype.type, ()
     for i in wanted:
         if rule.noisy:
             extra = (scalar(normal(hyper.offset + i, hyper.seed, t)),)
-        new = plain(rule.update, scalar)(*arguments(i), *extra, h)
+        new = plain(rule.update, scalar)(*_arguments(rule, buffers, h, i), *extra, h)
         new = new if isinstance(new, tuple) else (new,)
         assert all(type(x) is scalar for x in new), f"{rule.name} leaves {scalar.__name__}: {new}"
         w[i] = new[0]
@@ -201,11 +220,11 @@ def ranges(rule, buffers, groups, t, offsets, which, pieces, norm_pieces=()):
 
     A call gets copies of its piece (for norms, and of a block more) that stand between NaN.
     """
-    hyper, norms = records(rule, groups), np.full(2 * (len(buffers[0]) // BLOCK + len(which)), np.nan)
+    hyper, norms = records(rule, groups), norms_for(rule, offsets)
     guard = np.full(BLOCK, np.nan, buffers[0].dtype)
-    for phase, cuts in [("norms", norm_pieces or pieces)] * rule.layerwise + [("range", pieces)]:
-        for lo, count in cuts:
-            reach = slice(lo, lo + count + (BLOCK if phase == "norms" else 0))
+    for phase in phases(rule):
+        for lo, count in (norm_pieces or pieces) if phase != "range" else pieces:
+            reach = slice(lo, lo + count + (BLOCK if phase != "range" else 0))
             copies = [np.concatenate([guard, b[reach], guard]) for b in buffers]
             made = plan(lo, count, offsets, which, hyper, [c[BLOCK:] for c in copies], norms)
             assert planned(rule, phase, made, t, guard.dtype) == 0
@@ -231,6 +250,11 @@ def plan(first, count, offsets, which, hyper, buffers, norms=None):
         made[key] = address(table)
     made["buffers"][0, :len(buffers)] = list(map(address, buffers))
     return made
+
+
+def norms_for(rule, offsets):
+    """Room for partial sums of all blocks."""
+    return np.full(norms_size(rule, int(offsets[-1]), len(offsets) - 1), np.nan)
 
 
 def planned(rule, phase, made, t, dtype):

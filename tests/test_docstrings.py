@@ -24,8 +24,8 @@ class Document:
     def __init__(self, rule, w, group):
         self.rule, self.group = rule, group
         self.statements = ast.parse(rule.section("Update")).body
-        exception = re.search(r"\br = 1 where (.+) is 0\)", rule.doc)
-        self.exception = exception[1].split(" or ") if exception else []
+        exceptions = re.findall(r"\b(\w+) = 1 where (.+?) is 0[;)]", rule.doc)
+        self.exceptions = {name: zeros.split(" or ") for name, zeros in exceptions}
         self.names = {**FUNCTIONS, **group, "w": w.copy(), "P": 1.0}
         self.names |= {slot: w.copy() if slot == "w_bak" else np.zeros_like(w) for slot in rule.slots}
 
@@ -42,8 +42,8 @@ class Document:
             names, = ([x.id for x in ast.walk(target) if isinstance(x, ast.Name)] for target in statement.targets)
             with np.errstate(divide="ignore", invalid="ignore"):
                 exec(compile(ast.Module([statement], []), "Update", "exec"), self.names)
-            if names == ["r"] and any(eval(x, self.names) == 0 for x in self.exception):
-                self.names["r"] = 1.0
+            if any(eval(x, self.names) == 0 for x in self.exceptions.get(names[0], [])):
+                self.names[names[0]] = 1.0
 
     def __getitem__(self, name):
         return self.names[name]

@@ -7,12 +7,13 @@ import numpy as np
 import pytest
 from reference import FLOAT, arrays, each_dtype, same_bits, step
 
-from numoptim import Rule
-from numoptim.rule import clip, exp, log, power
+from numoptim import hyper, kernel, rule
+from numoptim.rule import Reduction, Rule, clip, exp, log, power
 
 HYPER = {"learning_rate": (0.01, "[0, inf)"), "beta1": (0.9, "[0, 1)"), "warm": (True, "[0, 1]")}
 DEFAULTS = {key: default for key, (default, _) in HYPER.items()}
 TABLE = (0.5, 0.25)
+momentum = np.ones(3)               # no rule's: attributes of h are no globals
 
 
 def misspelt(w, g, m, h):
@@ -133,6 +134,46 @@ def nothing(w, g, m, h):
     pass
 
 
+def whole_number(w, g, m, h):
+    n = int(h.warm)
+    rate = 0.1
+    if n > 5:
+        rate = n * 0.1
+    return w - rate * g, m
+
+
+def not_entered(w, g, m, h):
+    for i in range(int(0.1 * g)):
+        m = m + i
+    return w, m
+
+
+def after_a_whole_number(w, g, m, h):
+    k = int(4.0 * g)
+    if k > 1:
+        return w * h.bate1, m
+    return w, m
+
+
+def itself(w, g, m, h):
+    return again(w), m
+
+
+def again(x):
+    return x if x > 1.0 else again(2.0 * x)
+
+
+def trying(w, g, m, h):
+    try:
+        return w / g, m
+    except ZeroDivisionError:
+        return w, m
+
+
+def by_module(w, g, m, h):
+    return w - rule.clip(g, -1.0, 1.0), m
+
+
 @pytest.mark.parametrize(("update", "message"), [
     (misspelt, "(return w - h.learning_rate * g, h.beta_1 * m): there is no hyper-parameter 'beta_1'; "
                "did you mean 'beta1'?"),
@@ -150,17 +191,23 @@ def nothing(w, g, m, h):
     (rounded, "(return round(w), m): round is none of what kernels have"),
     (unknown_helper, "NameError: name 'helper' is not defined"),
     (through_a_helper, "(return x / 2): float32 elements"),
-    (exponential, "(return w - math.exp(g), m): math.exp has other bits on other processors: call numoptim.rule.exp"),
+    (exponential, "(return w - math.exp(g), m): math.exp is none of what kernels have: call exp of numoptim.rule"),
     (turned, "math.pi is of float64: write a constant of the module, PI = math.pi"),
     (hyperbolic, "(return sqrt(w) * tanh(g), m): tanh is none of what kernels have"),
-    (of_numpy, "(return np.sign(w), m): TypeError"),
-    (constant_of_numpy, "(return w * np.float32(0.5), m): rules call math.sqrt"),
+    (of_numpy, "(return np.sign(w), m): numpy.sign, by its module, is none of what kernels have"),
+    (constant_of_numpy, "(return w * np.float32(0.5), m): numpy.float32, by its module"),
     (attribute, "(return w.real, m): a number has no attribute 'real'"),
     (setting, "(h.beta1 = 0.5): h.beta1 cannot be set"),
     (raising, "ValueError is none of what kernels have"),
     (printing, "(print(w)): print is none of what kernels have"),
     (endless, "it comes to no end"),
     (nothing, ": it returns one value; expected a tuple of 2: w, m"),
+    (whole_number, "(rate = n * 0.1): float32 elements"),
+    (not_entered, "(m = m + i): float32 elements"),
+    (after_a_whole_number, "(return w * h.bate1, m): there is no hyper-parameter 'bate1'; did you mean 'beta1'?"),
+    (itself, "again calls itself, which kernels do not"),
+    (trying, ": try and with are none of what kernels have"),
+    (by_module, "(return w - rule.clip(g, -1.0, 1.0), m): numoptim.rule.clip, by its module, is none"),
 ], ids=lambda value: getattr(value, "__name__", ""))
 def test_updates_that_cannot_be_right(update, message, capsys):
     line = re.escape(f", {__file__}:") + r"\d+ " if message[0] != ":" else ""
@@ -173,8 +220,16 @@ def decay(w, g, m, h):
     return w - h.rate * g, h.beta1_c * m
 
 
-def update_ratio(w, g, m, r, h):
-    return w - r * g, m
+def update_ratio(w, g, m, h):
+    return w - h.r * g, m
+
+
+def terms(w, g, m, h):
+    return w, g
+
+
+def ratio(ww, gg, h):
+    return (ww / gg,)
 
 
 PARTS = {
@@ -186,9 +241,13 @@ PARTS = {
     "branch": ("prepare", lambda t, h: (h.learning_rate, 0.0) if h.warm != 0 else (h.wram, 0.0), "mean 'warm'?"),
     "init": ("init", lambda w, h: w, "init: it returns one value; expected a tuple of 1: m"),
     "init integer": ("init", lambda w, h: (0,), "init: of what it returns, m is wrong"),
-    "measure": ("measure", lambda w, g, m, h: (w, g, m), "measure: it returns 3 values; expected 2"),
-    "trust": ("trust", lambda a, b, h: math.exp(a), "trust.*: math.exp has other bits"),
-    "trust pair": ("trust", lambda a, b, h: (a, b), "trust: of what it returns, the ratio is wrong"),
+    "terms": ("terms", lambda w, g, m, h: (w, g, m), "terms: it returns 3 values; expected 2: ww, gg"),
+    "terms integer": ("terms", lambda w, g, m, h: (w, 1), "terms: of what it returns, gg is wrong"),
+    "terms early": ("terms", lambda w, g, m, h: (w, h.r), "terms.*there is no hyper-parameter 'r'"),
+    "finish": ("finish", lambda ww, gg, h: (math.exp(ww),), "finish.*: math.exp is none of what"),
+    "finish number": ("finish", lambda ww, gg, h: ww, "finish: it returns one value; expected a tuple of 1: r"),
+    "finish pair": ("finish", lambda ww, gg, h: (ww, gg), "finish: it returns 2 values; expected 1: r"),
+    "update early": ("update", lambda w, g, m, h: (w * h.q, m), "update.*there is no hyper-parameter 'q'"),
 }
 
 
@@ -196,10 +255,14 @@ PARTS = {
 def test_other_functions_that_cannot_be_right(case):
     part, function, message = PARTS[case]
     parts = {"prepare": lambda t, h: (1.0, 2.0), "derived": ("rate", "beta1_c"), "update": decay}
-    if part in ("measure", "trust"):
-        parts |= {"measure": lambda w, g, m, h: (w, g), "trust": lambda a, b, h: a / b, "update": update_ratio}
+    reduction = {"terms": terms, "finish": ratio}
+    if part in reduction:
+        parts["update"], reduction[part] = update_ratio, function
+    else:
+        parts[part] = function
     with pytest.raises(ValueError, match=f"^rule 'own': .*{message}"):
-        Rule(**{"name": "own", "slots": ("m",), "hyper": HYPER, **parts, part: function})
+        Rule("own", slots=("m",), hyper=HYPER, **parts,
+             reductions=(Reduction(**reduction, results=("r",), squares=("ww", "gg")),))
 
 
 def refers_to_a_local(factor):
@@ -219,7 +282,8 @@ def test_what_is_no_plain_function_is_refused(function, message):
 # --- what is right stays right: in the type of the elements, as NumPy's scalars have it
 
 def mixed(w, g, m, h, share=0.25):
-    whole = int(clip(4.0 * abs(g), 0.0, 7.0))
+    halved = lambda x: 0.5 * x                              # noqa: E731
+    whole = int(clip(4.0 * abs(halved(2.0 * float(g))), low=0.0, high=7.0))
     for i in range(whole):
         m = m + share / float(i + 1)
     m = m * (TABLE[1] if whole > 2 else TABLE[0])
@@ -232,14 +296,58 @@ def update_mixed(w, g, m, h):
 
 @each_dtype
 def test_functions_of_elements_compute_in_their_type(dtype):
-    rule = Rule("mixed", update_mixed, ("m",), HYPER)
+    mixed_rule = Rule("mixed", update_mixed, ("m",), HYPER)
     rng = np.random.default_rng(0)
     group = {"learning_rate": 0.5, "wd": 0.125, "rescale_grad": 2.0, "clip_gradient": 9.0}
     got = [rng.standard_normal(501).astype(FLOAT[dtype]) for _ in range(3)]
     got[1][:10] = 0
     expected = [buffer.copy() for buffer in got]
     for t in (1, 2):
-        arrays(rule, got, {**DEFAULTS, **group}, t, None)
-        step(rule, expected, [{**DEFAULTS, **group}], t)
+        arrays(mixed_rule, got, {**DEFAULTS, **group}, t, None)
+        step(mixed_rule, expected, [{**DEFAULTS, **group}], t)
     assert all(map(same_bits, got, expected))
 
+
+# --- names, shapes
+
+def scale(w, g, h):
+    return w - h.scale * h.momentum * g
+
+
+def test_hyper_parameters_may_have_the_names_of_globals():
+    """Of the function itself, of an array."""
+    own = Rule("own", scale, hyper={"scale": (0.5, "[0, 1]"), "momentum": (0.5, "[0, 1]")})
+    w = np.ones(3)
+    kernel(own, float)(w, np.ones(3), hyper(own), 1)
+    assert w.tolist() == [0.75] * 3
+
+
+def plain(w, g, h):
+    return w - g
+
+
+def test_a_rule_that_reads_no_hyper_parameter():
+    w = np.ones(3, np.float32)
+    kernel(Rule("plain", plain, gradient="raw"))(w, w / 2, hyper(Rule("plain", plain, gradient="raw")), 1)
+    assert w.tolist() == [0.5] * 3
+
+
+@pytest.mark.parametrize("keywords, error, message", [
+    ({"slots": "mv"}, TypeError, "slots='mv': expected a tuple"),
+    ({"slots": tuple("abcdefi"), "update": lambda w, g, a, b, c, d, e, f, i, h: (w, a, b, c, d, e, f, i)},
+     ValueError, "has 7 slots: expected at most 6"),
+    ({"hyper": {"_x": (0.5, "[0, 1]")}}, ValueError, "'_x' begins with an underscore"),
+])
+def test_shapes_that_no_plan_holds(keywords, error, message):
+    with pytest.raises(error, match=message):
+        Rule(**{"name": "own", "update": plain, **keywords})
+    with pytest.raises(TypeError, match="results='r': expected a tuple"):
+        Reduction(terms, ratio, "r")
+
+
+def test_lists_are_tuples():
+    assert Rule("own", misspelt_not, ["m"]).slots == ("m",)
+
+
+def misspelt_not(w, g, m, h):
+    return w - g, m

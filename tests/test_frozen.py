@@ -1,11 +1,12 @@
 """Frozen segments: which[s] = FROZEN leaves weights, slots and partial norms alone, and reads neither nor gradients."""
 import numpy as np
 import pytest
-from reference import BLOCK, FLOAT, each_dtype, each_rule, plan, ranges, records, same_bits, step, values
+from reference import BLOCK, FLOAT, each_dtype, each_rule, norms_for, plan, ranges, records, same_bits, step, values
 from test_bits import assert_same, copies, cuts, start
 
 from numoptim import kernels, native
 from numoptim.kernels import FROZEN
+from numoptim.kernels.abi import columns, sums_phases
 from numoptim.rules import RULES
 
 SIZES = (3, BLOCK + 5, 0, 40, 1, 2 * BLOCK, 7, 33, 300)
@@ -60,7 +61,7 @@ def call(rule, dtype, phase, made, t=1):
 @each_rule
 def test_buffers_of_frozen_segments_are_not_touched_at_all(rule, dtype):
     """Addresses of page 0, where reading is a crash; and no set of hyper-parameters, where no segment needs one."""
-    which, norms = np.full(len(SIZES), FROZEN), np.full(2 * (OFFSETS[-1] // BLOCK + len(SIZES)), np.nan)
+    which, norms = np.full(len(SIZES), FROZEN), norms_for(rule, OFFSETS)
     for hyper in (records(rule, [values(rule)]), records(rule, [values(rule)])[:0]):
         for phase in kernels.phases(rule):
             made = plan(2, OFFSETS[-1] - 2, OFFSETS, which, hyper, [64] * (2 + len(rule.slots)), norms)
@@ -72,13 +73,14 @@ def test_buffers_of_frozen_segments_are_not_touched_at_all(rule, dtype):
 @pytest.mark.parametrize("rule", LAYERWISE, ids=lambda rule: rule.name)
 def test_norms_of_frozen_segments_stay(rule, dtype):
     which = np.array([0, FROZEN, 0, 0, FROZEN, 0, FROZEN, 0, 0])
-    hyper, norms = records(rule, [values(rule)]), np.full(2 * (OFFSETS[-1] // BLOCK + len(SIZES)), np.nan)
-    buffers = buffers_with_nan(rule, dtype, which)
-    assert call(rule, dtype, "norms", plan(0, OFFSETS[-1], OFFSETS, which, hyper, buffers, norms)) == 0
+    hyper, norms = records(rule, [values(rule)]), norms_for(rule, OFFSETS)
+    buffers, width = buffers_with_nan(rule, dtype, which), columns(rule)[-1]
+    for phase in sums_phases(rule):
+        assert call(rule, dtype, phase, plan(0, OFFSETS[-1], OFFSETS, which, hyper, buffers, norms)) == 0
     written = np.zeros(len(norms), bool)
     for s, size in enumerate(SIZES):
-        first = 2 * (OFFSETS[s] // BLOCK + s)
-        written[first:first + 2 * -(-size // BLOCK)] = which[s] != FROZEN
+        first = width * (OFFSETS[s] // BLOCK + s)
+        written[first:first + width * -(-size // BLOCK)] = which[s] != FROZEN
     assert (np.isnan(norms) != written).all()
 
 
@@ -87,11 +89,11 @@ def test_norms_of_frozen_segments_stay(rule, dtype):
 def test_other_groups_that_do_not_exist_are_refused(rule, bad):
     which = np.array([0, FROZEN, 0, 0, bad, 0, FROZEN, 0, 0])
     buffers = buffers_with_nan(rule, "f32", which)
-    hyper, norms = records(rule, [values(rule)]), np.full(2 * (OFFSETS[-1] // BLOCK + len(SIZES)), np.nan)
+    hyper, norms = records(rule, [values(rule)]), norms_for(rule, OFFSETS)
     before = [b.copy() for b in buffers]
     for phase in kernels.phases(rule):
         assert call(rule, "f32", phase, plan(0, OFFSETS[-1], OFFSETS, which, hyper, buffers, norms)) == -5
-        assert np.isnan(norms).all() or phase == "range"
+        assert np.isnan(norms).all() or phase != kernels.phases(rule)[0]
         assert all(same_bits(buffer, old) for buffer, old in zip(buffers, before, strict=True))
         before_it = plan(0, OFFSETS[4], OFFSETS, which, hyper, buffers, norms)
         assert call(rule, "f32", phase, before_it) == 0

@@ -9,6 +9,7 @@ import pytest
 from reference import BY_NAME
 
 from numoptim import Parameters, Trainer, aot, native
+from numoptim.kernels.abi import sums_phases
 
 TRAIN = """
 import sys, numpy as np
@@ -64,8 +65,9 @@ def test_every_built_in_rule_comes_from_the_library():
     known = native.extension().rules
     assert set(known) == set(BY_NAME.values())
     for rule, phases in known.items():
-        assert all(phases["range"]) and all(phases["norms"]) == rule.layerwise
-        assert all(phases["init"]) == (rule.init is not None)
+        assert all(phases["range"]) and all(phases["init"]) == (rule.init is not None)
+        assert {phase for phase in phases if phase.startswith("norms")} == set(sums_phases(rule))
+        assert all(all(phases[phase]) for phase in sums_phases(rule))
 
 
 @needs_library

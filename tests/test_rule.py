@@ -10,7 +10,7 @@ import pytest
 
 import numoptim
 from numoptim.hyperparameters import Interval
-from numoptim.rule import Rule, clip, exp, log, maximum, power, sign
+from numoptim.rule import Reduction, Rule, clip, exp, log, maximum, power, sign
 from numoptim.rules import RULES, adam, rmsprop, sgd
 
 NAN, INF = math.nan, math.inf
@@ -24,20 +24,29 @@ def update_slot(w, g, a, h):
     return w - g, a
 
 
-def update_ratio(w, g, r, h):
-    return w - r * g
+def update_noise(w, g, normal, h):
+    return w - normal * g
+
+
+def update_ratio(w, g, h):
+    return w - h.r * g
 
 
 def prepare(t, h):
     return (t,)
 
 
-def measure(w, g, h):
+def terms(w, g, h):
     return w, g
 
 
-def trust(a, b, h):
-    return a / b
+def trust(ww, gg, h):
+    return (ww / gg,)
+
+
+def reduction(**changed):
+    return {"reductions": (Reduction(**{"terms": terms, "finish": trust, "results": ("r",), "squares": ("ww", "gg"),
+                                        **changed}),)}
 
 
 @pytest.mark.parametrize(("fields", "message"), [
@@ -52,14 +61,16 @@ def trust(a, b, h):
     ({"slots": ("a",)}, "update takes 4 arguments"),
     ({"update": update_slot}, "update takes 3 arguments"),
     ({"noisy": True}, "update takes 4 arguments"),
-    ({"measure": measure, "trust": trust}, "update takes 4 arguments"),
-    ({"update": update_ratio, "measure": update_slot, "trust": trust}, "measure takes 3 arguments"),
-    ({"update": update_ratio, "measure": measure, "trust": prepare}, "trust takes 3 arguments"),
+    (reduction(terms=update_slot), "terms takes 3 arguments"),
+    (reduction(finish=prepare), "finish takes 3 arguments"),
+    (reduction(squares=("gg", "ww")), r"finish takes the sums by their names, \(gg, ww, h\), not \(ww, gg, h\)"),
+    (reduction(squares=(), finish=lambda h: (1.0,)), "finish takes the sums by their names"),
+    (reduction(results=("wd",)), "repeat"),
+    (reduction(over="layer"), "over 'segment' or 'all'"),
+    ({"reductions": (*reduction()["reductions"], *reduction(over="all", results=("q",))["reductions"])},
+     "those over 'all' come first"),
     ({"prepare": update, "derived": ("x",)}, "prepare takes 2 arguments"),
     ({"init": update}, "init takes 2 arguments"),
-    ({"measure": measure}, "measure and trust come together"),
-    ({"trust": trust}, "measure and trust come together"),
-    ({"measure": measure, "trust": trust, "noisy": True}, "not with noise"),
     ({"prepare": prepare}, "prepare and derived come together"),
     ({"derived": ("x",)}, "prepare and derived come together"),
     ({"gradient": "clip"}, "'decayed', 'clipped' or 'raw', not 'clip'"),
@@ -74,9 +85,9 @@ def test_refused_rules(fields, message):
 
 
 def test_fields_and_kinds_of_rules():
-    rule = Rule("mine", update_ratio, hyper={"k": (3, "[1, 9]")}, noisy=True)
+    rule = Rule("mine", update_noise, hyper={"k": (3, "[1, 9]")}, noisy=True)
     assert list(rule.fields) == ["k", "wd", "rescale_grad", "clip_gradient", "seed", "offset"]
-    assert not rule.layerwise and Rule("mine", update_ratio, measure=measure, trust=trust).layerwise
+    assert not rule.layerwise and Rule("mine", update_ratio, **reduction()).layerwise
     assert len({rule.name for rule in RULES}) == len(RULES)
 
 
@@ -170,7 +181,7 @@ def test_clip_maximum_and_sign():
 
 PACKAGE = Path(numoptim.__file__).parent
 FILES = sorted(PACKAGE.rglob("*.py"))
-BOTTOM = {"rule", "scalar", "retype", "dry_run", "hyperparameters", "gradient", "random"}
+BOTTOM = {"rule", "scalar", "retype", "dry_run", "typed", "hyperparameters", "gradient", "random"}
 LEVELS = [BOTTOM, {"rules"}, {"kernels"}, {"aot", "native"}, {"optimizer"}, {"trainer"}]
 
 

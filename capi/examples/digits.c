@@ -150,7 +150,7 @@ static void begin(numoptim_plan *plan, const numoptim_rule *rule, const replay *
     plan->which = which;
     plan->groups = 1;
     plan->hyper = r->hyper;
-    plan->norms = zeros(2 * (r->size / NUMOPTIM_BLOCK + r->segments), sizeof *plan->norms);
+    plan->norms = zeros(rule->sums * (r->size / NUMOPTIM_BLOCK + r->segments), sizeof *plan->norms);
     for (int64_t k = 0; k < 2 + rule->slot_count; k++)
         plan->buffers[k] = zeros(r->size, sizeof(float));
     memcpy(plan->buffers[0], r->first, (size_t)r->size * sizeof(float));
@@ -160,8 +160,8 @@ static void begin(numoptim_plan *plan, const numoptim_rule *rule, const replay *
 
 static void step(const numoptim_rule *rule, const numoptim_plan *plan, int64_t t)
 {
-    if (rule->norms[NUMOPTIM_F32] != NULL)
-        check(rule->norms[NUMOPTIM_F32](plan, t));
+    for (int k = 0; k < 3 && rule->reduce[k][NUMOPTIM_F32] != NULL; k++)
+        check(rule->reduce[k][NUMOPTIM_F32](plan, t));
     check(rule->range[NUMOPTIM_F32](plan, t));
 }
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from numoptim.hyperparameters import COMMON, NOISE, Interval
 from numoptim.kernels import abi
-from numoptim.kernels.abi import DEVICE_PLAN, MOST_SLOTS, PLAN, STATUS, Word, phases
+from numoptim.kernels.abi import DEVICE_PLAN, MOST_REDUCTIONS, PLAN, STATUS, Word, phases
 from numoptim.rule import Rule
 
 HERE = Path(__file__).parent
@@ -35,7 +35,7 @@ COMMON_TEXT = {
 # --- the pieces of a declaration
 
 def entries(rule: Rule) -> tuple[str, ...]:
-    """Suffixes of a rule's C functions: "" for whole buffers, then "_range" ..."""
+    """Suffixes of a rule's C functions: "" for whole buffers, then "_norms" ..., "_range" and "_init"."""
     return ("", *(f"_{phase}" for phase in phases(rule)), *(["_init"] if rule.init else []))
 
 
@@ -146,10 +146,11 @@ def header(rules: Sequence[Rule], version: str) -> str:
 
 
 def check_names(rules: Sequence[Rule]) -> None:
-    """ValueError for names that C does not allow, and for more slots than plans hold."""
+    """ValueError for names that C does not allow, and for more reductions than descriptors hold."""
     for rule in rules:
-        if len(rule.slots) > MOST_SLOTS:
-            raise ValueError(f"rule {rule.name!r} has {len(rule.slots)} slots; the C library takes up to {MOST_SLOTS}")
+        if len(rule.reductions) > MOST_REDUCTIONS:
+            raise ValueError(f"rule {rule.name!r} has {len(rule.reductions)} reductions; the C library takes up to "
+                             f"{MOST_REDUCTIONS}")
         for name in (rule.name, *rule.slots, *rule.fields):
             if name in RESERVED or not name.isascii():
                 raise ValueError(f"rule {rule.name!r}: {name!r} cannot be a name in C")
@@ -256,12 +257,16 @@ def _tables(rule: Rule) -> str:
 
 
 def _descriptor(rule: Rule) -> str:
-    def pair(suffix: str) -> str:
-        known = suffix in entries(rule)
-        return "{ " + ", ".join(f"{rule.name}_{dtype}{suffix}" if known else "NULL" for dtype in TYPES) + " }"
+    def pair(phase: str) -> str:
+        known = phase in abi.kernel_phases(rule)
+        return "{ " + ", ".join(f"{rule.name}_{dtype}_{phase}" if known else "NULL" for dtype in TYPES) + " }"
 
+    # Programs of 0.1.0 know layer-wise rules with one pass and two sums; of others range refuses their plans.
+    simple = len(rule.reductions) == 1 and abi.columns(rule)[-1] == 2
+    passes = [pair(phase) for phase in abi.sums_phases(rule)]
     return (f'    {{ "{rule.name}", {len(rule.slots)}, {rule.name}_slots, {len(rule.fields)}, {rule.name}_fields, '
-            f"{int(rule.layerwise)}, {int(rule.noisy)}, {pair('_range')}, {pair('_norms')}, {pair('_init')} }}")
+            f"{int(simple)}, {int(rule.noisy)}, {pair('range')}, {passes[0] if simple else '{ NULL, NULL }'}, "
+            f"{pair('init')}, {abi.columns(rule)[-1]}, {{ {', '.join(passes) or '{ NULL, NULL }'} }} }}")
 
 
 def named(text: str, name: str) -> str:

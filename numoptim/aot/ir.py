@@ -50,7 +50,7 @@ def emit(module: llvm.ModuleRef, level: int, machine: str, unroll: bool = False)
         if level > 0 and function.name.endswith("_init"):           # runs once: level 0 has it for all
             function.linkage = "internal"
     options = llvm.create_pipeline_tuning_options(speed_level=3)
-    options.loop_unrolling = unroll            # of short loops it leaves scalar code, which is no longer vectorised
+    options.loop_unrolling = unroll
     options.loop_interleaving = level == best
     passes = llvm.create_pass_builder(target, options)
     passes.getModulePassManager().run(own, passes)
@@ -66,14 +66,17 @@ def objects(rule: Rule, machine: str, folder: Path) -> list[Path]:
 def compile_rule(rule: Rule, machine: str, folder: Path) -> None:
     """Compile a rule for each type and instruction set."""
     start()
+    best = len(LEVELS[machine]) - 1
     with unoptimised():
         for dtype in abi.FLOAT:
             try:
                 whole = module(rule, dtype)
             except (NumbaError, TypeError) as error:
                 raise ValueError(f"rule {rule.name!r} cannot be compiled: {error}") from error
-            for level in range(len(LEVELS[machine])):
-                (folder / f"{rule.name}_{dtype}_{level}.o").write_bytes(emit(whole, level, machine, rule.noisy))
+            for level in range(best + 1):
+                # Words of noise, and lanes of sums, which stay in registers where there are enough.
+                unroll = rule.noisy or (rule.layerwise and level == best)
+                (folder / f"{rule.name}_{dtype}_{level}.o").write_bytes(emit(whole, level, machine, unroll))
 
 
 def check_object(machine: str, folder: Path) -> Path:

@@ -48,7 +48,8 @@
  *     For layer-wise rules, _norms comes before, over all ranges that together cover the buffer: it writes the
  *     partial norms of the NUMOPTIM_BLOCK-element blocks that begin in its range (blocks count from each
  *     segment's begin; the buffers must reach to the end of the last one) into norms, an array of
- *     2*(offsets[segments]/NUMOPTIM_BLOCK + segments) doubles that all ranges share.
+ *     sums*(offsets[segments]/NUMOPTIM_BLOCK + segments) doubles that all ranges share, where sums is the descriptor's:
+ *     2, and 4 for LANS, which has _norms2 between the two, over all ranges, too.
  *
  * Promises
  *     Thread-safe: functions touch only what is passed to them. No allocation, no printing, no threads of its
@@ -126,10 +127,12 @@ typedef struct numoptim_rule {
     const char *const *slots;
     int64_t field_count;
     const numoptim_field *fields;
-    int32_t layerwise, noisy;
+    int32_t layerwise, noisy;        /* layerwise: norms, with sums = 2, is all that comes before range */
     numoptim_entry *range[2];        /* [NUMOPTIM_F32], [NUMOPTIM_F64] */
-    numoptim_entry *norms[2];        /* layer-wise rules; else null */
+    numoptim_entry *norms[2];        /* reduce[0] of layer-wise rules; else null */
     numoptim_entry *init[2];         /* first slots of rules that do not begin at 0 (t is ignored); else null */
+    int64_t sums;                    /* doubles of each block in a plan's norms; 0: there are none */
+    numoptim_entry *reduce[3][2];    /* passes before range, each over all ranges before the next; null behind the last */
 } numoptim_rule;
 
 int64_t numoptim_rule_count(void);

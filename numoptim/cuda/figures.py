@@ -109,7 +109,7 @@ def _loop(body: Sequence[tuple[str, int]], elements: float, moved: float) -> Loo
 def loop_of(rule: Rule, dtype: str, suffix: str, made: Assembled) -> Loop:
     found, loops = instructions(made.code)[symbol(rule, dtype, suffix)]
     itemsize = 4 if dtype == "f32" else 8
-    if suffix == "_norms":
+    if suffix.startswith("_norms"):
         return norms_loop(found, loops, itemsize)
     return vector_loop(found, loops, itemsize, len(rule.slots) + (suffix == ""), rule.noisy and suffix == "")
 
@@ -122,7 +122,7 @@ def rows(rule: Rule, dtype: str) -> Iterator[tuple[str, ...]]:
         usage = [made[sm].usage[name] for sm in ARCHITECTURES]
         registers = "/".join(str(used.registers) for used in usage)
         shared = str(max(used.shared for used in usage))
-        if suffix == "_trust":
+        if suffix.startswith("_trust"):
             yield name, registers, shared, *["-"] * 5
             continue
         loops = [loop_of(rule, dtype, suffix, made[card.sm]) for card in CARDS]

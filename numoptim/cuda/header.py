@@ -65,7 +65,7 @@ IMAGE_OF = """const void *numoptim_cuda_image(const char *name)
 def _entry(rule: Rule, dtype: str) -> str:
     name = f"{rule.name}_{dtype}"
     return (f'    {{ "{name}", image_{name}, {len(rule.slots)}, {len(rule.fields)}, {FLOAT[dtype].itemsize}, '
-            f"{int(rule.layerwise)}, {int(rule.init is not None)}, NULL }},")
+            f"{len(rule.reductions)}, {int(rule.init is not None)}, NULL }},")
 
 
 def _bodies(rule: Rule, dtype: str, k: int) -> list[str]:

@@ -68,14 +68,30 @@ def shared_array(kind, size, name):
     @intrinsic
     def array(typing):
         def generate(context, builder, signature, args):
-            array = ir.ArrayType(context.get_data_type(kind), size)
-            cells = builder.module.globals.get(name)
-            if cells is None:
-                cells = ir.GlobalVariable(builder.module, array, name, SHARED_SPACE)
-                cells.initializer, cells.align = ir.Constant(array, ir.Undefined), 16
-            return builder.addrspacecast(cells, context.get_value_type(types.CPointer(kind)))
+            return _shared(context, builder, kind, size, name)
         return types.CPointer(kind)(), generate
     return array
+
+
+def shared_arrays(kind, size, names):
+    """A function that returns a pointer like that for each name."""
+    result = types.UniTuple(types.CPointer(kind), len(names))
+
+    @intrinsic
+    def arrays(typing):
+        def generate(context, builder, signature, args):
+            return context.make_tuple(builder, result, [_shared(context, builder, kind, size, name) for name in names])
+        return result(), generate
+    return arrays
+
+
+def _shared(context, builder, kind, size, name):
+    array = ir.ArrayType(context.get_data_type(kind), size)
+    cells = builder.module.globals.get(name)
+    if cells is None:
+        cells = ir.GlobalVariable(builder.module, array, name, SHARED_SPACE)
+        cells.initializer, cells.align = ir.Constant(array, ir.Undefined), 16
+    return builder.addrspacecast(cells, context.get_value_type(types.CPointer(kind)))
 
 
 def lift(width):

@@ -8,22 +8,17 @@ from numoptim.rule import Rule
 
 from .loops import Parts, dense, kernel
 from .noisy import noisy
-from .parameters import suffixes
-from .sums import BLOCK_BITS, norms_kernel, trust_kernel
+from .parameters import phases
+from .sums import completed, norms_kernel, prepared, trust_kernel
 
 
 def update_kernel(parts: Parts) -> Callable[..., Any]:
     """The update of weights and slots."""
-    update, scalar, layers = element.update(parts.rule, parts.dtype), parts.scalar, parts.rule.layerwise
-    if parts.rule.noisy:
-        return kernel(parts, "", noisy(parts))
-    if layers:
-        def extra(p, s):
-            return (scalar(p.norms[2 * ((p.offsets[s] >> BLOCK_BITS) + s)]),)
-    else:
-        def extra(p, s):
-            return ()
-    return kernel(parts, "", dense(parts, update, inline(extra)))
+    count = len(parts.rule.reductions)
+    complete = completed(parts, count)
+    sweep = (noisy(parts, complete) if parts.rule.noisy else
+             dense(parts, element.update(parts.rule, parts.dtype), complete))
+    return kernel(parts, "", sweep, prepared(parts, count))
 
 
 def init_kernel(parts: Parts) -> Callable[..., Any]:
@@ -32,15 +27,17 @@ def init_kernel(parts: Parts) -> Callable[..., Any]:
 
     def one(i, buffers, extra, h):
         initial(i, buffers, h)
-
-    def extra(p, s):
-        return ()
-    return kernel(parts, "_init", dense(parts, inline(one), inline(extra), kept=2), one_step=True)
+    sweep = dense(parts, inline(one), completed(parts, 0), kept=2)
+    return kernel(parts, "_init", sweep, prepared(parts, 0), one_step=True)
 
 
 @cached
 def kernels(rule: Rule, dtype: str) -> dict[str, Callable[..., Any]]:
     """A rule's kernels by suffix, as plain functions of their parameters (a struct of ``parameters``)."""
-    made = {"": update_kernel, "_norms": norms_kernel, "_trust": trust_kernel, "_init": init_kernel}
-    parts = Parts(rule, dtype)
-    return {suffix: made[suffix](parts) for suffix in suffixes(rule)}
+    parts, made = Parts(rule, dtype), {}
+    for k, suffix in enumerate(phases(rule)[:-1]):
+        made[suffix] = (trust_kernel if k % 2 else norms_kernel)(parts, k // 2, suffix)
+    made[""] = update_kernel(parts)
+    if rule.init:
+        made["_init"] = init_kernel(parts)
+    return made

@@ -103,13 +103,13 @@ const char *numoptim_cuda_strerror(int32_t status)
 /* --- kernels */
 
 static const int64_t MOST = (int64_t)1 << 60;             /* as in kernels/abi.py: no memory holds as many elements */
-enum { NORMS, TRUST, UPDATE, INIT, KERNELS };             /* in the order in which a step launches them */
+enum { REDUCTIONS = 3, UPDATE = 2 * REDUCTIONS, INIT, KERNELS };   /* norms and trust of each, as a step launches them */
 enum {
     THREADS = 256, LANES = 64, VECTOR = 16,               /* as in loops.py; a partial norm takes 64 threads */
     MOST_SLOTS = 6, MOST_FIELDS = 400,                    /* the parameters of a kernel are at most 4,096 bytes */
     MOST_NAME = 256, DEVICES = 64                         /* devices whose numbers are remembered */
 };
-static const char *const suffixes[KERNELS] = { "_norms", "_trust", "", "_init" };
+static const char *const suffixes[KERNELS] = { "_norms", "_trust", "_norms2", "_trust2", "_norms3", "_trust3", "", "_init" };
 
 struct numoptim_cuda_kernels {
     void *library;
@@ -121,10 +121,9 @@ struct numoptim_cuda_kernels {
 
 static CUresult find_kernels(numoptim_cuda_kernels *kernels, const char *name, int32_t has_init)
 {
-    const int wanted[KERNELS] = { kernels->layerwise, kernels->layerwise, 1, has_init };
     char symbol[MOST_NAME];
     for (int k = 0; k < KERNELS; k++) {
-        if (!wanted[k])
+        if (!(k < UPDATE ? k / 2 < kernels->layerwise : k == UPDATE || has_init))
             continue;
         if (snprintf(symbol, sizeof symbol, "%s%s", name, suffixes[k]) >= (int)sizeof symbol)
             return CUDA_ERROR_NOT_FOUND;
@@ -141,7 +140,8 @@ int32_t numoptim_cuda_load(const void *image, const char *name, int64_t slots, i
     if (image == NULL || name == NULL || out == NULL)
         return NUMOPTIM_NULL;
     *out = NULL;
-    if (slots < 0 || slots > MOST_SLOTS || fields < 0 || fields > MOST_FIELDS || (itemsize != 4 && itemsize != 8))
+    if (slots < 0 || slots > MOST_SLOTS || fields < 0 || fields > MOST_FIELDS || (itemsize != 4 && itemsize != 8) ||
+        layerwise < 0 || layerwise > REDUCTIONS)
         return NUMOPTIM_SIZE;
     if (numoptim_cuda_available() != NUMOPTIM_OK)
         return numoptim_cuda_available();
@@ -229,7 +229,7 @@ static int32_t check_pointers(const numoptim_cuda_kernels *kernels, const numopt
                               int device)
 {
     const void *const tables[] = { plan->hyper, plan->step, plan->offsets, plan->which, plan->norms };
-    const int norms = first == NORMS, hyper = plan->hyper != NULL;
+    const int norms = first < UPDATE, hyper = plan->hyper != NULL;
     const int read[] = { hyper, plan->step != NULL && first != INIT, hyper || kernels->layerwise, hyper, norms };
     int32_t status = NUMOPTIM_OK;
     for (int k = 0; k < 5 && status == NUMOPTIM_OK; k++)
@@ -251,11 +251,9 @@ static int64_t rounds(int64_t count, int64_t each)
 /* Blocks that have something to do. */
 static int64_t needed(const numoptim_cuda_kernels *kernels, const numoptim_cuda_plan *plan, int k, int32_t vectors)
 {
-    switch (k) {
-    case NORMS: return rounds(plan->size / NUMOPTIM_BLOCK + plan->segments, THREADS / LANES);
-    case TRUST: return plan->segments;
-    default: return rounds(plan->size, THREADS * (vectors ? VECTOR / kernels->itemsize : 1));
-    }
+    if (k >= UPDATE)
+        return rounds(plan->size, THREADS * (vectors ? VECTOR / kernels->itemsize : 1));
+    return k % 2 == 0 ? rounds(plan->size / NUMOPTIM_BLOCK + plan->segments, THREADS / LANES) : plan->segments;
 }
 
 static int32_t launch(const numoptim_cuda_kernels *kernels, const numoptim_cuda_plan *plan, int k, int device,
@@ -304,7 +302,8 @@ static int32_t run(const numoptim_cuda_kernels *kernels, const numoptim_cuda_pla
     }
     parameters[n++] = &vectors;
     for (int k = first; k <= last && status == NUMOPTIM_OK; k++)
-        status = launch(kernels, plan, k, device, parameters, vectors, stream);
+        if (kernels->kernel[k] != NULL)
+            status = launch(kernels, plan, k, device, parameters, vectors, stream);
     return status;
 }
 
@@ -313,7 +312,7 @@ int32_t numoptim_cuda_step(const numoptim_cuda_kernels *kernels, const numoptim_
 {
     if (kernels == NULL || plan == NULL)
         return NUMOPTIM_NULL;
-    return run(kernels, plan, h, t, stream, kernels->layerwise ? NORMS : UPDATE, UPDATE);
+    return run(kernels, plan, h, t, stream, kernels->layerwise ? 0 : UPDATE, UPDATE);
 }
 
 int32_t numoptim_cuda_init(const numoptim_cuda_kernels *kernels, const numoptim_cuda_plan *plan, const void *h,

@@ -14,8 +14,8 @@ import numpy as np
 from numoptim.kernels import abi, element
 from numoptim.kernels.abi import FLOAT
 from numoptim.kernels.check import first_segment
-from numoptim.kernels.compile import each, inline
-from numoptim.kernels.intrinsics import is_null
+from numoptim.kernels.compile import inline
+from numoptim.kernels.intrinsics import each, is_null
 from numoptim.rule import Rule
 
 from . import intrinsics
@@ -97,14 +97,13 @@ def has_row(group, page, groups, ready):
     return page <= group and group < min(groups, page + ROWS) and ready[group - page] != 0
 
 
-def kernel(parts: Parts, suffix: str, sweep: Any, one_step: bool = False) -> Callable[..., Any]:
+def kernel(parts: Parts, suffix: str, sweep: Any, prepare: Any, one_step: bool = False) -> Callable[..., Any]:
     """A kernel: ``sweep(page, groups, p, t, table, ready)`` is what it does under one page of constants.
 
-    one_step: the number of the step plays no part.
+    prepare: ``prepare(p, t, values)`` makes them. one_step: the number of the step plays no part.
     """
     from numba import int32, types
-    rule = parts.rule
-    known, constants = element.constants_type(rule), element.constants(rule, parts.dtype)
+    known = element.constants_type(parts.rule)
     viewed, values_of, usable = parts.view, parts.values_of, parts.usable
     rows = types.NamedUniTuple(parts.number, len(known._fields), known)
     # Every kernel has its own, or each would occupy what all of a rule take.
@@ -123,7 +122,7 @@ def kernel(parts: Parts, suffix: str, sweep: Any, one_step: bool = False) -> Cal
                 values = values_of(p, page + row)
                 ready[row] = np.int32(0)
                 if usable(values, prepared_for):
-                    table[row] = constants(prepared_for, values)
+                    table[row] = prepare(p, prepared_for, values)
                     ready[row] = np.int32(1)
                 row += threads()
             barrier()
@@ -163,8 +162,8 @@ def vector(parts: Parts, one: Any, kept: int = 0) -> Any:
     return inline(vector)
 
 
-def dense(parts: Parts, one: Any, extra: Any, kept: int = 0) -> Any:
-    """The sweep of ``one(i, buffers, extra(p, s), h)`` over all elements; kept: as in ``vector``."""
+def dense(parts: Parts, one: Any, complete: Any, kept: int = 0) -> Any:
+    """The sweep of ``one(i, buffers, (), complete(p, s, h))`` over all elements; kept: as in ``vector``."""
     width_of_vector, segment_of, whole = parts.width, parts.segment_of, vector(parts, one, kept)
 
     def beyond(i, last, width, stride):
@@ -186,13 +185,13 @@ def dense(parts: Parts, one: Any, extra: Any, kept: int = 0) -> Any:
             if not has_row(group, page, groups, ready):
                 i = skip(i, last, width, stride)
                 continue
-            h, given = table[group - page], extra(p, s)
+            h = complete(p, s, table[group - page])
             if width == width_of_vector and i & (width_of_vector - 1) == 0:
                 while i + width_of_vector <= last:
-                    whole(i, p.buffers, given, h)
+                    whole(i, p.buffers, (), h)
                     i += stride
             while i < last:
-                one(i, p.buffers, given, h)
+                one(i, p.buffers, (), h)
                 i += 1
                 if i & (width - 1) == 0:
                     i += stride - width

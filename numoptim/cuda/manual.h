@@ -27,7 +27,7 @@
  *
  * Layer-wise rules (LARS, LAMB ...)
  *     offsets is a table of the device, of segments + 1 numbers: segment s is [offsets[s], offsets[s + 1]), the first
- *     number is 0 and the last size. norms is memory for 2*(size/NUMOPTIM_BLOCK + segments) doubles, which a step
+ *     number is 0 and the last size. norms is memory for sums*(size/NUMOPTIM_BLOCK + segments) doubles, which a step
  *     writes and reads: two steps that can run at the same time need two. What stands in tables is not checked.
  *
  * Noisy rules (SGLD)

@@ -21,8 +21,8 @@ RUN = 4             # neighbours among the elements that a thread draws noise fo
 NEXT, UNITS = THREADS * RUN, LANES // RUN
 
 
-def noisy(parts: Parts) -> Any:
-    """The sweep of a noisy rule."""
+def noisy(parts: Parts, complete: Any) -> Any:
+    """The sweep of a noisy rule; complete: as in ``dense``."""
     from numba import float32
     update, scalar, width, segment_of, values_of = element.update(parts.rule, parts.dtype), parts.scalar, parts.width, \
         parts.segment_of, parts.values_of
@@ -58,7 +58,8 @@ def noisy(parts: Parts) -> Any:
         group = group_of(s, p)
         if i < last and has_row(group, page, groups, ready):
             own = values_of(p, group)
-            update(i, p.buffers, (scalar(normal(own.offset + i, own.seed, t)),), table[group - page])
+            h = complete(p, s, table[group - page])
+            update(i, p.buffers, (scalar(normal(own.offset + i, own.seed, t)),), h)
 
     all_runs, one = inline(runs), inline(single)
 
@@ -71,7 +72,7 @@ def noisy(parts: Parts) -> Any:
             s, last = segment_of(max(start, 0), p)
             group = group_of(s, p)
             if has_row(group, page, groups, ready):
-                h, own = table[group - page], values_of(p, group)
+                h, own = complete(p, s, table[group - page]), values_of(p, group)
                 if p.vectors != 0 and shift & (RUN - 1) == 0 and (own.offset - shift) & (TILE - 1) == 0:
                     while start >= 0 and start + 3 * LANES + RUN <= last:
                         all_runs(start, p.buffers, h, own, t)

@@ -7,14 +7,15 @@ import numpy as np
 
 from numoptim.kernels import abi, element
 from numoptim.kernels.abi import FLOAT
-from numoptim.kernels.compile import cached, each, inline
-from numoptim.kernels.intrinsics import word
+from numoptim.kernels.compile import cached, inline
+from numoptim.kernels.intrinsics import each, word
 from numoptim.rule import Rule
 
 
 def phases(rule: Rule) -> tuple[str, ...]:
     """Suffixes of the kernels of a step, in the order in which they run."""
-    return ("_norms", "_trust", "") if rule.layerwise else ("",)
+    sums = [phase.removeprefix("norms") for phase in abi.sums_phases(rule)]
+    return (*(f"_{what}{number}" for number in sums for what in ("norms", "trust")), "")
 
 
 def suffixes(rule: Rule) -> tuple[str, ...]:

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 
 from numoptim import kernels, native
+from numoptim.kernels.abi import norms_size
 from numoptim.rule import Rule
 
 from . import driver, launch
@@ -32,7 +33,7 @@ class Plan(native.Plan):
         # On the device: t, hyper, offsets, which; then norms.
         head = 1 + self.hyper.nbytes // 8
         table = np.concatenate([np.zeros(head, np.int64), offsets, which])
-        norms = 2 * (weight.size // kernels.BLOCK + len(which)) if self.rule.layerwise else 0
+        norms = norms_size(self.rule, weight.size, len(which))
         self._memory = driver.Allocation(self.context, table.nbytes + 8 * norms)
         self._table = table[:head]
         self._written = False

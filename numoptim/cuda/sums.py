@@ -1,18 +1,15 @@
-"""The kernels of sums over segments.
+"""The kernels of sums over segments, or over all of them.
 
 Each 64 threads take a block of 4,096 elements, one lane a thread. Then one block of threads for each segment adds the
-segment's partial sums in their order and puts its ratio in the first one's place.
+segment's partial sums in their order and puts what they give, or their sum over all, in the first ones' place.
 """
-import math
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
-
-from numoptim.kernels import element
+from numoptim.kernels import abi, element
 from numoptim.kernels.abi import BLOCK
-from numoptim.kernels.compile import inline
-from numoptim.kernels.intrinsics import is_null
+from numoptim.kernels.compile import inline, specialise
+from numoptim.kernels.intrinsics import added, is_null, load, neighbours, put, store
 from numoptim.kernels.loops import LANES
 
 from . import intrinsics
@@ -23,11 +20,56 @@ PIECE = 512         # partial sums in shared memory at a time
 BLOCK_BITS = BLOCK.bit_length() - 1
 
 
-def norms_kernel(parts: Parts) -> Callable[..., Any]:
-    """Partial sums of all blocks of elements."""
+def place_of(parts: Parts, k: int) -> Any:
+    """``place(block)``: where the numbers of reduction k, of a block of elements, begin in ``norms``."""
+    width, column = abi.columns(parts.rule)[-1], abi.columns(parts.rule)[k]
+
+    def place(block):
+        return width * block + column
+    return inline(place)
+
+
+def prepared(parts: Parts, count: int) -> Any:
+    """``prepared(p, t, values) -> H``: constants, with results of those of the first ``count`` reductions over all."""
+    if count == 0:
+        constants = element.constants(parts.rule, parts.dtype)
+
+        def begun(p, t, values):
+            return constants(t, values)
+        return inline(begun)
+    before, reduction = prepared(parts, count - 1), parts.rule.reductions[count - 1]
+    if reduction.over == "segment":
+        return before
+    finished = element.finished(parts.rule, parts.dtype, reduction)
+    total, place = neighbours(len(reduction.sums)), place_of(parts, count - 1)
+
+    def further(p, t, values):
+        return finished(before(p, t, values), total(p.norms, place(0)), values)
+    return inline(further)
+
+
+def completed(parts: Parts, count: int) -> Any:
+    """``completed(p, s, h) -> H``: the same with the results over a segment."""
+    if count == 0 or parts.rule.reductions[count - 1].over == "all":
+        def same(p, s, h):
+            return h
+        return inline(same)
+    before, reduction = completed(parts, count - 1), parts.rule.reductions[count - 1]
+    complete = element.with_results(parts.rule, parts.dtype, reduction)
+    results, place = neighbours(len(reduction.results)), place_of(parts, count - 1)
+
+    def further(p, s, h):
+        return complete(before(p, s, h), results(p.norms, place((p.offsets[s] >> BLOCK_BITS) + s)))
+    return inline(further)
+
+
+def norms_kernel(parts: Parts, k: int, suffix: str) -> Callable[..., Any]:
+    """Partial sums of reduction k, of all blocks of elements."""
     from numba import float64
-    measured = element.measured(parts.rule, parts.dtype)
-    shared_a, shared_b = (intrinsics.shared_array(float64, THREADS, f"shared_{name}_norms") for name in "ab")
+    terms = element.terms(parts.rule, parts.dtype, parts.rule.reductions[k])
+    none = (0.0,) * len(parts.rule.reductions[k].sums)
+    complete, place_of_block = completed(parts, k), place_of(parts, k)
+    shared_lanes = intrinsics.shared_arrays(float64, THREADS, [f"shared_{c}{suffix}" for c in range(len(none))])
 
     def segment_of_sum(place, p):
         # The last segment whose partial sums begin at or before this place among all.
@@ -40,45 +82,37 @@ def norms_kernel(parts: Parts) -> Callable[..., Any]:
                 high = middle
         return low
 
-    def add(i, buffers, h, a, b):
-        x, y = measured(i, buffers, h)
-        return a + np.float64(x) * np.float64(x), b + np.float64(y) * np.float64(y)
-
-    segment_at, plus = inline(segment_of_sum), inline(add)
-
     def sum_lane(i, last, buffers, h):
-        a = b = 0.0
+        total = none
         while i + 3 * LANES < last:
-            a, b = plus(i, buffers, h, a, b)
-            a, b = plus(i + LANES, buffers, h, a, b)
-            a, b = plus(i + 2 * LANES, buffers, h, a, b)
-            a, b = plus(i + 3 * LANES, buffers, h, a, b)
+            total = added(total, terms(i, buffers, h))
+            total = added(total, terms(i + LANES, buffers, h))
+            total = added(total, terms(i + 2 * LANES, buffers, h))
+            total = added(total, terms(i + 3 * LANES, buffers, h))
             i += 4 * LANES
         while i < last:
-            a, b = plus(i, buffers, h, a, b)
+            total = added(total, terms(i, buffers, h))
             i += LANES
-        return a, b
+        return total
 
-    def add_lanes(a, b, lane):
+    def add_lanes(lanes, lane):
         barrier()
         half = LANES // 2
         while half > 0:
             if lane < half:
-                a[thread()] += a[thread() + half]
-                b[thread()] += b[thread() + half]
+                store(lanes, thread(), added(load(lanes, thread()), load(lanes, thread() + half)))
             barrier()
             half //= 2
 
-    lane_sums, tree = inline(sum_lane), inline(add_lanes)
+    segment_at, lane_sums, tree = inline(segment_of_sum), inline(sum_lane), inline(add_lanes)
 
     def sweep(page, groups, p, t, table, ready):
-        a, b = shared_a(), shared_b()
-        teams, team, lane = threads() // LANES, thread() // LANES, thread() & (LANES - 1)
+        lanes, teams, team, lane = shared_lanes(), threads() // LANES, thread() // LANES, thread() & (LANES - 1)
         sums = (p.size >> BLOCK_BITS) + p.segments
         base = block() * teams
         while base < sums:
             place, mine = base + team, False
-            a[thread()] = b[thread()] = 0.0
+            store(lanes, thread(), none)
             if place < sums:
                 s = segment_at(place, p)
                 first = p.offsets[s] + ((place - s - (p.offsets[s] >> BLOCK_BITS)) << BLOCK_BITS)
@@ -86,36 +120,37 @@ def norms_kernel(parts: Parts) -> Callable[..., Any]:
                 group = group_of(s, p)
                 mine = first < last and has_row(group, page, groups, ready)
                 if mine:
-                    a[thread()], b[thread()] = lane_sums(first + lane, last, p.buffers, table[group - page])
-            tree(a, b, lane)
+                    h = complete(p, s, table[group - page])
+                    store(lanes, thread(), lane_sums(first + lane, last, p.buffers, h))
+            tree(lanes, lane)
             if mine and lane == 0:
-                p.norms[2 * place], p.norms[2 * place + 1] = a[thread()], b[thread()]
+                put(p.norms, place_of_block(place), load(lanes, thread()))
             base += blocks() * teams
-    return kernel(parts, "_norms", inline(sweep))
+    return kernel(parts, suffix, inline(sweep), prepared(parts, k))
 
 
-def trust_kernel(parts: Parts) -> Callable[..., Any]:
-    """The ratio of every segment, of its partial sums."""
+def trust_kernel(parts: Parts, k: int, suffix: str) -> Callable[..., Any]:
+    """What the partial sums of reduction k give for every segment; or their sum over all, for each group to finish."""
     from numba import float64
-    viewed, values_of, usable, scalar = parts.view, parts.values_of, parts.usable, parts.scalar
-    trust = element.mathematics(parts.rule, parts.dtype).trust
-    shared_a, shared_b = (intrinsics.shared_array(float64, PIECE, f"shared_{name}_trust") for name in "ab")
+    viewed, values_of, usable, reduction = parts.view, parts.values_of, parts.usable, parts.rule.reductions[k]
+    finish, over_all = specialise(reduction.finish, None, inline), reduction.over == "all"
+    none, partial, place = (0.0,) * len(reduction.sums), neighbours(len(reduction.sums)), place_of(parts, k)
+    shared = intrinsics.shared_arrays(float64, PIECE, [f"shared_{c}{suffix}" for c in range(len(none))])
 
-    def sum_blocks(count, first, norms):
+    def sum_blocks(blocks_of_segment, first, p):
         # Threads fetch a piece of the partial sums, the first one adds it.
-        a, b, x, y = shared_a(), shared_b(), 0.0, 0.0
-        for start in range(0, count, PIECE):
-            k, end = thread(), min(PIECE, count - start)
-            while k < end:
-                a[k], b[k] = norms[first + 2 * (start + k)], norms[first + 2 * (start + k) + 1]
-                k += threads()
+        pieces, own = shared(), none
+        for start in range(0, blocks_of_segment, PIECE):
+            j, end = thread(), min(PIECE, blocks_of_segment - start)
+            while j < end:
+                store(pieces, j, partial(p.norms, place(first + start + j)))
+                j += threads()
             barrier()
             if thread() == 0:
                 for j in range(end):
-                    x += a[j]
-                    y += b[j]
+                    own = added(own, load(pieces, j))
             barrier()
-        return x, y
+        return own
 
     sums = inline(sum_blocks)
 
@@ -123,18 +158,25 @@ def trust_kernel(parts: Parts) -> Callable[..., Any]:
         p = viewed(given)
         t = p.t if is_null(p.step) else p.step[0]
         groups = 1 if is_null(p.hyper) else p.groups
-        s = block()
-        while s < p.segments:
-            first = 2 * ((p.offsets[s] >> BLOCK_BITS) + s)
+        s, stride, total = (0, 1, none) if over_all else (block(), blocks(), none)
+        while s < p.segments and (not over_all or block() == 0):
+            first = (p.offsets[s] >> BLOCK_BITS) + s
             count = (p.offsets[s + 1] - p.offsets[s] + BLOCK - 1) >> BLOCK_BITS
             group = group_of(s, p)
             if group < 0 or group >= groups:                      # a frozen segment has no partial sums
                 count = 0
-            x, y = sums(count, first, p.norms)
-            if thread() == 0 and count > 0:
+            own = sums(count, first, p)
+            if over_all:
+                if count > 0:
+                    total = added(total, own)
+            elif thread() == 0 and count > 0:
                 values = values_of(p, group)
                 if usable(values, t):
-                    p.norms[first] = scalar(trust(math.sqrt(x), math.sqrt(y), values))
-            s += blocks()
+                    put(p.norms, place(first), finish(*own, values))
+            s += stride
+        if over_all and block() == 0:
+            barrier()
+            if thread() == 0:
+                put(p.norms, place(0), total)
         return 0
     return kernel

@@ -69,7 +69,7 @@ def over_arrays(rule: Rule, dtype: str) -> Any:
 
     from . import intrinsics
     from .check import BUFFERS_AT
-    from .compile import OPTIONS, each, inline
+    from .compile import OPTIONS, inline
     layers, count = int(rule.layerwise), 2 + len(rule.slots)
     arrays = slice(layers, -2)
     names = [*["offsets"] * layers, "w", "g", *rule.slots, "hyper", "t"]
@@ -78,8 +78,8 @@ def over_arrays(rule: Rule, dtype: str) -> Any:
     hyper_at = intrinsics.address_of(from_dtype(hyper_dtype(rule)))
     offsets_at, stack_offsets = intrinsics.data(int64, written=False), intrinsics.stack(int64, 2)
     number, pointer_at = from_dtype(FLOAT[dtype]), intrinsics.pointer_address
-    addresses = each([_of(k, intrinsics.data(number, written=k != 1)) for k in range(count)])
-    sizes = each([_of(k, len) for k in range(count)])
+    addresses = intrinsics.each([_of(k, intrinsics.data(number, written=k != 1)) for k in range(count)])
+    sizes = intrinsics.each([_of(k, len) for k in range(count)])
     enough = intrinsics.counted(len(names), f"{rule.name}'s kernel takes ({', '.join(names)})")
     run = inline(_checked(rule, dtype, "whole"))
 

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from numoptim.hyperparameters import Interval
-from numoptim.rule import Rule
+from numoptim.rule import MOST_SLOTS, Rule
 
 FLOAT: dict[str, np.dtype[Any]] = {"f32": np.dtype(np.float32), "f64": np.dtype(np.float64)}
 
@@ -26,7 +26,7 @@ NULL, SIZE, STEP, HYPER, TABLE, _ = STATUS
 FROZEN = -1         # group of a segment that a step leaves alone
 BLOCK = 4096        # elements per partial sum of a norm; blocks never cross a segment
 MOST = 2**60        # elements, segments and groups are fewer: no memory holds as many, and their sums do not overflow
-MOST_SLOTS = 6
+MOST_REDUCTIONS = 3                                # that C's descriptors have room for
 
 
 class Word(NamedTuple):
@@ -59,7 +59,7 @@ DEVICE_PLAN = (
     Word("groups", "int64_t "),
     Word("hyper", "const void *", "the rule's struct, once for each group; null: the call's h, for all segments"),
     Word("step", "const int64_t *", "the number of the step; null: the call's t"),
-    Word("norms", "double *", "layer-wise rules: 2*(size/NUMOPTIM_BLOCK + segments) of them; others: null"),
+    Word("norms", "double *", "layer-wise rules: sums*(size/NUMOPTIM_BLOCK + segments) of them; others: null"),
     Word("buffers", "void *", "w, g, slots in order", 2 + MOST_SLOTS),
 )
 PLAN_DTYPE = np.dtype([(word.name, "i8", *([(word.length,)] if word.length > 1 else [])) for word in PLAN], align=True)
@@ -87,35 +87,57 @@ class Phase(NamedTuple):
     """What a plan must have for a kernel. buffers: bits of those that are read or written."""
 
     buffers: int
-    table: bool                     # the segments are looked at
+    step: bool                      # t is the number of a step
+    table: bool                     # the segments are the caller's
     groups: bool                    # each has a group; else there is one set of hyper-parameters for all
     norms: bool
 
     @property
     def needed(self) -> int:
         """As one number, for check.py."""
-        return self.buffers | TABLE_BIT * self.table | GROUPS_BIT * self.groups | NORMS_BIT * self.norms
+        bits = zip((STEP_BIT, TABLE_BIT, GROUPS_BIT, NORMS_BIT), self[1:], strict=True)
+        return self.buffers | sum(bit for bit, wanted in bits if wanted)
 
 
-TABLE_BIT, GROUPS_BIT, NORMS_BIT = 1 << 16, 1 << 17, 1 << 18
+STEP_BIT, TABLE_BIT, GROUPS_BIT, NORMS_BIT = 1 << 16, 1 << 17, 1 << 18, 1 << 19
+
+
+def sums_phases(rule: Rule) -> tuple[str, ...]:
+    """The phases of a step that sum, one for each reduction: norms, norms2, norms3 ..."""
+    return tuple(f"norms{k if k > 1 else ''}" for k in range(1, 1 + len(rule.reductions)))
 
 
 def phases(rule: Rule) -> tuple[str, ...]:
     """What a step on ranges consists of: phases each over all ranges before the next."""
-    return ("norms", "range") if rule.layerwise else ("range",)
+    return (*sums_phases(rule), "range")
 
 
 def kernel_phases(rule: Rule) -> tuple[str, ...]:
     """The phases that a rule has a kernel for."""
-    return ("range", *["norms"] * rule.layerwise, *(["init"] if rule.init else []))
+    return ("range", *sums_phases(rule), *(["init"] if rule.init else []))
+
+
+def columns(rule: Rule) -> list[int]:
+    """Where each reduction's numbers begin among those of a block of elements in ``norms``; then how many there are.
+
+    On a GPU its results take the place of its sums, in the first block of a segment.
+    """
+    widths = [max(len(reduction.sums), len(reduction.results)) for reduction in rule.reductions]
+    return [sum(widths[:k]) for k in range(len(widths) + 1)]
+
+
+def norms_size(rule: Rule, size: int, segments: int) -> int:
+    """How many numbers ``norms`` has."""
+    return columns(rule)[-1] * (size // BLOCK + segments)
 
 
 def phase(rule: Rule, name: str) -> Phase:
-    """What the kernel of a phase needs; "whole": of "range" for buffers with one group."""
+    """What the kernel of a phase needs; "whole": of "range" for buffers with one group, without norms."""
     every = (1 << (2 + len(rule.slots))) - 1
     if name == "init":
-        return Phase(every & ~2, table=False, groups=False, norms=False)
-    return Phase(every, table=True, groups=name != "whole", norms=rule.layerwise and name != "whole")
+        return Phase(every & ~2, step=False, table=False, groups=False, norms=False)
+    ranged = name != "whole"
+    return Phase(every, step=True, table=ranged or rule.layerwise, groups=ranged, norms=ranged and rule.layerwise)
 
 
 # --- intervals of hyper-parameters, as a table that check.py goes through

@@ -2,11 +2,23 @@
 from typing import Any
 
 from . import abi, intrinsics
-from .abi import FROZEN, GROUPS_BIT, HYPER, MOST, MOST_SLOTS, NORMS_BIT, NULL, SIZE, STEP, TABLE, TABLE_BIT
+from .abi import (
+    FROZEN,
+    GROUPS_BIT,
+    HYPER,
+    MOST,
+    NORMS_BIT,
+    NULL,
+    SIZE,
+    STEP,
+    STEP_BIT,
+    TABLE,
+    TABLE_BIT,
+)
 from .compile import cached, inline
 from .intrinsics import is_null
 
-EVERY_BUFFER, BUFFERS_AT = 2**(2 + MOST_SLOTS) - 1, 8 * (len(abi.PLAN) - 1)
+EVERY_BUFFER, BUFFERS_AT = 2**abi.PLAN[-1].length - 1, 8 * (len(abi.PLAN) - 1)
 
 
 def first_segment(segments, offsets, element):
@@ -65,7 +77,7 @@ def checking() -> Any:
         table = needed & TABLE_BIT != 0
         if not 0 <= plan.count | (plan.first | plan.segments | plan.groups if table else 0) < MOST:
             return SIZE
-        if table and t < 1:
+        if needed & STEP_BIT != 0 and t < 1:
             return STEP
         if plan.hyper == 0:
             return NULL
@@ -74,8 +86,7 @@ def checking() -> Any:
                 return HYPER
         if plan.count == 0:
             return 0
-        if (table and plan.offsets == 0) or (needed & GROUPS_BIT != 0 and plan.which == 0) or (
-                needed & NORMS_BIT != 0 and plan.norms == 0):
+        if (table and plan.offsets == 0) or (needed & GROUPS_BIT != 0 and plan.which == 0):
             return NULL
         buffers = table_at(plan_at(plan) + BUFFERS_AT)
         bits, k = needed & EVERY_BUFFER, 0
@@ -83,6 +94,8 @@ def checking() -> Any:
             if bits & 1 and buffers[k] == 0:
                 return NULL
             bits, k = bits >> 1, k + 1
-        return 0 if not table or table_covers(plan, needed & GROUPS_BIT != 0) else TABLE
+        if table and not table_covers(plan, needed & GROUPS_BIT != 0):
+            return TABLE
+        return NULL if needed & NORMS_BIT != 0 and plan.norms == 0 else 0
 
     return check

@@ -1,6 +1,6 @@
 """From plain scalar functions to compiled ones of a given element type. Every jit option stands here."""
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from types import FunctionType
 from typing import Any, ParamSpec, TypeVar
 
@@ -51,18 +51,3 @@ def specialise(function: Any, scalar: Any, wrap: Any) -> Any:
     def named(value: Any) -> Any:
         return specialise(value, scalar, wrap) if isinstance(value, FunctionType) else value
     return wrap(rebuilt(function, scalar, named))
-
-
-def each(functions: Sequence[Any]) -> Any:
-    """``f(x) -> (functions[0](x), functions[1](x), ...)``: tuples of a length that is known when it is compiled."""
-    if not functions:
-        return inline(_nothing)
-    first, rest = functions[0], each(functions[1:])
-
-    def values(x):
-        return (first(x), *rest(x))
-    return inline(values)
-
-
-def _nothing(x: Any) -> tuple[()]:
-    return ()

@@ -11,10 +11,12 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from numoptim import gradient
-from numoptim.rule import Rule
+from numoptim.retype import globals_of
+from numoptim.rule import Reduction, Rule
 
 from .abi import FLOAT, hyper_dtype, least_rate
-from .compile import each, inline, specialise
+from .compile import inline, specialise
+from .intrinsics import each, load, record_at, store
 
 
 class Role(NamedTuple):
@@ -31,12 +33,12 @@ def roles(rule: Rule) -> tuple[Role, ...]:
 
 
 def mathematics(rule: Rule, dtype: str) -> SimpleNamespace:
-    """The scalar functions of a rule: in the element type, but prepare and trust in float64. What it lacks is None."""
+    """The scalar functions of a rule: in the element type, but prepare in float64. What it lacks is None."""
     scalar = FLOAT[dtype].type
     names: dict[str, Any] = {"gradient": specialise(getattr(gradient, rule.gradient), scalar, inline)}
-    for name in ("update", "measure", "init", "prepare", "trust"):
-        function, double = getattr(rule, name), name in ("prepare", "trust")
-        names[name] = function and specialise(function, None if double else scalar, inline)
+    for name in ("update", "init", "prepare"):
+        function = getattr(rule, name)
+        names[name] = function and specialise(function, None if name == "prepare" else scalar, inline)
     return SimpleNamespace(**names)
 
 
@@ -44,16 +46,14 @@ def mathematics(rule: Rule, dtype: str) -> SimpleNamespace:
 
 @functools.cache
 def values_type(rule: Rule) -> Any:
-    """A tuple of all hyper-parameters, which prepare and trust get as ``h``."""
+    """A tuple of all hyper-parameters, which prepare and finish get as ``h``."""
     return namedtuple("V", rule.fields)
 
 
 def values(rule: Rule) -> Any:
     """``values(hyper, k) -> V``: the hyper-parameters in struct k, of a pointer to the first."""
     from numba import from_dtype
-
-    from . import intrinsics
-    record_at = intrinsics.record_at(from_dtype(hyper_dtype(rule)))
+    struct_at = record_at(from_dtype(hyper_dtype(rule)))
 
     def field(name: str) -> Any:
         def value(record):
@@ -63,20 +63,23 @@ def values(rule: Rule) -> Any:
     known, fields = values_type(rule), each([field(name) for name in rule.fields])
 
     def values(hyper, k):
-        return known(*fields(record_at(hyper, k)))
+        return known(*fields(struct_at(hyper, k)))
     return inline(values)
 
 
 def constants_of(rule: Rule) -> list[str]:
-    """Hyper-parameters and derived constants that the scalar functions of elements read."""
+    """Hyper-parameters, derived constants and results of reductions that the scalar functions of elements read."""
     read: set[str] = set()
-    functions = [getattr(gradient, rule.gradient), rule.update, rule.measure, rule.init]
+    seen: set[Any] = set()
+    functions = [getattr(gradient, rule.gradient), rule.update, rule.init, *(each.terms for each in rule.reductions)]
     while functions:
         function = functions.pop()
-        if isinstance(function, FunctionType):
+        if isinstance(function, FunctionType) and function not in seen:
+            seen.add(function)
             read.update(function.__code__.co_names)
-            functions += [function.__globals__.get(name) for name in function.__code__.co_names]
-    return [name for name in (*rule.fields, *rule.derived) if name in read]
+            functions += [function.__globals__.get(name) for name in globals_of(function.__code__)]
+    found = [name for name in (*rule.fields, *rule.derived, *rule.results) if name in read]
+    return found or list(rule.fields)[:1]           # Numba takes no tuple of nothing for a tuple of numbers
 
 
 @functools.cache
@@ -86,7 +89,7 @@ def constants_type(rule: Rule) -> Any:
 
 
 def constants(rule: Rule, dtype: str) -> Any:
-    """``constants(t, values) -> H``: what the elements of a step have in common, in their type."""
+    """``constants(t, values) -> H``: what the elements of a step have in common, in their type; results are 0."""
     scalar, known, prepare = FLOAT[dtype].type, constants_type(rule), mathematics(rule, dtype).prepare
 
     def cell(group: int, k: int) -> Any:
@@ -94,16 +97,48 @@ def constants(rule: Rule, dtype: str) -> Any:
             return scalar(numbers[group][k])
         return inline(value)
 
-    groups = (list(rule.fields), rule.derived)
-    chosen = each([cell(group, groups[group].index(name)) for name in known._fields
-                   for group in (0, 1) if name in groups[group]])
+    given = enumerate((rule.fields, rule.derived))
+    places = {name: (group, k) for group, names in given for k, name in enumerate(names)}
+    places |= dict.fromkeys(rule.results, (2, 0))
+    chosen = each([cell(*places[name]) for name in known._fields])
     if prepare is None:
         def constants(t, values):
-            return known(*chosen((values, ())))
+            return known(*chosen((values, (), (0.0,))))
     else:
         def constants(t, values):
-            return known(*chosen((values, prepare(t, values))))
+            return known(*chosen((values, prepare(t, values), (0.0,))))
     return inline(constants)
+
+
+def finished(rule: Rule, dtype: str, reduction: Reduction) -> Any:
+    """``finished(h, sums, values) -> H``: constants with the results of a reduction."""
+    finish, complete = specialise(reduction.finish, None, inline), with_results(rule, dtype, reduction)
+
+    def finished(h, sums, values):
+        return complete(h, finish(*sums, values))
+    return inline(finished)
+
+
+def with_results(rule: Rule, dtype: str, reduction: Reduction) -> Any:
+    """``complete(h, results) -> H``."""
+    known, scalar = constants_type(rule), FLOAT[dtype].type
+
+    def cell(k: int, name: str) -> Any:
+        if name in reduction.results:
+            place = reduction.results.index(name)
+
+            def value(given):
+                return scalar(given[1][place])
+        else:
+            def value(given):
+                return given[0][k]
+        return inline(value)
+
+    cells = each([cell(k, name) for k, name in enumerate(known._fields)])
+
+    def complete(h, results):
+        return known(*cells((h, results)))
+    return inline(complete)
 
 
 def rests(rule: Rule, dtype: str) -> Any:
@@ -122,7 +157,6 @@ def rests(rule: Rule, dtype: str) -> Any:
 
 def update(rule: Rule, dtype: str) -> Any:
     """``element(i, buffers, extra, h)``: the rule's update; extra: () or what ``update`` receives before ``h``."""
-    from .intrinsics import load, store
     maths, written = mathematics(rule, dtype), stored(rule, dtype)
     prepared, new = maths.gradient, _always_tuple(maths.update, bool(rule.slots))
 
@@ -161,21 +195,29 @@ def _always_tuple(function: Any, is_tuple: bool) -> Any:
     return inline(call)
 
 
-def measured(rule: Rule, dtype: str) -> Any:
-    """``measured(i, buffers, h)``: the numbers whose squares a layer-wise rule sums."""
-    from .intrinsics import load
-    maths = mathematics(rule, dtype)
-    prepared, measure = maths.gradient, maths.measure
+def terms(rule: Rule, dtype: str, reduction: Reduction) -> Any:
+    """``terms(i, buffers, h)``: what a reduction sums of the element, in float64: numbers or their squares."""
+    prepared, summed = mathematics(rule, dtype).gradient, specialise(reduction.terms, FLOAT[dtype].type, inline)
+    widen = each([_widened(k, name in reduction.squares) for k, name in enumerate(reduction.sums)])
 
-    def element(i, buffers, h):
+    def terms(i, buffers, h):
         old = load(buffers, i)
-        return measure(*old[:1], prepared(old[0], old[1], h), *old[2:], h)
-    return inline(element)
+        return widen(summed(*old[:1], prepared(old[0], old[1], h), *old[2:], h))
+    return inline(terms)
+
+
+def _widened(k: int, square: bool) -> Any:
+    if square:
+        def value(numbers):
+            return np.float64(numbers[k]) * np.float64(numbers[k])
+    else:
+        def value(numbers):
+            return np.float64(numbers[k])
+    return inline(value)
 
 
 def initial(rule: Rule, dtype: str) -> Any:
     """``element(i, buffers, h)``: slots before the first step."""
-    from .intrinsics import load, store
     init, written = mathematics(rule, dtype).init, stored(rule, dtype)
 
     def element(i, buffers, h):

@@ -30,6 +30,21 @@ def record_at(kind):
     return at
 
 
+def each(functions):
+    """``f(x) -> (functions[0](x), functions[1](x), ...)``: tuples of a length that is known when it is compiled."""
+    @intrinsic
+    def values(typing, x):
+        kinds = [typing.resolve_value_type(function) for function in functions]
+        signatures = [typing.resolve_function_type(kind, (x,), {}) for kind in kinds]
+        result = types.Tuple([signature.return_type for signature in signatures])
+
+        def generate(context, builder, signature, args):
+            made = [context.get_function(kind, one)(builder, args) for kind, one in zip(kinds, signatures, strict=True)]
+            return context.make_tuple(builder, result, made)
+        return result(x), generate
+    return values
+
+
 def at_address(kind):
     """A function that turns an address, an int64, into a pointer or struct argument of type ``kind``."""
     @intrinsic
@@ -40,12 +55,26 @@ def at_address(kind):
     return cast
 
 
+def stacks(kind, size, count):
+    """A function that returns ``count`` pointers to ``size`` uninitialised values each in the caller's stack frame."""
+    result = types.UniTuple(types.CPointer(kind), count)
+
+    @intrinsic
+    def allocate(typing):
+        def generate(context, builder, signature, args):
+            with builder.goto_entry_block():          # cgutils.alloca_once would also clear it, at every call
+                places = [builder.alloca(context.get_data_type(kind), size) for _ in range(count)]
+            return context.make_tuple(builder, result, places)
+        return result(), generate
+    return allocate
+
+
 def stack(kind, size):
     """A function that returns a pointer to ``size`` uninitialised values of a type in the caller's stack frame."""
     @intrinsic
     def allocate(typing):
         def generate(context, builder, signature, args):
-            with builder.goto_entry_block():          # cgutils.alloca_once would also clear it, at every call
+            with builder.goto_entry_block():
                 return builder.alloca(context.get_data_type(kind), size)
         return types.CPointer(kind)(), generate
     return allocate
@@ -96,6 +125,42 @@ def _element(context, builder, buffers, args, k):
     """Address and LLVM's type of element args[1] of the k-th of the buffers args[0]."""
     kind = context.get_value_type(buffers[k].dtype)
     return builder.gep(cgutils.unpack_tuple(builder, args[0])[k], [args[1]], source_etype=kind), kind
+
+
+def neighbours(count):
+    """A function that returns ``count`` numbers from ``pointer[index]`` on, as a tuple."""
+    @intrinsic
+    def read(typing, pointer, index):
+        result = types.UniTuple(pointer.dtype, count)
+
+        def generate(context, builder, signature, args):
+            kind = context.get_value_type(pointer.dtype)
+            places = [builder.add(args[1], args[1].type(k)) for k in range(count)]
+            return context.make_tuple(builder, result, [
+                builder.load(builder.gep(args[0], [place], source_etype=kind), typ=kind) for place in places])
+        return result(pointer, index), generate
+    return read
+
+
+@intrinsic
+def put(typing, pointer, index, values):
+    """Write the numbers of a tuple to ``pointer[index]`` and the places behind it."""
+    def generate(context, builder, signature, args):
+        kind = context.get_value_type(pointer.dtype)
+        for k, value in enumerate(cgutils.unpack_tuple(builder, args[2])):
+            place = builder.add(args[1], args[1].type(k))
+            builder.store(value, builder.gep(args[0], [place], source_etype=kind))
+        return context.get_dummy_value()
+    return types.void(pointer, index, values), generate
+
+
+@intrinsic
+def added(typing, a, b):
+    """The sums of the numbers of two tuples."""
+    def generate(context, builder, signature, args):
+        pairs = zip(*(cgutils.unpack_tuple(builder, each) for each in args), strict=True)
+        return context.make_tuple(builder, a, [builder.fadd(x, y) for x, y in pairs])
+    return a(a, b), generate
 
 
 # --- arrays
@@ -152,11 +217,13 @@ def pointer_address(typing, pointer):
 
 
 def counted(count, words):
-    """A function that refuses tuples of another length, when it is compiled."""
+    """A function that refuses tuples of another length, or whose last is no integer, when it is compiled."""
     @intrinsic
     def check(typing, given):
         if len(given) != count:
             raise TypingError(f"numoptim: {words}: {len(given)} arguments were given")
+        if not isinstance(types.unliteral(given[-1]), types.Integer):
+            raise TypingError(f"numoptim: {words}: expected an integer t, not {given[-1]}")
         return types.void(given), lambda context, builder, signature, args: context.get_dummy_value()
     return check
 

@@ -3,7 +3,6 @@
 A ``span`` updates elements first ... last - 1 of one segment under one set of constants. Indices are unsigned: an index
 whose sign LLVM cannot prove keeps a loop scalar.
 """
-import math
 from collections import namedtuple
 from collections.abc import Callable
 from typing import Any
@@ -12,13 +11,13 @@ import numpy as np
 
 from numoptim import random
 from numoptim.random import TILE
-from numoptim.rule import Rule
+from numoptim.rule import Reduction, Rule
 
 from . import abi, element, intrinsics
 from .abi import BLOCK, FLOAT, FROZEN
 from .check import first_segment
-from .compile import cached, each, inline, outline, specialise
-from .intrinsics import apart, is_null, rare, unaliased
+from .compile import cached, inline, outline, specialise
+from .intrinsics import added, apart, each, is_null, load, put, rare, store, unaliased
 
 LANES = 64
 ROWS = 16           # sets of constants kept on the stack while segments alternate
@@ -75,83 +74,116 @@ def noisy(rule: Rule, dtype: str) -> Any:
 
 # --- sums
 
-def block_sums(rule: Rule, dtype: str) -> Any:
-    """``block(first, last, buffers, h)``: sums of squares over at most BLOCK elements.
+@cached
+def block_sums(rule: Rule, dtype: str, reduction: Reduction) -> Any:
+    """``block(first, last, buffers, h)``: the sums over at most BLOCK elements.
 
     64 lanes and a fixed tree: one order of additions for every vector width.
     """
     from numba import float64
-    measured, stack_lanes = element.measured(rule, dtype), intrinsics.stack(float64, LANES)
+    terms, none = element.terms(rule, dtype, reduction), (0.0,) * len(reduction.sums)
+    stack_lanes = intrinsics.stacks(float64, LANES, len(none))
 
-    def row(start, count, buffers, h, a, b):
+    def row(start, count, buffers, h, lanes):
         unaliased()
         for lane in range(count):
-            x, y = measured(start + np.uintp(lane), buffers, h)
-            a[lane] += np.float64(x) * np.float64(x)
-            b[lane] += np.float64(y) * np.float64(y)
+            store(lanes, lane, added(load(lanes, lane), terms(start + np.uintp(lane), buffers, h)))
 
     add_row = inline(row)
 
     def block(first, last, buffers, h):
         apart()
-        a, b = stack_lanes(), stack_lanes()
+        lanes = stack_lanes()
         for lane in range(LANES):
-            a[lane] = b[lane] = 0.0
+            store(lanes, lane, none)
         start, rows = np.uintp(first), (last - first) // LANES
         for r in range(rows):
-            add_row(start + np.uintp(r * LANES), LANES, buffers, h, a, b)
-        add_row(start + np.uintp(rows * LANES), last - first - rows * LANES, buffers, h, a, b)
+            add_row(start + np.uintp(r * LANES), LANES, buffers, h, lanes)
+        add_row(start + np.uintp(rows * LANES), last - first - rows * LANES, buffers, h, lanes)
         half = LANES // 2
         while half > 0:
             for lane in range(half):
-                a[lane] += a[lane + half]
-                b[lane] += b[lane + half]
+                store(lanes, lane, added(load(lanes, lane), load(lanes, lane + half)))
             half //= 2
-        return a[0], b[0]
+        return load(lanes, 0)
     return outline(block)
 
 
-def ratio(rule: Rule, dtype: str, block: Any) -> Any:
-    """``ratio(p, s, values, h)`` of a segment: of the partial sums in the plan; without, of its elements."""
-    trust, scalar = element.mathematics(rule, dtype).trust, FLOAT[dtype].type
+def segment_sums(rule: Rule, dtype: str, k: int) -> Any:
+    """``sums(p, s, h)`` of reduction k over a segment: of the partial sums in the plan; without, of its elements."""
+    reduction, width, column = rule.reductions[k], abi.columns(rule)[-1], abi.columns(rule)[k]
+    block, none = block_sums(rule, dtype, reduction), (0.0,) * len(reduction.sums)
+    partial = intrinsics.neighbours(len(none))
 
-    def ratio(p, s, values, h):
-        first, last, a, b = p.offsets[s], p.offsets[s + 1], 0.0, 0.0
-        slot = 2 * (first // BLOCK + s)
+    def sums(p, s, h):
+        first, last, total = p.offsets[s], p.offsets[s + 1], none
+        slot = width * (first // BLOCK + s) + column
         for start in range(first, last, BLOCK):
             if is_null(p.norms):
-                x, y = block(start, min(start + BLOCK, last), p.buffers, h)
+                total = added(total, block(start, min(start + BLOCK, last), p.buffers, h))
             else:
-                x, y = p.norms[slot], p.norms[slot + 1]
-            a, b, slot = a + x, b + y, slot + 2
-        return scalar(trust(math.sqrt(a), math.sqrt(b), values))
-    return inline(ratio)
+                total = added(total, partial(p.norms, slot))
+            slot += width
+        return total
+    return inline(sums)
+
+
+def all_sums(rule: Rule, dtype: str, k: int) -> Any:
+    """``sums(p, h)`` of reduction k over all segments but frozen ones, in their order."""
+    of_segment, none = segment_sums(rule, dtype, k), (0.0,) * len(rule.reductions[k].sums)
+
+    def sums(p, h):
+        total = none
+        for s in range(p.segments):
+            if is_null(p.which) or p.which[s] != FROZEN:
+                total = added(total, of_segment(p, s, h))
+        return total
+    return inline(sums)
+
+
+def prepared(rule: Rule, dtype: str, count: int) -> Any:
+    """``prepared(p, t, values) -> H``: constants, with results of those of the first ``count`` reductions over all."""
+    if count == 0:
+        constants = element.constants(rule, dtype)
+
+        def begun(p, t, values):
+            return constants(t, values)
+        return inline(begun)
+    before, reduction = prepared(rule, dtype, count - 1), rule.reductions[count - 1]
+    if reduction.over == "segment":
+        return before
+    sums, finished = all_sums(rule, dtype, count - 1), element.finished(rule, dtype, reduction)
+
+    def further(p, t, values):
+        h = before(p, t, values)
+        return finished(h, sums(p, h), values)
+    return inline(further)
+
+
+def completed(rule: Rule, dtype: str, count: int) -> Any:
+    """``completed(p, s, values, h) -> H``: the same with the results over a segment."""
+    if count == 0 or rule.reductions[count - 1].over == "all":
+        def same(p, s, values, h):
+            return h
+        return inline(same)
+    before, sums = completed(rule, dtype, count - 1), segment_sums(rule, dtype, count - 1)
+    finished = element.finished(rule, dtype, rule.reductions[count - 1])
+
+    def further(p, s, values, h):
+        known = before(p, s, values, h)
+        return finished(known, sums(p, s, known), values)
+    return inline(further)
 
 
 # --- kernels
-
-def extra(rule: Rule, dtype: str) -> Any:
-    """``extra(p, s, values, h, t)``: what a segment's span takes besides constants."""
-    if rule.noisy:
-        def given(p, s, values, h, t):
-            return values.seed, t, values.offset + p.first
-    elif rule.layerwise:
-        value = ratio(rule, dtype, block_sums(rule, dtype))
-
-        def given(p, s, values, h, t):
-            return (value(p, s, values, h),)
-    else:
-        def given(p, s, values, h, t):
-            return ()
-    return inline(given)
-
 
 def range_kernel(rule: Rule, dtype: str) -> Callable[..., Any]:
     """The update, of all segments that the plan's range touches."""
     from numba import from_dtype, types
     viewed, read, start = view(rule, dtype), element.values(rule), inline(first_segment)
-    prepare, given, rests = element.constants(rule, dtype), extra(rule, dtype), element.rests(rule, dtype)
-    span, known = (noisy if rule.noisy else dense)(rule, dtype), element.constants_type(rule)
+    prepare, complete = (make(rule, dtype, len(rule.reductions)) for make in (prepared, completed))
+    rests, known = element.rests(rule, dtype), element.constants_type(rule)
+    span, given = (noisy if rule.noisy else dense)(rule, dtype), extra(rule.noisy)
     rows = intrinsics.stack(types.NamedUniTuple(from_dtype(FLOAT[dtype]), len(known._fields), known), ROWS + 1)
 
     def kernel(plan, t):
@@ -172,19 +204,33 @@ def range_kernel(rule: Rule, dtype: str) -> Callable[..., Any]:
                 if (prepared >> row) & 1 != 0:
                     h = table[row]
                 else:
-                    h = table[row] = prepare(t, values)
+                    h = table[row] = prepare(p, t, values)
                     prepared |= (1 << row) & (2**ROWS - 1)
             first, last = max(p.offsets[s], p.first), min(p.offsets[s + 1], end)
             if first < last and not rests(values):
-                span(first - p.first, last - p.first, p.buffers, given(p, s, values, h, t), h)
+                own = complete(p, s, values, h)
+                span(first - p.first, last - p.first, p.buffers, given(p, values, t), own)
         return 0
     return kernel
 
 
-def norms_kernel(rule: Rule, dtype: str) -> Callable[..., Any]:
-    """Partial sums of the blocks that begin in the plan's range; buffers must reach to the ends of the blocks."""
+def extra(is_noisy: bool) -> Any:
+    """``extra(p, values, t)``: what a span takes besides constants."""
+    if is_noisy:
+        def given(p, values, t):
+            return values.seed, t, values.offset + p.first
+    else:
+        def given(p, values, t):
+            return ()
+    return inline(given)
+
+
+def sums_kernel(rule: Rule, dtype: str, k: int) -> Callable[..., Any]:
+    """Partial sums of reduction k, of the blocks that begin in the plan's range; buffers must reach to their ends."""
     viewed, read, begin = view(rule, dtype), element.values(rule), inline(first_segment)
-    block, constants = block_sums(rule, dtype), element.constants(rule, dtype)
+    prepare, complete = (make(rule, dtype, k) for make in (prepared, completed))
+    width, column = abi.columns(rule)[-1], abi.columns(rule)[k]
+    block = block_sums(rule, dtype, rule.reductions[k])
 
     def kernel(plan, t):
         rare()
@@ -196,13 +242,13 @@ def norms_kernel(rule: Rule, dtype: str) -> Callable[..., Any]:
                 break
             if p.which[s] == FROZEN:
                 continue
-            h = constants(t, read(p.hyper, p.which[s]))
+            values = read(p.hyper, p.which[s])
+            h = complete(p, s, values, prepare(p, t, values))
             skipped = max(p.first - first + BLOCK - 1, 0) // BLOCK         # blocks that begin before the range
-            slot = 2 * (first // BLOCK + s + skipped)
+            slot = width * (first // BLOCK + s + skipped) + column
             for start in range(first + skipped * BLOCK, min(last, end), BLOCK):
-                stop = min(start + BLOCK, last)
-                p.norms[slot], p.norms[slot + 1] = block(start - p.first, stop - p.first, p.buffers, h)
-                slot += 2
+                put(p.norms, slot, block(start - p.first, min(start + BLOCK, last) - p.first, p.buffers, h))
+                slot += width
         return 0
     return kernel
 
@@ -225,5 +271,9 @@ def init_kernel(rule: Rule, dtype: str) -> Callable[..., Any]:
 @cached
 def kernels(rule: Rule, dtype: str) -> dict[str, Callable[..., Any]]:
     """A rule's kernels by phase, as plain functions ``kernel(plan, t)`` that Numba compiles."""
-    made = {"range": range_kernel, "norms": norms_kernel, "init": init_kernel}
-    return {phase: made[phase](rule, dtype) for phase in abi.kernel_phases(rule)}
+    made = {"range": range_kernel(rule, dtype)}
+    for k, phase in enumerate(abi.sums_phases(rule)):
+        made[phase] = sums_kernel(rule, dtype, k)
+    if rule.init:
+        made["init"] = init_kernel(rule, dtype)
+    return made

@@ -15,9 +15,9 @@ from .rule_optimizer import register as register
 from .state import State as State
 
 __all__ = [
-    "DCASGD", "FTML", "LAMB", "LARS", "LBSGD", "NAG", "SGD", "SGLD", "AdaDelta", "AdaGrad", "Adam", "Adamax",
-    "Ftrl", "Nadam", "Optimizer", "RMSProp", "RuleOptimizer", "Signum", "State", "Updater", "create", "find",
-    "get_updater", "register"
+    "DCASGD", "FTML", "LAMB", "LANS", "LARS", "LBSGD", "NAG", "SGD", "SGLD", "AdaDelta", "AdaGrad", "Adam",
+    "Adamax", "Ftrl", "Nadam", "Optimizer", "RMSProp", "RuleOptimizer", "Signum", "State", "Updater", "create",
+    "find", "get_updater", "register"
 ]
 
 class AdaDelta(RuleOptimizer):
@@ -135,6 +135,24 @@ class LAMB(RuleOptimizer):
         bias_correction: bool = True, lr_scheduler: Schedule | None = None, wd: SupportsFloat = 0.0,
         rescale_grad: SupportsFloat = 1.0, clip_gradient: SupportsFloat | None = None,
         lr_mult: Mapping[Key, SupportsFloat] | None = None,
+        wd_mult: Mapping[Key, SupportsFloat] | None = None, param_idx2name: Mapping[int, str] | None = None,
+        begin_num_update: SupportsIndex = 0, multi_precision: bool = False,
+        aggregate_num: SupportsIndex = 0, lazy_update: bool = False
+    ) -> None: ...
+
+class LANS(RuleOptimizer):
+    """LANS: layer-wise adaptive Nesterov steps, of LAMB, for large batches."""
+    beta1: float
+    beta2: float
+    epsilon: float
+    lower_bound: float | None
+    upper_bound: float | None
+    def __init__(
+        self, *, learning_rate: SupportsFloat | None = 0.001, beta1: SupportsFloat = 0.9,
+        beta2: SupportsFloat = 0.999, epsilon: SupportsFloat = 1e-06,
+        lower_bound: SupportsFloat | None = None, upper_bound: SupportsFloat | None = None,
+        lr_scheduler: Schedule | None = None, wd: SupportsFloat = 0.0, rescale_grad: SupportsFloat = 1.0,
+        clip_gradient: SupportsFloat | None = None, lr_mult: Mapping[Key, SupportsFloat] | None = None,
         wd_mult: Mapping[Key, SupportsFloat] | None = None, param_idx2name: Mapping[int, str] | None = None,
         begin_num_update: SupportsIndex = 0, multi_precision: bool = False,
         aggregate_num: SupportsIndex = 0, lazy_update: bool = False

@@ -17,6 +17,7 @@ MODULES = (
     "lbsgd",
     "lars",
     "lamb",
+    "lans",
     "dcasgd",
     "ftrl",
     "ftml",

@@ -25,7 +25,7 @@ Differs from
 """
 import math
 
-from numoptim.rule import INF, Rule, clip, power
+from numoptim.rule import INF, Reduction, Rule, clip, power
 
 
 def prepare(t, h):
@@ -42,21 +42,21 @@ def direction(w, g, m, v, h):
     return h.scale * m / (math.sqrt(v) + h.epsilon_t) + h.wd * w, m, v
 
 
-def measure(w, g, m, v, h):
+def terms(w, g, m, v, h):
     u, m, v = direction(w, g, m, v, h)
     return w, u
 
 
-def trust(norm_w, norm_u, h):
-    norm_w = clip(norm_w, h.lower_bound, h.upper_bound)
+def trust(ww, uu, h):
+    norm_w, norm_u = clip(math.sqrt(ww), h.lower_bound, h.upper_bound), math.sqrt(uu)
     if norm_w == 0.0 or norm_u == 0.0:
-        return 1.0
-    return norm_w / norm_u
+        return (1.0,)
+    return (norm_w / norm_u,)
 
 
-def update(w, g, m, v, r, h):
+def update(w, g, m, v, h):
     u, m, v = direction(w, g, m, v, h)
-    return w - h.learning_rate * r * u, m, v
+    return w - h.learning_rate * h.r * u, m, v
 
 
 RULE = Rule(
@@ -76,6 +76,5 @@ RULE = Rule(
     prepare=prepare,
     derived=("beta1_c", "beta2_c", "scale", "epsilon_t"),
     gradient="clipped",
-    measure=measure,
-    trust=trust,
+    reductions=(Reduction(terms, trust, results=("r",), squares=("ww", "uu")),),
 )

@@ -18,21 +18,24 @@ Symbols
 Differs from
     MXNet, which takes the norm before clipping and skips parameters by their names' endings.
 """
-from numoptim.rule import Rule
+import math
+
+from numoptim.rule import Reduction, Rule
 
 
-def measure(w, g, v, h):
+def terms(w, g, v, h):
     return w, g
 
 
-def trust(norm_w, norm_g, h):
+def trust(ww, gg, h):
+    norm_w, norm_g = math.sqrt(ww), math.sqrt(gg)
     if norm_w == 0.0 or norm_g == 0.0:
-        return 1.0
-    return h.eta * norm_w / (norm_g + h.wd * norm_w + h.epsilon)
+        return (1.0,)
+    return (h.eta * norm_w / (norm_g + h.wd * norm_w + h.epsilon),)
 
 
-def update(w, g, v, r, h):
-    v = h.momentum * v - h.learning_rate * r * (g + h.wd * w)
+def update(w, g, v, h):
+    v = h.momentum * v - h.learning_rate * h.r * (g + h.wd * w)
     return w + v, v
 
 
@@ -48,6 +51,5 @@ RULE = Rule(
         "epsilon": (0.0, "(0, inf) or 0"),
     },
     gradient="clipped",
-    measure=measure,
-    trust=trust,
+    reductions=(Reduction(terms, trust, results=("r",), squares=("ww", "gg")),),
 )

@@ -27,25 +27,26 @@ Differs from
 """
 import math
 
-from numoptim.rule import Rule, clip
+from numoptim.rule import Reduction, Rule, clip
 
 
 def accumulate(w, g, h):
     return w + h.rescale_grad * g
 
 
-def measure(w, g, v, h):
+def terms(w, g, v, h):
     return w, h.rescale_grad * g
 
 
-def trust(norm_w, norm_g, h):
+def trust(ww, gg, h):
+    norm_w, norm_g = math.sqrt(ww), math.sqrt(gg)
     square_w = norm_w * norm_w
-    return clip(math.sqrt(square_w / (norm_g * norm_g + h.wd * square_w + 1e-18)), 0.01, 100.0)
+    return (clip(math.sqrt(square_w / (norm_g * norm_g + h.wd * square_w + 1e-18)), 0.01, 100.0),)
 
 
-def update(w, g, v, mult, h):
+def update(w, g, v, h):
     g = clip(h.rescale_grad * g, -h.clip_gradient, h.clip_gradient) + h.wd * w
-    v = h.momentum * v - h.learning_rate * mult * g
+    v = h.momentum * v - h.learning_rate * h.mult * g
     return w + v, v
 
 
@@ -63,8 +64,7 @@ LARS = Rule(
         "momentum": (0.0, "[0, 1)"),
     },
     gradient="raw",
-    measure=measure,
-    trust=trust,
+    reductions=(Reduction(terms, trust, results=("mult",), squares=("ww", "gg")),),
 )
 
 RULES = (ACCUMULATE, LARS)

@@ -10,7 +10,7 @@ enum { SIZE = 9001, STEPS = 5, FIELDS = 32, BUFFERS = 8 };
 
 static const int64_t offsets[] = { 0, 1, 700, SIZE }, which[] = { 1, 0, 1 };
 static double buffers[BUFFERS][SIZE];
-static double norms[2 * (SIZE / NUMOPTIM_BLOCK + 3)];
+static double norms[BUFFERS * (SIZE / NUMOPTIM_BLOCK + 3)];
 static uint32_t state;
 
 static double next(void)
@@ -62,8 +62,8 @@ static int32_t train(const numoptim_rule *rule, int type, const double *cells)
     for (int64_t t = 1; t <= STEPS && status == NUMOPTIM_OK; t++) {
         for (int64_t i = 0; i < SIZE; i++)
             set(type, 1, i, next());
-        if (rule->norms[type] != NULL)
-            status = rule->norms[type](&plan, t);
+        for (int k = 0; k < 3 && status == NUMOPTIM_OK && rule->reduce[k][type] != NULL; k++)
+            status = rule->reduce[k][type](&plan, t);
         if (status == NUMOPTIM_OK)
             status = rule->range[type](&plan, t);
     }

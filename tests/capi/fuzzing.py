@@ -3,8 +3,8 @@ import random
 from collections import Counter
 
 import numpy as np
-from library import FFI, LEVELS, LIB, NULL, descriptor, norms_for, pointer
-from reference import BY_NAME, FLOAT, records, same_bits, step, values
+from library import FFI, LEVELS, LIB, NULL, entry, pointer
+from reference import BY_NAME, FLOAT, norms_for, records, same_bits, step, values
 
 from numoptim.aot.header import entries
 from numoptim.kernels import misfit
@@ -97,17 +97,17 @@ class Case:
         if self.suffix != "_init":
             for slot in self.memory[2:]:
                 np.abs(slot, out=slot)                      # second moments are not negative
-        if self.suffix in ("_range", "_norms"):
+        if self.suffix.startswith(("_range", "_norms")):
             for memory in self.memory:
                 memory[GUARD:GUARD + self.size][self.elements_frozen] = np.nan
-        self.norms = norms_for([0, self.size + 4096 * self.segments])
+        self.norms = norms_for(self.rule, [0, self.size + 4096 * self.segments])
         self.norms[:] = 1.0
-        lo = GUARD + (self.first if self.suffix in ("_range", "_norms") else 0)
+        lo = GUARD + (self.first if self.suffix.startswith(("_range", "_norms")) else 0)
         self.addresses = {k: pointer(m[lo:]) for k, m in enumerate(self.memory)}
 
     def spoil(self):
         """Perhaps make one more argument bad; what the call may then return."""
-        rng, ranged = self.rng, self.suffix in ("_range", "_norms")
+        rng, ranged = self.rng, self.suffix.startswith(("_range", "_norms"))
         empty = self.count == 0 if ranged else self.size == 0
         self.null = rng.choice(("hyper", "buffer", "norms", "offsets", "which")) if rng.random() < 0.12 else ""
         self.scalar = rng.choice(("first", "count", "segments", "groups", "size", "far")) if rng.random() < 0.12 else ""
@@ -175,7 +175,7 @@ class Case:
         plan.offsets, plan.which = (FFI.cast("int64_t *", tables[name]) for name in ("offsets", "which"))
         for k, address in enumerate(buffers):
             plan.buffers[k] = address
-        return getattr(descriptor(self.rule), self.suffix[1:])[self.dtype == "f64"](plan, self.t)
+        return entry(self.rule, self.suffix[1:], self.dtype)(plan, self.t)
 
 
 def check(case, before, norms, status):
@@ -184,15 +184,16 @@ def check(case, before, norms, status):
     said = f"{case.rule.name}_{case.dtype}{case.suffix} plan={case.by_plan} { {k: getattr(case, k) for k in shown} }"
     allowed = case.doubtful | (case.allowed or {0})
     assert status in allowed, f"status {status}, allowed {allowed}: {said}"
-    ranged = case.suffix in ("_range", "_norms")
+    ranged = case.suffix.startswith(("_range", "_norms"))
     lo, hi = (case.first, case.first + case.count) if ranged else (0, case.size)
     for k, (old, new) in enumerate(zip(before, case.memory, strict=True)):
-        written = status == 0 and case.suffix != "_norms" and (k >= 2 or (k == 0 and case.suffix != "_init"))
+        updates = status == 0 and not case.suffix.startswith("_norms")
+        written = updates and (k >= 2 or (k == 0 and case.suffix != "_init"))
         same = (old.view(np.uint8) == new.view(np.uint8)).reshape(len(old), -1).all(axis=1)
         if written:
             same[GUARD + lo:GUARD + hi] |= ~case.elements_frozen[lo:hi] if case.suffix == "_range" else True
         assert same.all(), f"buffer {k} written at {np.flatnonzero(~same) - GUARD}: {said}"
-    measured = status == 0 and case.suffix == "_norms" and not case.elements_frozen[lo:hi].all()
+    measured = status == 0 and case.suffix.startswith("_norms") and not case.elements_frozen[lo:hi].all()
     assert measured or (norms == case.norms).all(), said
     whole_range = not ranged or (case.suffix == "_range" and not case.rule.layerwise)
     plain = case.suffix != "_init" and case.t < 2**40 and not case.doubtful

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from numoptim.aot import LIBRARY, header
+from numoptim.kernels.abi import sums_phases
 from numoptim.rules import RULES
 
 PATH, STATIC = LIBRARY, LIBRARY.with_name("libnumoptim.a")
@@ -38,6 +39,13 @@ def descriptor(rule):
     return LIB.numoptim_rule_at(RULES.index(rule))
 
 
+def entry(rule, phase, dtype):
+    """A descriptor's function of a plan."""
+    known = descriptor(rule)
+    pair = getattr(known, phase) if phase in ("range", "init") else known.reduce[sums_phases(rule).index(phase)]
+    return pair[dtype == "f64"]
+
+
 def plan(first, count, offsets, which, hyper, buffers, norms=None):
     """A numoptim_plan; keep the arrays alive."""
     p = FFI.new("numoptim_plan *")
@@ -47,7 +55,3 @@ def plan(first, count, offsets, which, hyper, buffers, norms=None):
     for k, buffer in enumerate(buffers):
         p.buffers[k] = pointer(buffer[first:])
     return p
-
-
-def norms_for(offsets):
-    return np.full(2 * (int(offsets[-1]) // 4096 + len(offsets) - 1), np.nan)

@@ -74,7 +74,8 @@ def test_descriptors(rule):
     known = descriptor(rule)
     text = [FFI.string(known.name), *(FFI.string(known.slots[k]) for k in range(known.slot_count))]
     assert [x.decode() for x in text] == [rule.name, *rule.slots]
-    assert (known.layerwise, known.noisy) == (rule.layerwise, rule.noisy)
+    assert (known.layerwise, known.noisy) == (rule.layerwise and rule.name != "lans", rule.noisy)
+    assert known.sums == {"lars": 2, "lbsgd_lars": 2, "lamb": 2, "lans": 4}.get(rule.name, 0)
     fields = {}
     for k in range(known.field_count):
         field = known.fields[k]
@@ -84,8 +85,11 @@ def test_descriptors(rule):
         assert (field.low, field.high) == (low, high)
         assert field.integer == isinstance(rule.fields[FFI.string(field.name).decode()][0], int)
     assert fields == rule.fields and list(fields) == list(rule.fields)
-    for phase, there in (("range", True), ("norms", rule.layerwise), ("init", rule.init is not None)):
+    for phase, there in (("range", True), ("norms", known.layerwise), ("init", rule.init is not None)):
         assert [getattr(known, phase)[k] != NULL for k in (0, 1)] == [there] * 2
+    for k in range(3):
+        assert [known.reduce[k][j] != NULL for j in (0, 1)] == [k < len(rule.reductions)] * 2
+        assert k > 0 or not known.layerwise or known.reduce[0][0] == known.norms[0]
 
 
 def test_descriptors_end():

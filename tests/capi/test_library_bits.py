@@ -5,8 +5,22 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from library import call, descriptor, each_level, function, norms_for, plan
-from reference import BY_NAME, FLOAT, constants, each_dtype, each_rule, flush, make, plain, records, same_bits, values
+from library import call, each_level, entry, function, plan
+from reference import (
+    BY_NAME,
+    FLOAT,
+    constants,
+    each_dtype,
+    each_rule,
+    flush,
+    make,
+    norms_for,
+    phases,
+    plain,
+    records,
+    same_bits,
+    values,
+)
 from reference import step as step_on_scalars
 from test_bits import assert_same, copies, cuts, gradients, start
 
@@ -14,7 +28,6 @@ from numoptim import Parameters, Trainer
 
 STEPS = 30
 OFFSETS = np.array([0, 0, 1, 120, 247, 333])
-TYPE = {"f32": 0, "f64": 1}
 
 
 def segments(rule):
@@ -39,7 +52,7 @@ def expected(rule, dtype):
 def test_whole_buffers_and_ranges(rule, dtype, level):
     rng = np.random.default_rng(level)
     offsets, hyper = segments(rule), records(rule, [values(rule, offset=0)])
-    which, norms = np.zeros(len(offsets) - 1, np.int64), norms_for(offsets)
+    which, norms = np.zeros(len(offsets) - 1, np.int64), norms_for(rule, offsets)
     whole, ranged, planned = copies(start(rule, dtype, OFFSETS[-1]), 3)
     size = [len(offsets) - 1, offsets] if rule.layerwise else [OFFSETS[-1]]
     for t, g, result in expected(rule, dtype):
@@ -47,13 +60,13 @@ def test_whole_buffers_and_ranges(rule, dtype, level):
             buffers[1][:] = g
         assert call(function(rule, dtype), *size, *whole, hyper, t) == 0
         table = [len(which), offsets, which, 1, hyper, *([norms] if rule.layerwise else [])]
-        for suffix in ["_norms"] * rule.layerwise + ["_range"]:
+        for suffix in [f"_{phase}" for phase in phases(rule)]:
             for first, count in cuts(rng, len(g), 5):
                 parts = [b[first:] for b in ranged]
                 assert call(function(rule, dtype, suffix), first, count, *table, *parts, t) == 0
         plans = [plan(first, count, offsets, which, hyper, planned, norms) for first, count in cuts(rng, len(g), 5)]
-        for phase in ["norms"] * rule.layerwise + ["range"]:
-            assert [getattr(descriptor(rule), phase)[TYPE[dtype]](p, t) for p in plans] == [0] * len(plans)
+        for phase in phases(rule):
+            assert [entry(rule, phase, dtype)(p, t) for p in plans] == [0] * len(plans)
         for buffers in (whole, ranged, planned):
             assert_same(buffers, result, rule)
 
@@ -85,7 +98,7 @@ def test_first_slots(rule, dtype, level):
     hyper = records(rule, [group])
     assert call(function(rule, dtype, "_init"), len(w), w, *slots, hyper) == 0
     p = plan(0, len(w), OFFSETS, OFFSETS[:1], hyper, [w, w, *planned])
-    assert descriptor(rule).init[TYPE[dtype]](p, 1) == 0
+    assert entry(rule, "init", dtype)(p, 1) == 0
     _, h = constants(rule, scalar, group, 1)
     for k, x in enumerate(zip(*(map(flush, map(scalar, plain(rule.init, scalar)(x, h))) for x in w), strict=True)):
         assert same_bits(slots[k], np.array(x)) and same_bits(planned[k], np.array(x))
@@ -95,18 +108,18 @@ def test_first_slots(rule, dtype, level):
 @each_dtype
 def test_lengths_around_vectors_blocks_and_tiles(dtype, level):
     """Adam, and LAMB's norms, on lengths where loops change: against the same elements in another cut."""
-    for name in ("adam", "lamb", "sgld"):
+    for name in ("adam", "lamb", "lans", "sgld"):
         rule = BY_NAME[name]
         hyper = records(rule, [values(rule)])
         for size in (1, 7, 8, 31, 32, 33, 63, 65, 255, 257, 4095, 4097, 9001):
             one, other = copies(start(rule, dtype, size), 2)
-            offsets, which, norms = np.array([0, size]), np.zeros(1, np.int64), norms_for([0, size])
+            offsets, which, norms = np.array([0, size]), np.zeros(1, np.int64), norms_for(rule, [0, size])
             one[1][:] = other[1][:] = np.random.default_rng(size).standard_normal(size)
             assert call(function(rule, dtype), *([1, offsets] if rule.layerwise else [size]), *one, hyper, 3) == 0
-            for phase in ["norms"] * rule.layerwise + ["range"]:
+            for phase in phases(rule):
                 for first, count in cuts(np.random.default_rng(size), size, 4):
                     p = plan(first, count, offsets, which, hyper, other, norms)
-                    assert getattr(descriptor(rule), phase)[TYPE[dtype]](p, 3) == 0
+                    assert entry(rule, phase, dtype)(p, 3) == 0
             assert_same(one, other, rule)
 
 
@@ -149,10 +162,10 @@ def test_eight_threads_share_a_buffer():
     for t in range(1, 20):
         one[1][:] = shared[1][:] = one[0] / t
         for buffers, cut in ((one, [(0, size)]), (shared, pieces)):
-            norms = norms_for(offsets)
+            norms = norms_for(rule, offsets)
             plans = [plan(first, count, offsets, which, hyper, buffers, norms) for first, count in cut]
-            for entry in (descriptor(rule).norms[0], descriptor(rule).range[0]):
-                workers = [threading.Thread(target=entry, args=(p, t)) for p in plans]
+            for phase in phases(rule):
+                workers = [threading.Thread(target=entry(rule, phase, "f32"), args=(p, t)) for p in plans]
                 for worker in workers:
                     worker.start()
                 for worker in workers:

@@ -46,7 +46,13 @@ def declarations(header):
 @pytest.mark.parametrize("part", [macros, declarations])
 def test_all_of_the_last_release_is_there_unchanged(part):
     before, now = part(RELEASED), part(PRESENT)
-    assert {name: now.get(name) for name in before} == before
+    assert {name: as_known(name, now.get(name), before[name]) for name in before} == before
+
+
+def as_known(name, now, before):
+    """A declaration without what has been added: descriptors, which only the library makes, may grow at their end."""
+    fields, end = before.rsplit("}", 1) if name == "numoptim_rule" else (None, None)
+    return before if fields and now and now.startswith(fields) and now.endswith(end) else now
 
 
 def test_it_reads_what_the_headers_have():

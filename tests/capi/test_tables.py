@@ -3,8 +3,8 @@ import mmap
 
 import numpy as np
 import pytest
-from library import FFI, LIB, NULL, descriptor, function, norms_for, plan, pointer
-from reference import FLOAT, each_dtype, each_rule, records, same_bits, values
+from library import FFI, LIB, NULL, entry, function, plan, pointer
+from reference import FLOAT, each_dtype, each_rule, norms_for, phases, records, same_bits, values
 
 from numoptim.rules import RULES
 
@@ -25,7 +25,7 @@ class Buffers:
         self.offsets, self.which = np.array([0, 10, 20, 30, SIZE]), np.zeros(4, np.int64)
         self.hyper = records(rule, [values(rule)])
         self.buffers = [rng.random(SIZE).astype(FLOAT[dtype]) for _ in range(2 + len(rule.slots))]
-        self.norms = norms_for(self.offsets)
+        self.norms = norms_for(rule, self.offsets)
         self.before = [b.copy() for b in self.buffers]
 
     def ranged(self, suffix, first=0, count=SIZE, segments=4, groups=1):
@@ -38,11 +38,11 @@ class Buffers:
         made = plan(0, SIZE, self.offsets, self.which, self.hyper, self.buffers, self.norms)
         for key, value in changed.items():
             setattr(made, key, value)
-        return getattr(descriptor(self.rule), suffix[1:])[self.dtype == "f64"](made, 1)
+        return entry(self.rule, suffix[1:], self.dtype)(made, 1)
 
     def every(self, **changed):
         """Statuses of all entries that take a table with a range."""
-        return {call(suffix, **changed) for suffix in ["_range"] + ["_norms"] * self.rule.layerwise
+        return {call(f"_{phase}", **changed) for phase in phases(self.rule)
                 for call in (self.ranged, self.planned)}
 
     def assert_unwritten(self):

@@ -3,11 +3,11 @@ import functools
 
 import numpy as np
 import ptx
-from reference import FLOAT, plan, records, values
+from reference import FLOAT, norms_for, plan, records, values
 
 from numoptim import cuda, native
 from numoptim.cuda import parameters
-from numoptim.kernels import BLOCK, phases
+from numoptim.kernels import phases
 
 NULL = 0
 
@@ -47,7 +47,7 @@ class Problem:
         self.which = np.zeros(len(self.offsets) - 1, np.int64) if which is None else np.array(which, np.int64)
         self.groups = groups or [values(rule)]
         self.hyper = records(rule, self.groups)
-        self.norms = np.full(2 * (size // BLOCK + len(self.which)), np.nan)
+        self.norms = norms_for(rule, self.offsets)
 
     def processor(self, buffers, t, phases_=None):
         """The step by the kernels for the processor; returns the status."""

@@ -11,6 +11,7 @@ from test_gpu_bits import WITH_INIT, both, copied, cut, multiplied
 from numoptim.cuda.loops import ROWS
 from numoptim.hyperparameters import Interval
 from numoptim.kernels import BLOCK, FROZEN, least_rate, misfit
+from numoptim.kernels.abi import columns
 from numoptim.rules import RULES
 
 SIZE = 2 * BLOCK + 777
@@ -22,18 +23,18 @@ GRIDS = [{"grid": 3, "block": 64}, {"grid": 1, "block": 256, "vectors": False}]
 each_grid = pytest.mark.parametrize("launch", GRIDS, ids=["vectors", "single elements"])
 
 
-def live(which):
+def live(which, width=0):
     """(first, last, place of the first norm, of the last) of segments that a kernel may look at."""
     for s, (first, last) in enumerate(pairwise(OFFSETS)):
-        place = 2 * (first // BLOCK + s)
+        place = width * (first // BLOCK + s)
         if which[s] != FROZEN and first < last:
-            yield first, last, place, place + 2 * -(-(last - first) // BLOCK)
+            yield first, last, place, place + width * -(-(last - first) // BLOCK)
 
 
 def allowed(problem, buffers, which):
     """Memory of live segments, and the tables."""
     parts = [problem.offsets, problem.which, problem.hyper]
-    for first, last, start, end in live(which):
+    for first, last, start, end in live(which, columns(problem.rule)[-1]):
         parts += [*(b[first:last] for b in buffers), *([problem.norms[start:end]] if problem.rule.layerwise else [])]
     return parts
 
