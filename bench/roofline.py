@@ -10,7 +10,6 @@ what the rule moves, ``bytes`` how much that is for each element.
 From about a million elements on memory binds and a ratio near 1 is all there is. In cache it is arithmetic that binds:
 there hand.py compares with C. Before anything is timed, a step of each rule is compared with its own Python functions.
 """
-import ctypes
 import functools
 import itertools
 from collections.abc import Callable, Iterator
@@ -24,7 +23,7 @@ from numba import carray, cfunc, from_dtype, njit, types
 from numoptim import gradient, native
 from numoptim.arrays import aligned_zeros
 from numoptim.kernels.compile import OPTIONS, inline
-from numoptim.kernels.intrinsics import at_address, each
+from numoptim.kernels.intrinsics import at_address, called, each
 from numoptim.rule import Rule
 from numoptim.rules import RULES
 
@@ -49,32 +48,20 @@ def plan(rule: Rule, arrays: list[np.ndarray], threads: int, **given: float) -> 
     return made
 
 
-@functools.cache
-def caller(*entries: int) -> Callable[..., None]:
-    """``f(count, *plans)``: calls entries, C functions by address, one after the other and all ``count`` times."""
-    prototype = ctypes.CFUNCTYPE(ctypes.c_int32, ctypes.c_int64, ctypes.c_int64)
-    first, last = prototype(entries[0]), prototype(entries[-1])
-
-    @njit
-    def one(count, plan):
-        for _ in range(count):
-            first(plan, 1000)
-
-    @njit
-    def both(count, plan, second):
-        for _ in range(count):
-            first(plan, 1000)
-            last(second, 1000)
-
-    return one if len(entries) == 1 else both
+@njit(**OPTIONS)
+def repeat(count, entries, plans):
+    """Calls entries, C functions by address, with their plans, one after the other and all ``count`` times."""
+    for _ in range(count):
+        for k in range(len(entries)):
+            called(entries[k], plans[k], 1000)
 
 
 def step(made: native.Plan, size: int) -> Timed:
     """The rule's step; on small buffers from a jitted loop."""
     if size >= IN_LOOP:
         return times(stepper(made, 999))
-    call, plans = caller(*map(int, made.passes[:, 3])), [int(address) for address in made.passes[:, 4]]
-    return lambda count, alive=made: call(count, *plans)
+    entries, plans = (np.ascontiguousarray(made.passes[:, k]) for k in (3, 4))
+    return lambda count, alive=made: repeat(count, entries, plans)
 
 
 def added(k: int) -> Any:

@@ -1,5 +1,6 @@
 """A plain function again, with other constants and other globals: how one text computes in several types."""
 import builtins
+from collections import ChainMap
 from collections.abc import Callable, Iterator
 from opcode import opmap
 from types import CodeType, FunctionType
@@ -14,12 +15,12 @@ def globals_of(code: CodeType) -> set[str]:
 
 
 def _global_names(code: CodeType) -> Iterator[str]:
-    high = 0
-    for operation, low in zip(code.co_code[::2], code.co_code[1::2], strict=True):
-        argument = high << 8 | low
-        high = argument if operation == EXTENDED_ARG else 0
-        if operation == LOAD_GLOBAL:
-            yield code.co_names[argument >> 1]
+    operations, arguments = code.co_code[::2], code.co_code[1::2]
+    k = operations.find(LOAD_GLOBAL)
+    while k >= 0:
+        high = arguments[k - 1] if k > 0 and operations[k - 1] == EXTENDED_ARG else 0
+        yield code.co_names[(high << 8 | arguments[k]) >> 1]
+        k = operations.find(LOAD_GLOBAL, k + 1)
     for constant in code.co_consts:
         if isinstance(constant, CodeType):
             yield from _global_names(constant)
@@ -48,9 +49,9 @@ def rebuilt(function: Any, constant: Callable[[float], Any] | None, named: Calla
         new = retyped(value)
         return named(value) if new is value else new
 
-    known = {**vars(builtins), **function.__globals__}
-    names = {name: renamed(known[name]) for name in globals_of(function.__code__) if name in known}
-    if constant is not None and known["float"] is float:
+    found = ChainMap(function.__globals__, vars(builtins))
+    names = {name: renamed(found[name]) for name in globals_of(function.__code__) if name in found}
+    if constant is not None and found["float"] is float:
         names["float"] = constant
     return FunctionType(retyped(function.__code__), {"__builtins__": builtins, **names}, function.__name__,
                         retyped(function.__defaults__))

@@ -92,7 +92,7 @@ class Number:
 
 def kind_of(value: Any) -> str:
     """The type of a value in a rule; Misuse for what is no number."""
-    if isinstance(value, Number):
+    if type(value) is Number:
         return value.kind
     if type(value) not in (bool, int, float):
         raise Misuse(f"{value!r} of type {type(value).__name__} is not a number that kernels have")
@@ -109,26 +109,28 @@ def checked_element(value: Any) -> None:
 
 def common(*values: Any) -> str:
     """The type of what is computed from these."""
-    kinds = [kind_of(value) for value in values]
+    kinds = {kind_of(value) for value in values}
+    if len(kinds) == 1:
+        return kinds.pop()
     if ELEMENT in kinds:
         for value in values:
             checked_element(value)
-        return ELEMENT
-    return DOUBLE if DOUBLE in kinds else INTEGER
-
-
-def _way(*values: Any) -> Way:
-    return next(value.way for value in values if isinstance(value, Number))
+    return DOUBLE
 
 
 def computed(operation: Callable[..., Any], *values: Any, kind: str = "") -> Number:
     """``operation`` of numbers of one type."""
-    kind, plain = kind or common(*values), [v.value if isinstance(v, Number) else v for v in values]
+    kind, plain = kind or common(*values), []
+    way: Any = None
+    for each in values:
+        is_number = type(each) is Number
+        plain.append(each.value if is_number else each)
+        way = each.way if is_number else way
     try:
         value = operation(*plain)
     except (ArithmeticError, ValueError, TypeError):                # as with x / 0, or integers' operations on NaN
         value = math.nan if kind != INTEGER else 0
-    return Number(value, kind, _way(*values))
+    return Number(value, kind, way)
 
 
 def _of_one(a: Any, operation: Callable[..., Any]) -> Number:
