@@ -1,6 +1,6 @@
 """Compiled loops over flat buffers, one set per rule and element type.
 
-``kernel`` and ``hyper`` are for callers who are jitted themselves; ``over_pointers`` has the C ABI.
+``kernel`` and ``hyper`` are for callers who are jitted themselves; ``over_plans`` has the C ABI.
 """
 import functools
 from typing import Any
@@ -25,9 +25,8 @@ __all__ = ["BLOCK", "FROZEN", "STATUS", "hyper", "hyper_dtype", "kernel", "least
 def over_plans(rule: Rule, dtype: str, phase: str) -> Any:
     """A Numba CFunc ``int32 (const plan *, int64 t)`` for "f32" or "f64"; its ``address`` can be called from anywhere.
 
-    phase: "range", "norms" (layer-wise rules) or "init" (rules that have it), what the functions of the C library's
-    descriptors of these names do; "whole": of a buffer with one set of hyper-parameters, without groups or norms. It
-    returns 0, or a key of STATUS and has written nothing then.
+    phase: one of abi.kernel_phases, what the functions of the C library's descriptors do; "whole": of a buffer with one
+    set of hyper-parameters, without groups or norms. It returns 0, or a key of STATUS and has written nothing then.
     """
     from numba import cfunc, from_dtype, types
 
