@@ -2,6 +2,7 @@
 
 They are in build/objects of a checkout, or where the environment variable NUMOPTIM_OBJECTS says; "": nowhere.
 """
+import contextlib
 import hashlib
 import os
 import platform
@@ -46,7 +47,8 @@ def kept(rule: Rule, kind: str, folders: Sequence[str], out: Path, make: Callabl
         else:
             make(folder)
             if store is not None:
-                _keep(folder, store)
+                with contextlib.suppress(OSError):          # where nothing can be written, nothing is kept
+                    _keep(folder, store)
         return [Path(shutil.copy(file, out)) for file in sorted(folder.iterdir())]
 
 
