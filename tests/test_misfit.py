@@ -119,6 +119,7 @@ OWN = Rule("ends", update, hyper={"learning_rate": (0.1, "[0.1, 0.7]"), "open": 
     ("few", 3, set()), ("any", -2**63, {"f32", "f64"}),
     ("apart", 0.0, {"f32", "f64"}), ("apart", 1e-300, set()), ("apart", 0.1 + 1e-12, {"f64"}), ("apart", 0.7, set()),
     ("either", 0, {"f32", "f64"}), ("either", 1, set()), ("either", 3, {"f32", "f64"}), ("either", 4, set()),
+    ("either", -2**63, set()), ("most", -2**63, set()), ("few", -2**63, set()),
 ])
 def test_ends_that_are_no_number_of_the_element_type(key, value, fits):
     for dtype in FLOAT:

@@ -13,7 +13,7 @@ import numpy as np
 
 from numoptim.kernels import abi, element
 from numoptim.kernels.abi import FLOAT
-from numoptim.kernels.check import first_segment
+from numoptim.kernels.check import first_segment, within
 from numoptim.kernels.compile import inline
 from numoptim.kernels.intrinsics import each, is_null
 from numoptim.rule import Rule
@@ -56,22 +56,21 @@ def usable(rule: Rule, dtype: str) -> Any:
 
     def usable(values, t):
         good = t >= 1 and not rests(values)
-        for each_fits in fits(values):
-            good = good and each_fits
+        for one_fits in fits(values):
+            good = good and one_fits
         return good
     return inline(usable)
 
 
 def _fits(k: int, least: int, most: int, flip: int, zero: int) -> Any:
-    """Whether number k lies within its bounds, as kernels/check.py finds it."""
+    """Whether number k lies between its bounds."""
+    lies = inline(within)
     if flip:
         def fits(values):
-            bits = np.float64(values[k]).view(np.int64)
-            key = bits ^ (bits >> np.int64(63) & flip)
-            return (least <= key and key <= most) or (zero != 0 and values[k] == 0.0)
+            return lies(np.float64(values[k]).view(np.int64), least, most, flip, zero)
     else:
         def fits(values):
-            return (least <= values[k] and values[k] <= most) or (zero != 0 and values[k] == 0)
+            return lies(values[k], least, most, flip, zero)
     return inline(fits)
 
 

@@ -162,7 +162,7 @@ FLIP = 2**63 - 1
 def bounds(rule: Rule, dtype: str, phase: str) -> "np.ndarray[Any, np.dtype[Any]]":
     """For each field the least and the greatest number that kernels take, in the order of its numbers.
 
-    Floats are compared as ``ordered`` integers; ``zero``: 0 is accepted besides.
+    Floats are compared as ``ordered`` integers. ``zero``: the bits that 0 has not; 0 where it is not accepted besides.
     """
     table = np.zeros(len(rule.fields), BOUND)
     for row, (key, (default, text)) in zip(table, rule.fields.items(), strict=True):
@@ -172,7 +172,8 @@ def bounds(rule: Rule, dtype: str, phase: str) -> "np.ndarray[Any, np.dtype[Any]
         integer = isinstance(default, int)
         ends = _integer_ends(interval) if integer else _float_ends(interval, FLOAT[dtype])
         row["least"], row["most"] = ends
-        row["flip"], row["zero"] = 0 if integer else FLIP, interval.or_zero
+        row["flip"] = 0 if integer else FLIP
+        row["zero"] = (-1 if integer else FLIP) * interval.or_zero
     return table
 
 

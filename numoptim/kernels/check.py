@@ -33,27 +33,29 @@ def first_segment(segments, offsets, element):
     return low
 
 
-@cached
-def checking() -> Any:
-    """``check(plan, t, bounds, fields, needed)``: a status, before anything is read or written but the plan's tables.
+def within(word, least, most, flip, zero):
+    """Whether the 8 bytes of a hyper-parameter, as an int64, are a number between its bounds (abi.BOUND)."""
+    key = word ^ (word >> 63 & flip)
+    return (least <= key and key <= most) or (zero != 0 and word & zero == 0)
 
-    bounds: abi.BOUND for each of the ``fields``; needed: abi.Phase. Reads the table of segments where the range touches
-    it, and all of it where there are no groups.
-    """
-    from numba import from_dtype, int64, types
-    table_at = intrinsics.at_address(types.CPointer(int64))
-    start = inline(first_segment)
-    plan_at, bound_at = intrinsics.address_of(from_dtype(abi.PLAN_DTYPE)), intrinsics.record_at(from_dtype(abi.BOUND))
+
+def fitting() -> Any:
+    """``fits(bounds, fields, words)``: whether all hyper-parameters of a struct lie between their bounds."""
+    from numba import from_dtype
+    bound_at, lies = intrinsics.record_at(from_dtype(abi.BOUND)), inline(within)
 
     def fits(bounds, fields, words):
         inside = True
         for k in range(fields):
-            bound, word = bound_at(bounds, k), words[k]
-            key = word ^ (word >> 63 & bound.flip)
-            inside &= (bound.least <= key and key <= bound.most) or (bound.zero != 0 and word << 1 == 0)
+            bound = bound_at(bounds, k)
+            inside &= lies(words[k], bound.least, bound.most, bound.flip, bound.zero)
         return inside
+    return inline(fits)
 
-    inside = inline(fits)
+
+def covering(table_at: Any) -> Any:
+    """``covers(plan, groups)``: whether the table of segments is one for the plan's range."""
+    start = inline(first_segment)
 
     def covers(plan, groups):
         offsets, which, k = table_at(plan.offsets), table_at(plan.which), plan.segments
@@ -67,8 +69,19 @@ def checking() -> Any:
                     offsets[s + 1] > offsets[k] or not FROZEN <= which[s] < plan.groups)):
                 return False
         return True
+    return inline(covers)
 
-    table_covers = inline(covers)
+
+@cached
+def checking() -> Any:
+    """``check(plan, t, bounds, fields, needed)``: a status, before anything is read or written but the plan's tables.
+
+    bounds: abi.BOUND for each of the ``fields``; needed: abi.Phase. Reads the table of segments where the range touches
+    it, and all of it where there are no groups.
+    """
+    from numba import from_dtype, int64, types
+    table_at, plan_at = intrinsics.at_address(types.CPointer(int64)), intrinsics.address_of(from_dtype(abi.PLAN_DTYPE))
+    fits, covers = fitting(), covering(table_at)
 
     def check(plan, t, bounds, fields, needed):
         if is_null(plan):
@@ -82,7 +95,7 @@ def checking() -> Any:
         if plan.hyper == 0:
             return NULL
         for group in range(plan.groups if needed & GROUPS_BIT else 1):
-            if not inside(bounds, fields, table_at(plan.hyper + 8 * fields * group)):
+            if not fits(bounds, fields, table_at(plan.hyper + 8 * fields * group)):
                 return HYPER
         if plan.count == 0:
             return 0
@@ -94,7 +107,7 @@ def checking() -> Any:
             if bits & 1 and buffers[k] == 0:
                 return NULL
             bits, k = bits >> 1, k + 1
-        if table and not table_covers(plan, needed & GROUPS_BIT != 0):
+        if table and not covers(plan, needed & GROUPS_BIT != 0):
             return TABLE
         return NULL if needed & NORMS_BIT != 0 and plan.norms == 0 else 0
 
