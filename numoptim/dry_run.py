@@ -1,7 +1,7 @@
 """What a Rule's functions do, found out before anything is compiled: they run on numbers that know their type.
 
-Every branch is taken once. What kernels could not do, or would do in double
-precision among float32 elements, is one sentence with the line of the rule.
+Every branch is taken once. What kernels could not do, or would do in double precision among float32 elements, is one
+sentence with the line of the rule.
 """
 import inspect
 import linecache
@@ -54,7 +54,7 @@ class Module:
     """Another module."""
 
     def __init__(self, name: str) -> None:
-        vars(self)["name"] = name
+        self.name = name
 
     def __getattr__(self, name: str) -> Any:
         raise Misuse(f"{self.name}.{name}, by its module, is none of what kernels have; {CALLS}")

@@ -10,8 +10,6 @@ LONGEST = 2_000         # decisions on a way through a function: enough
 ELEMENT, DOUBLE, INTEGER = "element", "double", "integer"
 CALLS = "rules call math.sqrt, math.copysign, abs and functions imported from numoptim.rule"
 POWER = "** has other bits on other processors: multiply, or call power(x, n) of numoptim.rule"
-
-
 OWN = {__file__}        # files whose frames are no rule's
 
 

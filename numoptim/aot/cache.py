@@ -9,7 +9,7 @@ import platform
 import shutil
 import sys
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 
 import llvmlite
@@ -18,9 +18,7 @@ import numpy as np
 
 from numoptim.rule import Rule
 
-from . import PACKAGE
-
-SHARED = ("gradient", "hyperparameters", "random", "retype", "rule", "scalar")
+from . import MATHEMATICS, PACKAGE
 
 
 def place() -> Path | None:
@@ -30,16 +28,16 @@ def place() -> Path | None:
     return Path(wanted).absolute() if wanted else None
 
 
-def kept(rule: Rule, kind: str, folders: Sequence[str], out: Path, make: Callable[[Path], None]) -> list[Path]:
-    """What ``make(folder)`` writes for a rule, in ``out``: compiled now, or an earlier time from the same sources.
+def kept(rule: Rule, machine: str, out: Path, make: Callable[[Path], None]) -> list[Path]:
+    """What ``make(folder)`` writes for a rule and a machine: compiled now, or an earlier time from the same sources.
 
-    kind: of files, which depend on the package's folders of these names. Returns their paths, in a fixed order.
+    Returns the paths of the files in ``out``, in a fixed order.
     """
     store, module = place(), sys.modules.get(rule.update.__module__)
     if store is None or not rule.update.__module__.startswith("numoptim.rules.") or module is None:
         store = None
     else:
-        store /= f"{kind}-{rule.name}-{_digest(rule, Path(str(module.__file__)), folders)}"
+        store /= f"{machine}-{rule.name}-{_digest(rule, Path(str(module.__file__)))}"
     with tempfile.TemporaryDirectory(dir=out) as made:
         folder = Path(made)
         if store is not None and store.is_dir():
@@ -52,9 +50,9 @@ def kept(rule: Rule, kind: str, folders: Sequence[str], out: Path, make: Callabl
         return [Path(shutil.copy(file, out)) for file in sorted(folder.iterdir())]
 
 
-def _digest(rule: Rule, module: Path, folders: Sequence[str]) -> str:
-    files = [*(PACKAGE / f"{name}.py" for name in SHARED), module]
-    for folder in folders:
+def _digest(rule: Rule, module: Path) -> str:
+    files = [*(PACKAGE / f"{name}.py" for name in MATHEMATICS), module]
+    for folder in ("kernels", "aot"):
         files += sorted((PACKAGE / folder).glob("*.py"))
     whole = hashlib.sha256(repr((numba.__version__, llvmlite.__version__, np.__version__, platform.python_version(),
                                  rule.name)).encode())

@@ -60,7 +60,7 @@ def emit(module: llvm.ModuleRef, level: int, machine: str, unroll: bool = False)
 
 def objects(rule: Rule, machine: str, folder: Path) -> list[Path]:
     """Write the object files of a rule; returns their paths, in a fixed order. ValueError where Numba cannot."""
-    return kept(rule, machine, ("kernels", "aot"), folder, lambda out: compile_rule(rule, machine, out))
+    return kept(rule, machine, folder, lambda out: compile_rule(rule, machine, out))
 
 
 def compile_rule(rule: Rule, machine: str, folder: Path) -> None:

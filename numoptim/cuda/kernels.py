@@ -9,26 +9,24 @@ from numoptim.rule import Rule
 from .loops import Parts, dense, kernel
 from .noisy import noisy
 from .parameters import phases
-from .sums import completed, norms_kernel, prepared, trust_kernel
+from .sums import norms_kernel, reduced, trust_kernel
 
 
 def update_kernel(parts: Parts) -> Callable[..., Any]:
     """The update of weights and slots."""
-    count = len(parts.rule.reductions)
-    complete = completed(parts, count)
+    prepare, complete = reduced(parts, len(parts.rule.reductions))
     sweep = (noisy(parts, complete) if parts.rule.noisy else
              dense(parts, element.update(parts.rule, parts.dtype), complete))
-    return kernel(parts, "", sweep, prepared(parts, count))
+    return kernel(parts, "", sweep, prepare)
 
 
 def init_kernel(parts: Parts) -> Callable[..., Any]:
     """The slots before the first step."""
-    initial = element.initial(parts.rule, parts.dtype)
+    initial, (prepare, complete) = element.initial(parts.rule, parts.dtype), reduced(parts, 0)
 
     def one(i, buffers, extra, h):
         initial(i, buffers, h)
-    sweep = dense(parts, inline(one), completed(parts, 0), kept=2)
-    return kernel(parts, "_init", sweep, prepared(parts, 0), one_step=True)
+    return kernel(parts, "_init", dense(parts, inline(one), complete, kept=2), prepare, one_step=True)
 
 
 @cached

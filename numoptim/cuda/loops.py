@@ -162,7 +162,7 @@ def vector(parts: Parts, one: Any, kept: int = 0) -> Any:
 
 
 def dense(parts: Parts, one: Any, complete: Any, kept: int = 0) -> Any:
-    """The sweep of ``one(i, buffers, (), complete(p, s, h))`` over all elements; kept: as in ``vector``."""
+    """The sweep of ``one(i, buffers, (), complete((p, s), h))`` over all elements; kept: as in ``vector``."""
     width_of_vector, segment_of, whole = parts.width, parts.segment_of, vector(parts, one, kept)
 
     def beyond(i, last, width, stride):
@@ -184,7 +184,7 @@ def dense(parts: Parts, one: Any, complete: Any, kept: int = 0) -> Any:
             if not has_row(group, page, groups, ready):
                 i = skip(i, last, width, stride)
                 continue
-            h = complete(p, s, table[group - page])
+            h = complete((p, s), table[group - page])
             if width == width_of_vector and i & (width_of_vector - 1) == 0:
                 while i + width_of_vector <= last:
                     whole(i, p.buffers, (), h)

@@ -21,6 +21,12 @@ RUN = 4             # neighbours among the elements that a thread draws noise fo
 NEXT, UNITS = THREADS * RUN, LANES // RUN
 
 
+@inline
+def start_of(unit, shift):
+    """The first element of a thread's unit."""
+    return unit // UNITS * TILE - shift + RUN * (unit & (UNITS - 1))
+
+
 def noisy(parts: Parts, complete: Any) -> Any:
     """The sweep of a noisy rule; complete: as in ``dense``."""
     from numba import float32
@@ -35,16 +41,13 @@ def noisy(parts: Parts, complete: Any) -> Any:
 
     whole = vector(parts, inline(with_noise))
 
-    def start_of(unit, shift):
-        return unit // UNITS * TILE - shift + RUN * (unit & (UNITS - 1))
-
     def draw(drawn, counter, seed, t):
         # Number k of a thread stands at drawn[THREADS * k], where no two threads' numbers meet in one bank.
         for lane in range(RUN):
             k = thread() + THREADS * lane
             drawn[k], drawn[k + NEXT], drawn[k + 2 * NEXT], drawn[k + 3 * NEXT] = normals(counter + lane, seed, t)
 
-    start_at, draw_all = inline(start_of), inline(draw)
+    draw_all = inline(draw)
 
     def runs(start, buffers, h, own, t):
         drawn, place = shared_noise(), own.offset + start
@@ -58,7 +61,7 @@ def noisy(parts: Parts, complete: Any) -> Any:
         group = group_of(s, p)
         if i < last and has_row(group, page, groups, ready):
             own = values_of(p, group)
-            h = complete(p, s, table[group - page])
+            h = complete((p, s), table[group - page])
             update(i, p.buffers, (scalar(normal(own.offset + i, own.seed, t)),), h)
 
     all_runs, one = inline(runs), inline(single)
@@ -68,20 +71,20 @@ def noisy(parts: Parts, complete: Any) -> Any:
         units, stride = (p.size + shift + TILE - 1) // TILE * UNITS, threads() * blocks()
         unit = threads() * block() + thread()
         while unit < units:
-            start = start_at(unit, shift)
+            start = start_of(unit, shift)
             s, last = segment_of(max(start, 0), p)
             group = group_of(s, p)
             if has_row(group, page, groups, ready):
-                h, own = complete(p, s, table[group - page]), values_of(p, group)
+                h, own = complete((p, s), table[group - page]), values_of(p, group)
                 if p.vectors != 0 and shift & (RUN - 1) == 0 and (own.offset - shift) & (TILE - 1) == 0:
                     while start >= 0 and start + 3 * LANES + RUN <= last:
                         all_runs(start, p.buffers, h, own, t)
                         unit += stride
-                        start = start_at(unit, shift)
+                        start = start_of(unit, shift)
             else:
                 while start >= 0 and start + 3 * LANES + RUN <= last:
                     unit += stride
-                    start = start_at(unit, shift)
+                    start = start_of(unit, shift)
             if start < last or start >= p.size:
                 for e in range(4 * RUN):
                     i = start + e // RUN * LANES + (e & (RUN - 1))

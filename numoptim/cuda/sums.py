@@ -29,38 +29,59 @@ def place_of(parts: Parts, k: int) -> Any:
     return inline(place)
 
 
-def prepared(parts: Parts, count: int) -> Any:
-    """``prepared(p, t, values) -> H``: constants, with results of those of the first ``count`` reductions over all."""
-    if count == 0:
-        constants = element.constants(parts.rule, parts.dtype)
-
-        def begun(p, t, values):
-            return constants(t, values)
-        return inline(begun)
-    before, reduction = prepared(parts, count - 1), parts.rule.reductions[count - 1]
-    if reduction.over == "segment":
-        return before
-    finished = element.finished(parts.rule, parts.dtype, reduction)
-    total, place = neighbours(len(reduction.sums)), place_of(parts, count - 1)
-
-    def further(p, t, values):
-        return finished(before(p, t, values), total(p.norms, place(0)), values)
-    return inline(further)
-
-
-def completed(parts: Parts, count: int) -> Any:
-    """``completed(p, s, h) -> H``: the same with the results over a segment."""
-    if count == 0 or parts.rule.reductions[count - 1].over == "all":
-        def same(p, s, h):
-            return h
-        return inline(same)
-    before, reduction = completed(parts, count - 1), parts.rule.reductions[count - 1]
+def over_segment(parts: Parts, k: int) -> Any:
+    """``step((p, s), h) -> H`` with the results of reduction k over a segment, which ``trust_kernel`` has written."""
+    reduction = parts.rule.reductions[k]
     complete = element.with_results(parts.rule, parts.dtype, reduction)
-    results, place = neighbours(len(reduction.results)), place_of(parts, count - 1)
+    results, place_of_block = neighbours(len(reduction.results)), place_of(parts, k)
 
-    def further(p, s, h):
-        return complete(before(p, s, h), results(p.norms, place((p.offsets[s] >> BLOCK_BITS) + s)))
-    return inline(further)
+    def step(place, h):
+        p, s = place
+        return complete(h, results(p.norms, place_of_block((p.offsets[s] >> BLOCK_BITS) + s)))
+    return inline(step)
+
+
+def over_all(parts: Parts, k: int) -> Any:
+    """``step((p, values), h) -> H`` with the results of reduction k over all, of the sums that it has written."""
+    reduction = parts.rule.reductions[k]
+    finished = element.finished(parts.rule, parts.dtype, reduction)
+    total, place_of_block = neighbours(len(reduction.sums)), place_of(parts, k)
+
+    def step(place, h):
+        p, values = place
+        return finished(h, total(p.norms, place_of_block(0)), values)
+    return inline(step)
+
+
+def reduced(parts: Parts, count: int) -> tuple[Any, Any]:
+    """element.prepared and element.completed, for the first ``count`` reductions."""
+    return (element.prepared(parts.rule, parts.dtype, count, lambda k: over_all(parts, k)),
+            element.completed(parts.rule, count, lambda k: over_segment(parts, k)))
+
+
+@inline
+def segment_of_sum(place, p):
+    """The last segment whose partial sums begin at or before this place among all."""
+    low, high = 0, p.segments
+    while high - low > 1:
+        middle = (low + high) // 2
+        if (p.offsets[middle] >> BLOCK_BITS) + middle <= place:
+            low = middle
+        else:
+            high = middle
+    return low
+
+
+@inline
+def add_lanes(lanes, lane):
+    """Leave the sums of LANES neighbouring threads with the first of them."""
+    barrier()
+    half = LANES // 2
+    while half > 0:
+        if lane < half:
+            store(lanes, thread(), added(load(lanes, thread()), load(lanes, thread() + half)))
+        barrier()
+        half //= 2
 
 
 def norms_kernel(parts: Parts, k: int, suffix: str) -> Callable[..., Any]:
@@ -68,19 +89,8 @@ def norms_kernel(parts: Parts, k: int, suffix: str) -> Callable[..., Any]:
     from numba import float64
     terms = element.terms(parts.rule, parts.dtype, parts.rule.reductions[k])
     none = (0.0,) * len(parts.rule.reductions[k].sums)
-    complete, place_of_block = completed(parts, k), place_of(parts, k)
+    (prepare, complete), place_of_block = reduced(parts, k), place_of(parts, k)
     shared_lanes = intrinsics.shared_arrays(float64, THREADS, [f"shared_{c}{suffix}" for c in range(len(none))])
-
-    def segment_of_sum(place, p):
-        # The last segment whose partial sums begin at or before this place among all.
-        low, high = 0, p.segments
-        while high - low > 1:
-            middle = (low + high) // 2
-            if (p.offsets[middle] >> BLOCK_BITS) + middle <= place:
-                low = middle
-            else:
-                high = middle
-        return low
 
     def sum_lane(i, last, buffers, h):
         total = none
@@ -95,16 +105,7 @@ def norms_kernel(parts: Parts, k: int, suffix: str) -> Callable[..., Any]:
             i += LANES
         return total
 
-    def add_lanes(lanes, lane):
-        barrier()
-        half = LANES // 2
-        while half > 0:
-            if lane < half:
-                store(lanes, thread(), added(load(lanes, thread()), load(lanes, thread() + half)))
-            barrier()
-            half //= 2
-
-    segment_at, lane_sums, tree = inline(segment_of_sum), inline(sum_lane), inline(add_lanes)
+    lane_sums = inline(sum_lane)
 
     def sweep(page, groups, p, t, table, ready):
         lanes, teams, team, lane = shared_lanes(), threads() // LANES, thread() // LANES, thread() & (LANES - 1)
@@ -114,19 +115,19 @@ def norms_kernel(parts: Parts, k: int, suffix: str) -> Callable[..., Any]:
             place, mine = base + team, False
             store(lanes, thread(), none)
             if place < sums:
-                s = segment_at(place, p)
+                s = segment_of_sum(place, p)
                 first = p.offsets[s] + ((place - s - (p.offsets[s] >> BLOCK_BITS)) << BLOCK_BITS)
                 last = min(first + BLOCK, p.offsets[s + 1])
                 group = group_of(s, p)
                 mine = first < last and has_row(group, page, groups, ready)
                 if mine:
-                    h = complete(p, s, table[group - page])
+                    h = complete((p, s), table[group - page])
                     store(lanes, thread(), lane_sums(first + lane, last, p.buffers, h))
-            tree(lanes, lane)
+            add_lanes(lanes, lane)
             if mine and lane == 0:
                 put(p.norms, place_of_block(place), load(lanes, thread()))
             base += blocks() * teams
-    return kernel(parts, suffix, inline(sweep), prepared(parts, k))
+    return kernel(parts, suffix, inline(sweep), prepare)
 
 
 def trust_kernel(parts: Parts, k: int, suffix: str) -> Callable[..., Any]:

@@ -119,6 +119,37 @@ def finished(rule: Rule, dtype: str, reduction: Reduction) -> Any:
     return inline(finished)
 
 
+def prepared(rule: Rule, dtype: str, count: int, step_of: Callable[[int], Any]) -> Any:
+    """``prepared(p, t, values) -> H``: constants, with results of those of the first ``count`` reductions over all.
+
+    step_of: for the number of a reduction, ``step((p, values), h) -> H`` with its results.
+    """
+    begin, through = constants(rule, dtype), _chained(rule, "all", count, step_of)
+
+    def prepare(p, t, values):
+        return through((p, values), begin(t, values))
+    return inline(prepare)
+
+
+def completed(rule: Rule, count: int, step_of: Callable[[int], Any]) -> Any:
+    """``completed((p, s, values), h) -> H``: the same with results over segment s, by ``step((p, s, values), h)``."""
+    return _chained(rule, "segment", count, step_of)
+
+
+def _chained(rule: Rule, over: str, count: int, step_of: Callable[[int], Any]) -> Any:
+    """``f(place, h)``: h through the steps of those of the first ``count`` reductions, one after the other."""
+    chosen = [k for k in range(count) if rule.reductions[k].over == over]
+    if not chosen:
+        def same(place, h):
+            return h
+        return inline(same)
+    before, step = _chained(rule, over, chosen[-1], step_of), step_of(chosen[-1])
+
+    def through(place, h):
+        return step(place, before(place, h))
+    return inline(through)
+
+
 def with_results(rule: Rule, dtype: str, reduction: Reduction) -> Any:
     """``complete(h, results) -> H``."""
     known, scalar = constants_type(rule), FLOAT[dtype].type

@@ -62,11 +62,15 @@ def stacks(kind, size, count):
     @intrinsic
     def allocate(typing):
         def generate(context, builder, signature, args):
-            with builder.goto_entry_block():          # cgutils.alloca_once would also clear it, at every call
-                places = [builder.alloca(context.get_data_type(kind), size) for _ in range(count)]
+            places = [_reserved(builder, context.get_data_type(kind), size) for _ in range(count)]
             return context.make_tuple(builder, result, places)
         return result(), generate
     return allocate
+
+
+def _reserved(builder, kind, size=None):
+    with builder.goto_entry_block():                  # cgutils.alloca_once would also clear it, at every call
+        return builder.alloca(kind, size)
 
 
 def stack(kind, size):
@@ -74,8 +78,7 @@ def stack(kind, size):
     @intrinsic
     def allocate(typing):
         def generate(context, builder, signature, args):
-            with builder.goto_entry_block():
-                return builder.alloca(context.get_data_type(kind), size)
+            return _reserved(builder, context.get_data_type(kind), size)
         return types.CPointer(kind)(), generate
     return allocate
 
@@ -187,8 +190,7 @@ def stack_record(record):
     def allocate(typing):
         def generate(context, builder, signature, args):
             kind = ir.ArrayType(ir.IntType(64), record.size // 8)
-            with builder.goto_entry_block():
-                place = builder.alloca(kind)
+            place = _reserved(builder, kind)
             builder.store(ir.Constant(kind, None), place)
             return builder.bitcast(place, context.get_value_type(record))
         return record(), generate

@@ -128,51 +128,35 @@ def segment_sums(rule: Rule, dtype: str, k: int) -> Any:
     return inline(sums)
 
 
-def all_sums(rule: Rule, dtype: str, k: int) -> Any:
-    """``sums(p, h)`` of reduction k over all segments but frozen ones, in their order."""
-    of_segment, none = segment_sums(rule, dtype, k), (0.0,) * len(rule.reductions[k].sums)
+def over_segment(rule: Rule, dtype: str, k: int) -> Any:
+    """``step((p, s, values), h) -> H`` with the results of reduction k over a segment."""
+    sums, finished = segment_sums(rule, dtype, k), element.finished(rule, dtype, rule.reductions[k])
 
-    def sums(p, h):
+    def step(place, h):
+        p, s, values = place
+        return finished(h, sums(p, s, h), values)
+    return inline(step)
+
+
+def over_all(rule: Rule, dtype: str, k: int) -> Any:
+    """``step((p, values), h) -> H`` with the results of reduction k over all segments but frozen ones, in order."""
+    sums, finished = segment_sums(rule, dtype, k), element.finished(rule, dtype, rule.reductions[k])
+    none = (0.0,) * len(rule.reductions[k].sums)
+
+    def step(place, h):
+        p, values = place
         total = none
         for s in range(p.segments):
             if is_null(p.which) or p.which[s] != FROZEN:
-                total = added(total, of_segment(p, s, h))
-        return total
-    return inline(sums)
+                total = added(total, sums(p, s, h))
+        return finished(h, total, values)
+    return inline(step)
 
 
-def prepared(rule: Rule, dtype: str, count: int) -> Any:
-    """``prepared(p, t, values) -> H``: constants, with results of those of the first ``count`` reductions over all."""
-    if count == 0:
-        constants = element.constants(rule, dtype)
-
-        def begun(p, t, values):
-            return constants(t, values)
-        return inline(begun)
-    before, reduction = prepared(rule, dtype, count - 1), rule.reductions[count - 1]
-    if reduction.over == "segment":
-        return before
-    sums, finished = all_sums(rule, dtype, count - 1), element.finished(rule, dtype, reduction)
-
-    def further(p, t, values):
-        h = before(p, t, values)
-        return finished(h, sums(p, h), values)
-    return inline(further)
-
-
-def completed(rule: Rule, dtype: str, count: int) -> Any:
-    """``completed(p, s, values, h) -> H``: the same with the results over a segment."""
-    if count == 0 or rule.reductions[count - 1].over == "all":
-        def same(p, s, values, h):
-            return h
-        return inline(same)
-    before, sums = completed(rule, dtype, count - 1), segment_sums(rule, dtype, count - 1)
-    finished = element.finished(rule, dtype, rule.reductions[count - 1])
-
-    def further(p, s, values, h):
-        known = before(p, s, values, h)
-        return finished(known, sums(p, s, known), values)
-    return inline(further)
+def reduced(rule: Rule, dtype: str, count: int) -> tuple[Any, Any]:
+    """element.prepared and element.completed, for the first ``count`` reductions."""
+    return (element.prepared(rule, dtype, count, lambda k: over_all(rule, dtype, k)),
+            element.completed(rule, count, lambda k: over_segment(rule, dtype, k)))
 
 
 # --- kernels
@@ -181,7 +165,7 @@ def range_kernel(rule: Rule, dtype: str) -> Callable[..., Any]:
     """The update, of all segments that the plan's range touches."""
     from numba import from_dtype, types
     viewed, read, start = view(rule, dtype), element.values(rule), inline(first_segment)
-    prepare, complete = (make(rule, dtype, len(rule.reductions)) for make in (prepared, completed))
+    prepare, complete = reduced(rule, dtype, len(rule.reductions))
     rests, known = element.rests(rule, dtype), element.constants_type(rule)
     span, given = (noisy if rule.noisy else dense)(rule, dtype), extra(rule.noisy)
     rows = intrinsics.stack(types.NamedUniTuple(from_dtype(FLOAT[dtype]), len(known._fields), known), ROWS + 1)
@@ -191,7 +175,7 @@ def range_kernel(rule: Rule, dtype: str) -> Callable[..., Any]:
         p = viewed(plan)
         end = p.first + p.count
         # The constants of the first ROWS groups are prepared once, however the segments alternate.
-        table, prepared, latest = rows(), 0, FROZEN
+        table, made, latest = rows(), 0, FROZEN
         for s in range(start(p.segments, p.offsets, p.first), p.segments):
             if p.offsets[s] >= end:
                 break
@@ -201,14 +185,14 @@ def range_kernel(rule: Rule, dtype: str) -> Callable[..., Any]:
             values, row = read(p.hyper, group), min(group, ROWS)
             if group != latest:
                 latest = group
-                if (prepared >> row) & 1 != 0:
+                if (made >> row) & 1 != 0:
                     h = table[row]
                 else:
                     h = table[row] = prepare(p, t, values)
-                    prepared |= (1 << row) & (2**ROWS - 1)
+                    made |= (1 << row) & (2**ROWS - 1)
             first, last = max(p.offsets[s], p.first), min(p.offsets[s + 1], end)
             if first < last and not rests(values):
-                own = complete(p, s, values, h)
+                own = complete((p, s, values), h)
                 span(first - p.first, last - p.first, p.buffers, given(p, values, t), own)
         return 0
     return kernel
@@ -228,7 +212,7 @@ def extra(is_noisy: bool) -> Any:
 def sums_kernel(rule: Rule, dtype: str, k: int) -> Callable[..., Any]:
     """Partial sums of reduction k, of the blocks that begin in the plan's range; buffers must reach to their ends."""
     viewed, read, begin = view(rule, dtype), element.values(rule), inline(first_segment)
-    prepare, complete = (make(rule, dtype, k) for make in (prepared, completed))
+    prepare, complete = reduced(rule, dtype, k)
     width, column = abi.columns(rule)[-1], abi.columns(rule)[k]
     block = block_sums(rule, dtype, rule.reductions[k])
 
@@ -243,7 +227,7 @@ def sums_kernel(rule: Rule, dtype: str, k: int) -> Callable[..., Any]:
             if p.which[s] == FROZEN:
                 continue
             values = read(p.hyper, p.which[s])
-            h = complete(p, s, values, prepare(p, t, values))
+            h = complete((p, s, values), prepare(p, t, values))
             skipped = max(p.first - first + BLOCK - 1, 0) // BLOCK         # blocks that begin before the range
             slot = width * (first // BLOCK + s + skipped) + column
             for start in range(first + skipped * BLOCK, min(last, end), BLOCK):
@@ -256,12 +240,12 @@ def sums_kernel(rule: Rule, dtype: str, k: int) -> Callable[..., Any]:
 def init_kernel(rule: Rule, dtype: str) -> Callable[..., Any]:
     """The first slots of a rule whose slots do not start at 0."""
     viewed, read = view(rule, dtype), element.values(rule)
-    initial, constants = element.initial(rule, dtype), element.constants(rule, dtype)
+    initial, prepare = element.initial(rule, dtype), element.constants(rule, dtype)
 
     def kernel(plan, t):
         rare()
         p = viewed(plan)
-        h = constants(1, read(p.hyper, 0))
+        h = prepare(1, read(p.hyper, 0))
         for i in range(np.uintp(p.count)):
             initial(i, p.buffers, h)
         return 0

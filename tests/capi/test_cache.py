@@ -5,7 +5,7 @@ import pytest
 from reference import BY_NAME
 
 from numoptim import Rule
-from numoptim.aot import PACKAGE, cache
+from numoptim.aot import MATHEMATICS, PACKAGE, cache
 
 
 @pytest.fixture
@@ -22,7 +22,7 @@ def build(tmp_path, monkeypatch):
     def build(rule):
         out = tmp_path / f"out{len(list(tmp_path.iterdir()))}"
         out.mkdir()
-        files = cache.kept(rule, "machine", ("kernels",), out, make)
+        files = cache.kept(rule, "machine", out, make)
         assert [file.name for file in files] == ["a.o", "b.o"] and {file.parent for file in files} == {out}
         assert sorted(os.listdir(out)) == ["a.o", "b.o"]
         return [file.read_text() for file in files], len(compiled)
@@ -41,7 +41,7 @@ def test_a_change_is_seen_and_what_it_replaces_goes(build, tmp_path, monkeypatch
     build(BY_NAME["lamb"])
     changed = tmp_path / "package"
     (changed / "kernels").mkdir(parents=True)
-    for name in (*(f"{name}.py" for name in cache.SHARED), "kernels/loops.py"):
+    for name in (*(f"{name}.py" for name in MATHEMATICS), "kernels/loops.py"):
         (changed / name).write_bytes((PACKAGE / name).read_bytes() + b"# another\n" * (name == "kernels/loops.py"))
     monkeypatch.setattr(cache, "PACKAGE", changed)
     assert build(BY_NAME["adam"]) == (["a.o 3", "b.o 3"], 3)
