@@ -7,18 +7,20 @@ import matplotlib.colors
 import matplotlib.image
 import numpy as np
 import pytest
+from reference import CHOSEN
 
 from numoptim import Parameters, demo
 from numoptim.cli import main
 from numoptim.demo import plots, training, valley
 from numoptim.demo.digits import Network, accuracy, load, loss
 from numoptim.demo.training import CHOICES, train
+from numoptim.rules import RULES
 
 TITLES = [choice.title for choice in CHOICES]
 # Numbers kept per weight: of LBSGD the velocity and the sum of micro-batches.
 STATE = {"SGD": 0, "SGD, momentum": 1, "NAG": 1, "AdaGrad": 1, "RMSProp": 1, "RMSProp, centred": 3, "AdaDelta": 2,
-         "Adam": 2, "Adamax": 2, "Nadam": 2, "Signum": 1, "SignSGD": 0, "LBSGD": 2, "LARS": 1, "LAMB": 2, "DCASGD": 1,
-         "Ftrl": 2, "FTML": 3, "SGLD": 0}
+         "Adam": 2, "Adamax": 2, "Nadam": 2, "Signum": 1, "SignSGD": 0, "LBSGD": 2, "LARS": 1, "LAMB": 2, "LANS": 2,
+         "DCASGD": 1, "Ftrl": 2, "FTML": 3, "SGLD": 0}
 ROW = re.compile(r"^(\S.*?) {2,}.* (\d+\.\d{4}) +(\d\.\d{4}) +(\d+\.\d) +(\d+)$", re.MULTILINE)
 
 
@@ -129,6 +131,10 @@ def test_same_seed_prints_the_same(short, tmp_path):
 
 # --- a whole run
 
+def test_every_optimizer_is_in_it():
+    assert {choice.name for choice in CHOICES} == {CHOSEN.get(rule.name, (rule.title,))[0] for rule in RULES}
+
+
 def test_every_optimizer_learns(run):
     text, _ = run
     rows = ROW.findall(text)
@@ -159,9 +165,9 @@ def test_pictures(run, name):
         colours = {tuple(p) for p in pixels.reshape(-1, 3)}
         assert all(tuple(int(255 * c + 0.5) for c in matplotlib.colors.to_rgb(c)) in colours for c in plots.COLOURS)
     else:
-        panels = [drawn[y:y + height // 4, x:x + width // 5] for y in range(0, height - 3, height // 4)
-                  for x in range(0, width - 4, width // 5)]
-        assert len(panels) == 20 and all(panel.mean() > 0.02 for panel in panels)
+        panels = [drawn[y:y + height // 3, x:x + width // 7] for y in range(0, height - 2, height // 3)
+                  for x in range(0, width - 6, width // 7)]
+        assert len(panels) == 21 == len(CHOICES) + 1 and all(panel.mean() > 0.02 for panel in panels)
 
 
 @pytest.mark.parametrize("choice", CHOICES, ids=TITLES)

@@ -52,7 +52,8 @@ def smooth(losses: Array) -> Array:
 
 def paths(file: Path, choices: Sequence[Choice] = CHOICES) -> None:
     """The way of every optimizer down one valley, a panel each; the last one explains them."""
-    figure, axes = _figure(4, 5, (16, 11.5))
+    columns = -(-(len(choices) + 1) // 3)
+    figure, axes = _figure(3, columns, (3.2 * columns, 8.6))
     for ax, choice in zip(axes, choices, strict=False):
         dots = _path(ax, choice)
     for ax in axes[len(choices):]:

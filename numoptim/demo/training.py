@@ -44,6 +44,7 @@ CHOICES = (
            {"learning_rate": 0.04, "momentum": 0.5, "updates_per_epoch": 8}),
     Choice("LARS", "LARS", {"learning_rate": 2.0, "momentum": 0.9, "wd": 1e-4}, {"learning_rate": 10.0}),
     Choice("LAMB", "LAMB", {"learning_rate": 0.005, "wd": 0.01}, {"learning_rate": 0.06, "wd": 0.0}),
+    Choice("LANS", "LANS", {"learning_rate": 0.005, "wd": 0.01}, {"learning_rate": 0.06, "wd": 0.0}),
     Choice("DCASGD", "DCASGD", {"learning_rate": 0.3, "lamda": 0.04}, {"learning_rate": 0.12}),
     Choice("Ftrl", "Ftrl", {"learning_rate": 1.0, "lamda1": 0.001, "warm_start": True}),
     Choice("FTML", "FTML", {"learning_rate": 0.03}, {"learning_rate": 0.2}),
