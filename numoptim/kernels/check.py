@@ -45,11 +45,11 @@ def fitting() -> Any:
     bound_at, lies = intrinsics.record_at(from_dtype(abi.BOUND)), inline(within)
 
     def fits(bounds, fields, words):
-        inside = True
         for k in range(fields):
             bound = bound_at(bounds, k)
-            inside &= lies(words[k], bound.least, bound.most, bound.flip, bound.zero)
-        return inside
+            if not lies(words[k], bound.least, bound.most, bound.flip, bound.zero):
+                return False
+        return True
     return inline(fits)
 
 
