@@ -23,8 +23,8 @@
  *     and buffers may be null.
  *
  * Layer-wise rules (LARS, LAMB ...)
- *     A norm is taken over each segment: segment s is [offsets[s], offsets[s + 1]) of the buffers, so that
- *     offsets has segments + 1 numbers that do not decrease, and takes the place of size.
+ *     They sum over each segment, or over all of them: segment s is [offsets[s], offsets[s + 1]) of the buffers, so
+ *     that offsets has segments + 1 numbers that do not decrease, and takes the place of size.
  *
  * Rules that divide by the learning rate (Ftrl, FTML)
  *     A step with learning_rate 0 changes nothing, nor does one below 2.5e-32 (f32) or 2.5e-293 (f64), whose
@@ -43,13 +43,13 @@
  *     touches offsets[s] or offsets[s + 1] is negative, less than the one before or more than offsets[segments], or
  *     which[s] is neither a group nor NUMOPTIM_FROZEN. What the range does not touch is not checked.
  *     Segments with which[s] = NUMOPTIM_FROZEN stay as they are: nothing of them is read or written, be it weights,
- *     gradient, slots or partial norms (at a learning rate of 0 slots go on, and momentum moves weights). `groups`
+ *     gradient, slots or partial sums (at a learning rate of 0 slots go on, and momentum moves weights). `groups`
  *     may be 0 where all are frozen; h is not null.
  *     For layer-wise rules, _norms comes before, over all ranges that together cover the buffer: it writes the
- *     partial norms of the NUMOPTIM_BLOCK-element blocks that begin in its range (blocks count from each
+ *     partial sums of the NUMOPTIM_BLOCK-element blocks that begin in its range (blocks count from each
  *     segment's begin; the buffers must reach to the end of the last one) into norms, an array of
- *     sums*(offsets[segments]/NUMOPTIM_BLOCK + segments) doubles that all ranges share, where sums is the descriptor's:
- *     2, and 4 for LANS, which has _norms2 between the two, over all ranges, too.
+ *     sums*(offsets[segments]/NUMOPTIM_BLOCK + segments) doubles that all ranges share, where sums is the descriptor's.
+ *     Rules that sum again, with what the first sums gave, have _norms2 ... between the two, each over all ranges, too.
  *
  * Promises
  *     Thread-safe: functions touch only what is passed to them. No allocation, no printing, no threads of its
@@ -88,7 +88,7 @@ extern "C" {
 #define NUMOPTIM_CPU    (-6)   /* instruction set not available */
 
 #define NUMOPTIM_FROZEN (-1)  /* which[s] of a segment that is to stay as it is */
-#define NUMOPTIM_BLOCK 4096   /* elements of a partial norm */
+#define NUMOPTIM_BLOCK 4096   /* elements of a partial sum */
 #define NUMOPTIM_F32 0        /* index of a type in descriptors */
 #define NUMOPTIM_F64 1
 
@@ -112,7 +112,8 @@ int32_t numoptim_set_isa(int32_t level);
 
 /*
  * For hosts that choose a rule while they run, and for foreign-function interfaces: descriptors of all rules, whose
- * functions take their arguments from a plan. Fill in a plan once; call rule->range[type](&plan, t) each step.
+ * functions take their arguments from a plan. Fill in a plan once; each step, call rule->passes[k][type](&plan, t) for
+ * k = 0, 1 ... up to the first that is null.
  */
 typedef struct numoptim_plan {
     int64_t first;                   /* elements [first, first + count) of a flat buffer */
@@ -122,7 +123,7 @@ typedef struct numoptim_plan {
     const int64_t *which;            /* group of each segment, or NUMOPTIM_FROZEN */
     int64_t groups;
     const void *hyper;               /* the rule's struct, once for each group */
-    double *norms;                   /* layer-wise rules: shared by all plans of a buffer; others: null */
+    double *norms;                   /* of layer-wise rules, shared by all plans of a buffer; others: null */
     void *buffers[8];                /* w, g, slots in order, each from element `first` on */
 } numoptim_plan;
 
@@ -143,12 +144,12 @@ typedef struct numoptim_rule {
     const char *const *slots;
     int64_t field_count;
     const numoptim_field *fields;
-    int32_t layerwise, noisy;        /* layerwise: norms, with sums = 2, is all that comes before range */
-    numoptim_entry *range[2];        /* [NUMOPTIM_F32], [NUMOPTIM_F64] */
-    numoptim_entry *norms[2];        /* reduce[0] of layer-wise rules; else null */
+    int32_t layerwise, noisy;        /* layerwise: passes are norms and range, and sums is 2 */
+    numoptim_entry *range[2];        /* [NUMOPTIM_F32], [NUMOPTIM_F64]; NUMOPTIM_NULL of rules with more than those two */
+    numoptim_entry *norms[2];        /* of layer-wise rules; else null */
     numoptim_entry *init[2];         /* first slots of rules that do not begin at 0 (t is ignored); else null */
     int64_t sums;                    /* doubles of each block in a plan's norms; 0: there are none */
-    numoptim_entry *reduce[3][2];    /* passes before range, each over all ranges before the next; null behind the last */
+    numoptim_entry *passes[4][2];    /* of a step, each over all ranges before the next; null behind the last */
 } numoptim_rule;
 
 int64_t numoptim_rule_count(void);

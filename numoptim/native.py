@@ -12,7 +12,7 @@ import numpy as np
 from . import kernels
 from .aot import PACKAGE, digest
 from .arrays import Array
-from .kernels.abi import PLAN_DTYPE, norms_size, sums_phases
+from .kernels.abi import PLAN_DTYPE, norms_size, phases
 from .processors import processors as processors  # how many threads are of use, for those who ask here
 from .rule import Rule
 from .rules import RULES
@@ -62,8 +62,7 @@ def _current(module: Any) -> bool:
 
 
 def _entries(ffi: Any, rule: Rule, descriptor: Any) -> dict[str, list[int]]:
-    pairs = {"range": descriptor.range, "init": descriptor.init,
-             **dict(zip(sums_phases(rule), descriptor.reduce, strict=False))}
+    pairs = {"init": descriptor.init, **dict(zip(phases(rule), descriptor.passes, strict=False))}
     return {phase: [int(ffi.cast("intptr_t", function)) for function in pair] for phase, pair in pairs.items()}
 
 

@@ -160,9 +160,8 @@ static void begin(numoptim_plan *plan, const numoptim_rule *rule, const replay *
 
 static void step(const numoptim_rule *rule, const numoptim_plan *plan, int64_t t)
 {
-    for (int k = 0; k < 3 && rule->reduce[k][NUMOPTIM_F32] != NULL; k++)
-        check(rule->reduce[k][NUMOPTIM_F32](plan, t));
-    check(rule->range[NUMOPTIM_F32](plan, t));
+    for (int k = 0; k < 4 && rule->passes[k][NUMOPTIM_F32] != NULL; k++)
+        check(rule->passes[k][NUMOPTIM_F32](plan, t));
 }
 
 static void end(numoptim_plan *plan)

@@ -261,12 +261,13 @@ def _descriptor(rule: Rule) -> str:
         known = phase in abi.kernel_phases(rule)
         return "{ " + ", ".join(f"{rule.name}_{dtype}_{phase}" if known else "NULL" for dtype in TYPES) + " }"
 
-    # Programs of 0.1.0 know layer-wise rules with one pass and two sums; of others range refuses their plans.
-    simple = len(rule.reductions) == 1 and abi.columns(rule)[-1] == 2
-    passes = [pair(phase) for phase in abi.sums_phases(rule)]
+    # Programs of 0.1.0 know no rules with several reductions, and none with more than two numbers of a block.
+    passes, sums = [pair(phase) for phase in abi.phases(rule)], abi.columns(rule)[-1]
+    layerwise = len(rule.reductions) == 1 and sums == 2
+    known = layerwise or not rule.reductions
     return (f'    {{ "{rule.name}", {len(rule.slots)}, {rule.name}_slots, {len(rule.fields)}, {rule.name}_fields, '
-            f"{int(simple)}, {int(rule.noisy)}, {pair('range')}, {passes[0] if simple else '{ NULL, NULL }'}, "
-            f"{pair('init')}, {abi.columns(rule)[-1]}, {{ {', '.join(passes) or '{ NULL, NULL }'} }} }}")
+            f"{int(layerwise)}, {int(rule.noisy)}, {passes[-1] if known else '{ refuse, refuse }'}, "
+            f"{passes[0] if layerwise else '{ NULL, NULL }'}, {pair('init')}, {sums}, {{ {', '.join(passes)} }} }}")
 
 
 def named(text: str, name: str) -> str:

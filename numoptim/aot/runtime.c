@@ -99,6 +99,14 @@ static inline int32_t run(const code *code, const numoptim_plan *plan, int64_t t
     return status != NUMOPTIM_OK || plan->count == 0 ? status : code->kernels[level()](plan, t);
 }
 
+/* In the place of a pass whose plans programs of 0.1.0 cannot fill in: to them, what it sums has no room in norms. */
+static int32_t refuse(const numoptim_plan *plan, int64_t t)
+{
+    (void)plan;
+    (void)t;
+    return NUMOPTIM_NULL;
+}
+
 /* All segments of a layer-wise rule's buffers: how many there are is known before how many elements they have. */
 static inline int32_t layers(const code *code, numoptim_plan *plan, int64_t t, int64_t needed)
 {

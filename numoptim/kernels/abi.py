@@ -47,7 +47,7 @@ PLAN = (
     Word("which", "const int64_t *", "group of each segment, or NUMOPTIM_FROZEN"),
     Word("groups", "int64_t "),
     Word("hyper", "const void *", "the rule's struct, once for each group"),
-    Word("norms", "double *", "layer-wise rules: shared by all plans of a buffer; others: null"),
+    Word("norms", "double *", "of layer-wise rules, shared by all plans of a buffer; others: null"),
     Word("buffers", "void *", "w, g, slots in order, each from element `first` on", 2 + MOST_SLOTS),
 )
 # On a GPU, where a kernel's parameters are these words and the hyper-parameters by value (cuda/loops.py).
@@ -59,7 +59,7 @@ DEVICE_PLAN = (
     Word("groups", "int64_t "),
     Word("hyper", "const void *", "the rule's struct, once for each group; null: the call's h, for all segments"),
     Word("step", "const int64_t *", "the number of the step; null: the call's t"),
-    Word("norms", "double *", "layer-wise rules: sums*(size/NUMOPTIM_BLOCK + segments) of them; others: null"),
+    Word("norms", "double *", "sums*(size/NUMOPTIM_BLOCK + segments) of layer-wise rules; others: null"),
     Word("buffers", "void *", "w, g, slots in order", 2 + MOST_SLOTS),
 )
 PLAN_DTYPE = np.dtype([(word.name, "i8", *([(word.length,)] if word.length > 1 else [])) for word in PLAN], align=True)

@@ -62,10 +62,8 @@ static int32_t train(const numoptim_rule *rule, int type, const double *cells)
     for (int64_t t = 1; t <= STEPS && status == NUMOPTIM_OK; t++) {
         for (int64_t i = 0; i < SIZE; i++)
             set(type, 1, i, next());
-        for (int k = 0; k < 3 && status == NUMOPTIM_OK && rule->reduce[k][type] != NULL; k++)
-            status = rule->reduce[k][type](&plan, t);
-        if (status == NUMOPTIM_OK)
-            status = rule->range[type](&plan, t);
+        for (int k = 0; k < 4 && status == NUMOPTIM_OK && rule->passes[k][type] != NULL; k++)
+            status = rule->passes[k][type](&plan, t);
     }
     return status;
 }

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from numoptim.aot import LIBRARY, header
-from numoptim.kernels.abi import sums_phases
+from numoptim.kernels.abi import phases
 from numoptim.rules import RULES
 
 PATH, STATIC = LIBRARY, LIBRARY.with_name("libnumoptim.a")
@@ -42,7 +42,7 @@ def descriptor(rule):
 def entry(rule, phase, dtype):
     """A descriptor's function of a plan."""
     known = descriptor(rule)
-    pair = getattr(known, phase) if phase in ("range", "init") else known.reduce[sums_phases(rule).index(phase)]
+    pair = known.init if phase == "init" else known.passes[phases(rule).index(phase)]
     return pair[dtype == "f64"]
 
 

@@ -85,11 +85,12 @@ def test_descriptors(rule):
         assert (field.low, field.high) == (low, high)
         assert field.integer == isinstance(rule.fields[FFI.string(field.name).decode()][0], int)
     assert fields == rule.fields and list(fields) == list(rule.fields)
-    for phase, there in (("range", True), ("norms", known.layerwise), ("init", rule.init is not None)):
-        assert [getattr(known, phase)[k] != NULL for k in (0, 1)] == [there] * 2
-    for k in range(3):
-        assert [known.reduce[k][j] != NULL for j in (0, 1)] == [k < len(rule.reductions)] * 2
-        assert k > 0 or not known.layerwise or known.reduce[0][0] == known.norms[0]
+    passes = [known.passes[k] for k in range(1 + len(rule.reductions))]
+    for j in (0, 1):
+        assert all(entry[j] != NULL for entry in passes) and (known.init[j] != NULL) == (rule.init is not None)
+        assert (known.norms[j] == passes[0][j]) if known.layerwise else known.norms[j] == NULL
+        assert (known.range[j] == passes[-1][j]) == (rule.name != "lans")
+        assert all(known.passes[k][j] == NULL for k in range(len(passes), 4))
 
 
 def test_descriptors_end():

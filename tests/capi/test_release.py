@@ -4,13 +4,15 @@ import re
 from pathlib import Path
 
 import pytest
+from library import STATIC
 from pycparser import c_ast, c_generator, c_parser
-from tools import compiler, run
+from tools import compiler, needs, run
 
 from numoptim.aot import PACKAGE
 from numoptim.rules import RULES
 
 RELEASED = Path(__file__).parents[1] / "data" / "numoptim-0.1.0.h"
+PROGRAM = Path(__file__).with_name("released.c")
 PRESENT = PACKAGE / "include" / "numoptim.h"
 TYPES = "typedef int int32_t; typedef long long int64_t;\n"
 FIXED = {"numoptim_version", "numoptim_strerror", "numoptim_plan", "numoptim_entry", "numoptim_rule"}
@@ -78,6 +80,14 @@ def test_a_change_would_be_seen(old, new, tmp_path):
     changed.write_text(text.replace(old, new, 1))
     assert any({name: part(changed).get(name) for name in part(RELEASED)} != part(RELEASED)
                for part in (macros, declarations))
+
+
+@needs("gcc")
+def test_a_program_of_the_last_release_takes_every_rule_or_is_told_that_it_cannot(tmp_path):
+    (tmp_path / "numoptim.h").write_bytes(RELEASED.read_bytes())
+    run("gcc", "-std=c99", PROGRAM, f"-I{tmp_path}", STATIC, "-o", tmp_path / "released")
+    lines = [line.split() for line in run(tmp_path / "released").splitlines()]
+    assert lines == [[rule.name, "-1", "0"] if rule.name == "lans" else [rule.name, "0", "1"] for rule in RULES]
 
 
 @pytest.mark.parametrize("command", [compiler("clang", "-std=c99", "-xc"), compiler("clang++", "-std=c++11", "-xc++"),
