@@ -192,6 +192,7 @@ def refused(kernel, arguments, error, message=None):
 @pytest.mark.parametrize("kernel, arguments, message", [
     (ADAM, (zeros(), zeros() + 1, zeros(), zeros(), HYPER, 0), "steps count from t = 1"),
     (ADAM, (zeros(), zeros() + 1, zeros(), zeros(), HYPER, -5), "steps count from t = 1"),
+    (ADAM, (zeros(), zeros() + 1, zeros(), zeros(), HYPER, np.uint64(2 ** 63)), "steps count from t = 1"),
     (ADAM, (zeros(), zeros(4) + 1, zeros(), zeros(), HYPER, 1), "differ in size"),
     (ADAM, (zeros(), zeros() + 1, zeros(6), zeros(), HYPER, 1), "differ in size"),
     (ADAM, (zeros(), zeros() + 1, zeros(), zeros(0), HYPER, 1), "differ in size"),
@@ -252,6 +253,18 @@ def test_errors_in_a_jitted_loop_reach_python():
     with pytest.raises(ValueError, match="steps count from t = 1"):
         loop(w, zeros() + 1, zeros(), zeros(), HYPER)
     assert not w.any()
+
+
+@pytest.mark.parametrize("name", ["adam", "nadam", "ftml", "sgld"])
+def test_integers_of_any_type_count_steps(name):
+    kernel, own = numoptim.kernel(name), numoptim.hyper(name)
+    slots = len(numoptim.kernels.named(name).slots)
+    found = []
+    for t in (200, np.uint8(200), np.int32(200), np.uint32(200), np.uint64(200)):
+        w = draw(2, {"w": 50})["w"]
+        kernel(w, w * 0.5, *[np.zeros_like(w) for _ in range(slots)], own, t)
+        found.append(bits(w))
+    assert len(set(found)) == 1
 
 
 def test_a_gradient_may_be_read_only():

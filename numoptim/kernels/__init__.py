@@ -84,7 +84,7 @@ def over_arrays(rule: Rule, dtype: str) -> Any:
 
     def update(*given):
         enough(given)
-        buffers, hyper, t, plan = given[arrays], given[-2], given[-1], stack_plan()
+        buffers, hyper, t, plan = given[arrays], given[-2], np.int64(given[-1]), stack_plan()
         size = len(buffers[0])
         for other in sizes(buffers):
             if other != size:
