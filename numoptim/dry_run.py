@@ -4,7 +4,6 @@ Every branch is taken once. What kernels could not do, or would do in double pre
 sentence with the line of the rule.
 """
 import inspect
-import linecache
 import math
 from collections.abc import Callable, Iterator
 from types import FunctionType, ModuleType, SimpleNamespace
@@ -214,7 +213,6 @@ def _place(error: BaseException) -> str:
     while trace is not None:
         code = trace.tb_frame.f_code
         if code.co_filename not in typed.OWN:
-            line = linecache.getline(code.co_filename, trace.tb_lineno).strip()
-            place = f", {code.co_filename}:{trace.tb_lineno}" + (f" ({line})" if line else "")
+            place = typed.line_at(code.co_filename, trace.tb_lineno)
         trace = trace.tb_next
     return place

@@ -1,7 +1,7 @@
 """A plain function again, with other constants and other globals: how one text computes in several types."""
 import builtins
 from collections import ChainMap
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from opcode import opmap
 from types import CodeType, FunctionType
 from typing import Any
@@ -24,6 +24,17 @@ def _global_names(code: CodeType) -> Iterator[str]:
     for constant in code.co_consts:
         if isinstance(constant, CodeType):
             yield from _global_names(constant)
+
+
+def reached(functions: Iterable[Any]) -> Iterator[FunctionType]:
+    """Those of these that are plain functions, and all that they call by their names."""
+    waiting, seen = list(functions), set[Any]()
+    while waiting:
+        function = waiting.pop()
+        if isinstance(function, FunctionType) and function not in seen:
+            seen.add(function)
+            waiting += [function.__globals__.get(name) for name in globals_of(function.__code__)]
+            yield function
 
 
 def rebuilt(function: Any, constant: Callable[[float], Any] | None, named: Callable[[Any], Any]) -> FunctionType:

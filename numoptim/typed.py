@@ -1,4 +1,5 @@
 """Numbers that know their type, and the ways through a function of them: what a Rule's dry run computes with."""
+import linecache
 import math
 import operator
 import sys
@@ -86,6 +87,12 @@ class Number:
         if name.startswith("__"):                   # Python and NumPy look for what need not be there
             raise AttributeError(name)
         raise Misuse(f"a number has no attribute {name!r}")
+
+
+def line_at(file: str, line: int) -> str:
+    """Where in a rule something stands, for a message."""
+    text = linecache.getline(file, line).strip()
+    return f", {file}:{line}" + (f" ({text})" if text else "")
 
 
 def kind_of(value: Any) -> str:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from reference import FLOAT, arrays, each_dtype, same_bits, step
 
-from numoptim import hyper, kernel, rule
+from numoptim import hyper, kernel, native, rule
 from numoptim.rule import Reduction, Rule, clip, exp, log, power
 
 HYPER = {"learning_rate": (0.01, "[0, inf)"), "beta1": (0.9, "[0, 1)"), "warm": (True, "[0, 1]")}
@@ -263,6 +263,76 @@ def test_other_functions_that_cannot_be_right(case):
     with pytest.raises(ValueError, match=f"^rule 'own': .*{message}"):
         Rule("own", slots=("m",), hyper=HYPER, **parts,
              reductions=(Reduction(**reduction, results=("r",), squares=("ww", "gg")),))
+
+
+def both_ways(w, g, m, h):
+    k = g
+    if w > 1e30:
+        k = 0
+    if g > 1e30:
+        w = w * k
+    return w - g, m
+
+
+def scaled(x, rate):
+    factor = 1.0
+    if x > 1e30:
+        factor = 2
+    if x > 2e30:
+        return factor * rate
+    return x * rate
+
+
+def both_ways_in_a_helper(w, g, m, h):
+    return w - scaled(g, h.learning_rate), m
+
+
+def starred(w, g, m, h):
+    first, *rest = w, g, m
+    return first, rest[1]
+
+
+def through_a_mixture(w, g, m, h):
+    mixture = (w, g, 1)
+    count = 0
+    for _ in mixture:
+        count += 2
+    return mixture[count - 6], m
+
+
+PLACES = {both_ways: "(k = g): float32 elements are computed in double precision",
+          both_ways_in_a_helper: "(factor = 1.0): float32 elements are computed in double precision"}
+
+
+@pytest.mark.parametrize("update", PLACES)
+@pytest.mark.parametrize("part", ["update", "terms", "init"])
+def test_what_is_an_integer_on_one_way_and_an_element_on_another(update, part):
+    """Only kernels know all ways: they are refused before they compute in double precision."""
+    if part == "update":
+        own = Rule("own", update, ("m",), HYPER)
+    elif part == "terms":
+        own = Rule("own", misspelt_not, ("m",), HYPER,
+                   reductions=(Reduction(update, lambda ww, gg, h: (), (), squares=("ww", "gg")),))
+    else:
+        own = Rule("own", misspelt_not, ("m",), HYPER, init={both_ways: first, both_ways_in_a_helper: second}[update])
+    kernel(own, np.float64)
+    with pytest.raises(ValueError, match=f"^rule 'own': .*{re.escape(__file__)}:.*{re.escape(PLACES[update])}"):
+        native.entry(own, np.dtype(np.float32), "init" if part == "init" else "range" if part == "update" else "norms")
+
+
+def first(w, h):
+    return (both_ways(w, h.beta1, w, h)[0],)
+
+
+def second(w, h):
+    return (scaled(w, h.beta1),)
+
+
+@pytest.mark.parametrize("update", [starred, through_a_mixture])
+def test_what_numba_does_not_compile(update):
+    with pytest.raises(ValueError, match=f"^rule 'own': {update.__name__} is not what Numba compiles: .+") as refused:
+        kernel(Rule("own", update, ("m",), HYPER))
+    assert len(str(refused.value).splitlines()) == 1
 
 
 def refers_to_a_local(factor):

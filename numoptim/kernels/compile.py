@@ -4,7 +4,10 @@ from collections.abc import Callable
 from types import FunctionType
 from typing import Any, ParamSpec, TypeVar
 
+import numpy as np
+
 from numoptim.retype import rebuilt
+from numoptim.typed import line_at
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -51,3 +54,47 @@ def specialise(function: Any, scalar: Any, wrap: Any) -> Any:
     def named(value: Any) -> Any:
         return specialise(value, scalar, wrap) if isinstance(value, FunctionType) else value
     return wrap(rebuilt(function, scalar, named))
+
+
+def of_elements(rule: str, function: Any, scalar: Any, count: int, constants: Any) -> Any:
+    """A rule's function in an element type, compiled: of so many elements and ``constants``, a tuple of such numbers.
+
+    Raises ValueError where Numba cannot compile it, or computes float32 in double precision on any way through it: a
+    dry run takes every branch once, but not every two of them together.
+    """
+    from numba import from_dtype, typeof
+    from numba.core.errors import NumbaError, UnsupportedBytecodeError
+    made = specialise(function, scalar, inline)
+    try:
+        made.compile((*[from_dtype(np.dtype(scalar))] * count, typeof(constants)))
+    except (NumbaError, UnsupportedBytecodeError) as error:
+        reason = next(line for line in str(error).splitlines() if not line.startswith("Failed in"))
+        raise ValueError(f"rule {rule!r}: {function.__name__} is not what Numba compiles: {reason}") from error
+    place = _widened(made) if scalar is np.float32 else None
+    if place:
+        raise ValueError(f"rule {rule!r}: {function.__name__}{line_at(*place)}: float32 elements are computed in "
+                         "double precision: what is a float here is an integer on another way through the function")
+    return made
+
+
+def _widened(function: Any) -> tuple[str, int] | None:
+    """File and line where a compiled function, or one that it calls, first makes a float64 of a float32."""
+    from numba import float32, float64, types
+    from numba.core import ir
+    first = function.py_func.__code__.co_firstlineno
+    for signature, compiled in function.overloads.items():
+        if float64 in signature:                    # its caller has made that
+            continue
+        kinds, blocks = compiled.type_annotation.typemap, compiled.type_annotation.blocks
+        assignments = [each for block in blocks.values() for each in block.find_insts(ir.Assign)]
+        # Where ways meet, Numba tells no line but the function's own.
+        for each in sorted(assignments, key=lambda each: (each.loc.line <= first, each.loc.line)):
+            calls = isinstance(each.value, ir.Expr) and each.value.op == "call"
+            called = kinds[each.value.func.name] if calls else None
+            place = _widened(called.dispatcher) if isinstance(called, types.Dispatcher) else None
+            used = [kinds[var.name] for var in each.list_vars() if var is not each.target]
+            if not place and kinds[each.target.name] == float64 and float32 in used:
+                place = each.loc.filename, each.loc.line
+            if place:
+                return place
+    return None

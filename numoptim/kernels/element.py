@@ -5,17 +5,16 @@
 import functools
 from collections import namedtuple
 from collections.abc import Callable
-from types import FunctionType, SimpleNamespace
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from numoptim import gradient
-from numoptim.retype import globals_of
+from numoptim.retype import reached
 from numoptim.rule import Reduction, Rule
 
 from .abi import FLOAT, hyper_dtype, least_rate
-from .compile import inline, specialise
+from .compile import inline, of_elements, specialise
 from .intrinsics import each, load, record_at, store
 
 
@@ -32,14 +31,15 @@ def roles(rule: Rule) -> tuple[Role, ...]:
     return Role("w", True), Role("g", False), *(Role(slot, True, gradient.flush) for slot in rule.slots)
 
 
-def mathematics(rule: Rule, dtype: str) -> SimpleNamespace:
-    """The scalar functions of a rule: in the element type, but prepare in float64. What it lacks is None."""
-    scalar = FLOAT[dtype].type
-    names: dict[str, Any] = {"gradient": specialise(getattr(gradient, rule.gradient), scalar, inline)}
-    for name in ("update", "init", "prepare"):
-        function = getattr(rule, name)
-        names[name] = function and specialise(function, None if name == "prepare" else scalar, inline)
-    return SimpleNamespace(**names)
+def _scalar(rule: Rule, dtype: str, function: Any, count: int) -> Any:
+    """A function of so many elements and h, in their type."""
+    known, scalar = constants_type(rule), FLOAT[dtype].type
+    return of_elements(rule.name, function, scalar, count, known(*[scalar(0)] * len(known._fields)))
+
+
+def _gradient(rule: Rule, dtype: str) -> Any:
+    """``gradient(w, g, h)``: what arrives at the rule as g."""
+    return _scalar(rule, dtype, getattr(gradient, rule.gradient), 2)
 
 
 # --- hyper-parameters, and the constants of a step
@@ -69,15 +69,8 @@ def values(rule: Rule) -> Any:
 
 def constants_of(rule: Rule) -> list[str]:
     """Hyper-parameters, derived constants and results of reductions that the scalar functions of elements read."""
-    read: set[str] = set()
-    seen: set[Any] = set()
     functions = [getattr(gradient, rule.gradient), rule.update, rule.init, *(each.terms for each in rule.reductions)]
-    while functions:
-        function = functions.pop()
-        if isinstance(function, FunctionType) and function not in seen:
-            seen.add(function)
-            read.update(function.__code__.co_names)
-            functions += [function.__globals__.get(name) for name in globals_of(function.__code__)]
+    read = {name for function in reached(functions) for name in function.__code__.co_names}
     found = [name for name in (*rule.fields, *rule.derived, *rule.results) if name in read]
     return found or list(rule.fields)[:1]           # Numba takes no tuple of nothing for a tuple of numbers
 
@@ -90,7 +83,8 @@ def constants_type(rule: Rule) -> Any:
 
 def constants(rule: Rule, dtype: str) -> Any:
     """``constants(t, values) -> H``: what the elements of a step have in common, in their type; results are 0."""
-    scalar, known, prepare = FLOAT[dtype].type, constants_type(rule), mathematics(rule, dtype).prepare
+    scalar, known = FLOAT[dtype].type, constants_type(rule)
+    prepare = rule.prepare and specialise(rule.prepare, None, inline)
 
     def cell(group: int, k: int) -> Any:
         def value(numbers):
@@ -188,8 +182,8 @@ def rests(rule: Rule, dtype: str) -> Any:
 
 def update(rule: Rule, dtype: str) -> Any:
     """``element(i, buffers, extra, h)``: the rule's update; extra: () or what ``update`` receives before ``h``."""
-    maths, written = mathematics(rule, dtype), stored(rule, dtype)
-    prepared, new = maths.gradient, _always_tuple(maths.update, bool(rule.slots))
+    prepared, written = _gradient(rule, dtype), stored(rule, dtype)
+    new = _always_tuple(_scalar(rule, dtype, rule.update, 2 + len(rule.slots) + rule.noisy), bool(rule.slots))
 
     def element(i, buffers, extra, h):
         old = load(buffers, i)
@@ -228,7 +222,7 @@ def _always_tuple(function: Any, is_tuple: bool) -> Any:
 
 def terms(rule: Rule, dtype: str, reduction: Reduction) -> Any:
     """``terms(i, buffers, h)``: what a reduction sums of the element, in float64: numbers or their squares."""
-    prepared, summed = mathematics(rule, dtype).gradient, specialise(reduction.terms, FLOAT[dtype].type, inline)
+    prepared, summed = _gradient(rule, dtype), _scalar(rule, dtype, reduction.terms, 2 + len(rule.slots))
     widen = each([_widened(k, name in reduction.squares) for k, name in enumerate(reduction.sums)])
 
     def terms(i, buffers, h):
@@ -249,7 +243,7 @@ def _widened(k: int, square: bool) -> Any:
 
 def initial(rule: Rule, dtype: str) -> Any:
     """``element(i, buffers, h)``: slots before the first step."""
-    init, written = mathematics(rule, dtype).init, stored(rule, dtype)
+    init, written = _scalar(rule, dtype, rule.init, 1), stored(rule, dtype)
 
     def element(i, buffers, h):
         weight = load(buffers[:1], i)
