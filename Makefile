@@ -19,7 +19,7 @@ EXAMPLES := PKG_CONFIG_PATH="$(CURDIR)/$(CAPI)/lib/pkgconfig" $(MAKE) -C capi/ex
 # An editable install has Python's files in place, but what is compiled from them must be compiled anew.
 SOURCES := pyproject.toml setup.py $(wildcard numoptim/aot/*.* numoptim/kernels/*.py numoptim/rules/*.py) \
 	$(wildcard numoptim/cuda/launcher.*) \
-	$(addprefix numoptim/,gradient.py hyperparameters.py random.py retype.py rule.py scalar.py)
+	$(addprefix numoptim/,__init__.py gradient.py hyperparameters.py random.py retype.py rule.py scalar.py)
 
 .PHONY: demo test test-capi test-cuda test-aarch64 lint stubs capi cuda install wheel bench clean
 

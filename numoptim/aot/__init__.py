@@ -31,7 +31,7 @@ def digest(*more: str) -> str:
     files += [PACKAGE / "cuda" / name for name in ("launcher.c", "launcher.h")]
     for folder in ("aot", "kernels", "rules", *more):
         files += sorted(path for path in (PACKAGE / folder).iterdir() if path.suffix in (".py", ".c", ".h", ".in"))
-    whole = hashlib.sha256()
+    whole = hashlib.sha256(__version__.encode())
     for file in files:
         whole.update(file.read_bytes())
     return whole.hexdigest()[:16]

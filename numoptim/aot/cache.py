@@ -4,11 +4,11 @@ They are in build/objects of a checkout, or where the environment variable NUMOP
 """
 import contextlib
 import hashlib
+import io
 import os
 import platform
-import shutil
-import sys
 import tempfile
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -16,6 +16,7 @@ import llvmlite
 import numba
 import numpy as np
 
+from numoptim.retype import reached
 from numoptim.rule import Rule
 
 from . import MATHEMATICS, PACKAGE
@@ -33,43 +34,63 @@ def kept(rule: Rule, machine: str, out: Path, make: Callable[[Path], None]) -> l
 
     Returns the paths of the files in ``out``, in a fixed order.
     """
-    store, module = place(), sys.modules.get(rule.update.__module__)
-    if store is None or not rule.update.__module__.startswith("numoptim.rules.") or module is None:
-        store = None
-    else:
-        store /= f"{machine}-{rule.name}-{_digest(rule, Path(str(module.__file__)))}"
-    with tempfile.TemporaryDirectory(dir=out) as made:
-        folder = Path(made)
-        if store is not None and store.is_dir():
-            folder = store
-        else:
-            make(folder)
-            if store is not None:
-                with contextlib.suppress(OSError):          # where nothing can be written, nothing is kept
-                    _keep(folder, store)
-        return [Path(shutil.copy(file, out)) for file in sorted(folder.iterdir())]
+    store = place() if rule.update.__module__.startswith("numoptim.rules.") else None
+    file, sources = store and store / f"{machine}-{rule.name}.zip", _digest(rule)
+    archive = file and _read(file, sources)
+    if not archive:
+        with tempfile.TemporaryDirectory(dir=out) as made:
+            make(Path(made))
+            archive = _zipped(Path(made))
+        if file:
+            with contextlib.suppress(OSError):              # where nothing can be written, nothing is kept
+                _write(file, hashlib.sha256(sources + archive).digest() + archive)
+    with zipfile.ZipFile(io.BytesIO(archive)) as files:
+        return [Path(files.extract(name, out)) for name in files.namelist()]
 
 
-def _digest(rule: Rule, module: Path) -> str:
-    files = [*(PACKAGE / f"{name}.py" for name in MATHEMATICS), module]
-    for folder in ("kernels", "aot"):
-        files += sorted((PACKAGE / folder).glob("*.py"))
-    whole = hashlib.sha256(repr((numba.__version__, llvmlite.__version__, np.__version__, platform.python_version(),
-                                 rule.name)).encode())
-    for file in files:
+def _digest(rule: Rule) -> bytes:
+    """Of all that a rule's object files are made from."""
+    functions = [rule.update, rule.prepare, rule.init]
+    reductions = []
+    for each in rule.reductions:
+        functions += [each.terms, each.finish]
+        reductions += [each.results, each.values, each.squares, each.over]
+    files = {Path(function.__code__.co_filename) for function in reached(functions)}
+    files |= {PACKAGE / f"{name}.py" for name in MATHEMATICS}
+    files.update(file for folder in ("kernels", "aot") for file in (PACKAGE / folder).glob("*.py"))
+    whole = hashlib.sha256(repr((
+        numba.__version__, llvmlite.__version__, np.__version__, platform.python_version(), rule.name, rule.slots,
+        rule.fields, rule.derived, rule.gradient, rule.noisy, rule.needs_rate, reductions)).encode())
+    for file in sorted(files):
         whole.update(file.read_bytes())
-    return whole.hexdigest()[:16]
+    return whole.digest()
 
 
-def _keep(folder: Path, store: Path) -> None:
-    """Put a copy of a folder in its place at once, and away with what it replaces."""
-    store.parent.mkdir(parents=True, exist_ok=True)
-    beside = Path(tempfile.mkdtemp(prefix=".new-", dir=store.parent))
-    shutil.copytree(folder, beside, dirs_exist_ok=True)
+def _zipped(folder: Path) -> bytes:
+    whole = io.BytesIO()
+    with zipfile.ZipFile(whole, "w") as archive:
+        for file in sorted(folder.iterdir()):
+            archive.write(file, file.name)
+    return whole.getvalue()
+
+
+def _read(file: Path, sources: bytes) -> bytes | None:
+    """The archive in a file, unless it is of other sources, or not what was written."""
     try:
-        beside.rename(store)
-    except OSError:                                 # another build was first
-        shutil.rmtree(beside)
-    for old in store.parent.glob(f"{store.name.rpartition('-')[0]}-*"):
-        if old != store:
-            shutil.rmtree(old, ignore_errors=True)
+        whole = file.read_bytes()
+    except OSError:
+        return None
+    return whole[32:] if hashlib.sha256(sources + whole[32:]).digest() == whole[:32] else None
+
+
+def _write(file: Path, whole: bytes) -> None:
+    """In the place of what is there, at once: another build reads either."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.NamedTemporaryFile(dir=file.parent, prefix=".new-", delete=False) as new:
+        try:
+            new.write(whole)
+            new.close()
+            os.replace(new.name, file)
+        except BaseException:
+            os.unlink(new.name)
+            raise

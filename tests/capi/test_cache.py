@@ -1,5 +1,8 @@
 """Object files of built-in rules are compiled once, and anew when what they depend on has changed."""
 import os
+import sys
+import threading
+import types
 
 import pytest
 from reference import BY_NAME
@@ -36,17 +39,93 @@ def test_a_rule_is_compiled_once(build, tmp_path):
     assert build(BY_NAME["adam"])[1] == 3 and len(list((tmp_path / "objects").iterdir())) == 3
 
 
-def test_a_change_is_seen_and_what_it_replaces_goes(build, tmp_path, monkeypatch):
+@pytest.fixture
+def package(tmp_path, monkeypatch):
+    """A copy of the package, to be changed, that the cache takes for its own."""
+    copy = tmp_path / "package" / "numoptim"
+    for name in (*(f"{name}.py" for name in MATHEMATICS), "kernels/loops.py", "aot/ir.py"):
+        (copy / name).parent.mkdir(parents=True, exist_ok=True)
+        (copy / name).write_bytes((PACKAGE / name).read_bytes())
+    monkeypatch.setattr(cache, "PACKAGE", copy)
+    return copy
+
+
+@pytest.mark.parametrize("changed", ["scalar.py", "kernels/loops.py", "aot/ir.py"])
+def test_a_change_is_seen(build, tmp_path, package, changed):
+    for times in (1, 3):
+        assert build(BY_NAME["adam"]) == build(BY_NAME["adam"]) == ([f"a.o {times}", f"b.o {times}"], times)
+        build(BY_NAME["lamb"])
+        (package / changed).write_text((package / changed).read_text() + "# another\n")
+    assert sorted(os.listdir(tmp_path / "objects")) == ["machine-adam.zip", "machine-lamb.zip"]
+
+
+HELPER = """
+def half(x):
+    return 0.5 * x
+"""
+RULE = """
+from numoptim.rule import Rule
+from numoptim.rules.{helper} import half
+
+
+def update(w, g, h):
+    return w - half(g)
+
+
+RULE = Rule("{name}", update)
+"""
+
+
+def module(tmp_path, name, text):
+    file = tmp_path / f"{name}.py"
+    file.write_text(text)
+    made = types.ModuleType(f"numoptim.rules.{name}")
+    sys.modules[made.__name__] = made
+    exec(compile(text, str(file), "exec"), made.__dict__)
+    return made
+
+
+def test_a_change_of_a_module_that_a_rule_calls_is_seen(build, tmp_path):
+    names = "a_helper_of_this_test", "a_rule_of_this_test"
+    try:
+        module(tmp_path, names[0], HELPER)
+        rule = module(tmp_path, names[1], RULE.format(helper=names[0], name=names[1])).RULE
+        assert [build(rule)[1] for _ in range(2)] == [1, 1]
+        (tmp_path / f"{names[0]}.py").write_text(HELPER.replace("0.5", "0.25"))
+        assert [build(rule)[1] for _ in range(2)] == [2, 2]
+    finally:
+        for name in names:
+            sys.modules.pop(f"numoptim.rules.{name}", None)
+
+
+@pytest.mark.parametrize("damage", [lambda whole: b"", lambda whole: whole[:-1], lambda whole: whole[:20],
+                                    lambda whole: whole[:100] + bytes([whole[100] ^ 1]) + whole[101:]])
+def test_what_was_damaged_is_compiled_anew(build, tmp_path, damage):
     build(BY_NAME["adam"])
-    build(BY_NAME["lamb"])
-    changed = tmp_path / "package"
-    (changed / "kernels").mkdir(parents=True)
-    for name in (*(f"{name}.py" for name in MATHEMATICS), "kernels/loops.py"):
-        (changed / name).write_bytes((PACKAGE / name).read_bytes() + b"# another\n" * (name == "kernels/loops.py"))
-    monkeypatch.setattr(cache, "PACKAGE", changed)
-    assert build(BY_NAME["adam"]) == (["a.o 3", "b.o 3"], 3)
-    kept = sorted(path.name.rpartition("-")[0] for path in (tmp_path / "objects").iterdir())
-    assert kept == ["machine-adam", "machine-lamb"]
+    file = tmp_path / "objects" / "machine-adam.zip"
+    file.write_bytes(damage(file.read_bytes()))
+    assert [build(BY_NAME["adam"])[1] for _ in range(2)] == [2, 2]
+
+
+def test_builds_of_different_sources_at_once(build, tmp_path, monkeypatch):
+    sources, wrong = threading.local(), []
+    monkeypatch.setattr(cache, "_digest", lambda rule: sources.state)
+
+    def builds(worker):
+        out = tmp_path / f"{worker}"
+        out.mkdir()
+        for k in range(100):
+            sources.state = text = b"%d" % (k // 10 % 3 + worker) * 9999
+            file, = cache.kept(BY_NAME["adam"], "machine", out, lambda folder, s=text: (folder / "a.o").write_bytes(s))
+            if file.read_bytes() != text:
+                wrong.append(worker)
+
+    threads = [threading.Thread(target=builds, args=(worker,)) for worker in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not wrong and os.listdir(tmp_path / "objects") == ["machine-adam.zip"]
 
 
 def update(w, g, h):
