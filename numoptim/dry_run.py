@@ -86,6 +86,13 @@ def _counted(way: Way, numbers: range) -> Iterator[Number]:
         k += 1
 
 
+class Raised(Misuse):
+    """What a rule raises, in its place."""
+
+    def __str__(self) -> str:
+        return "kernels raise nothing"
+
+
 BUILTINS = (abs, bool, len, max, min)
 KNOWN: dict[Any, Callable[..., Any]] = {
     int: _integer, float: _float64, range: _range,
@@ -101,6 +108,8 @@ def _named(constant: Callable[[float], Any] | None) -> Callable[[Any], Any]:
     def named(value: Any) -> Any:
         if isinstance(value, ModuleType):
             return Maths() if value is math else Module(value.__name__)
+        if isinstance(value, type) and issubclass(value, BaseException):
+            return Raised
         if not callable(value) or any(value is known for known in BUILTINS):
             return value
         if value not in made:
@@ -120,7 +129,10 @@ def _lazily(function: FunctionType, constant: Any, named: Any) -> Callable[..., 
         if calls:
             raise Misuse(f"{function.__name__} calls itself, which kernels do not")
         if not made:
-            made.append(_checked_code(rebuilt(function, constant, named)))
+            try:
+                made.append(_checked_code(rebuilt(function, constant, named)))
+            except TypeError as error:
+                raise Misuse(error) from None
         calls.append(function)
         try:
             return made[0](*values, **more)
@@ -188,6 +200,8 @@ def _check(rule: Any, what: str, function: Any, given: int, wanted: tuple[str, .
         for result in way.all(lambda: retyped(*arguments, Hyper(**known))):
             _check_result(result, what, wanted, elements)
     except Exception as error:
+        if isinstance(error, AssertionError):
+            error = Raised().with_traceback(error.__traceback__)
         words = str(error) if isinstance(error, Misuse) else f"{type(error).__name__}: {error}"
         words += f"; {CALLS}" if isinstance(error, TypeError) else ""
         raise ValueError(f"rule {rule.name!r}: {what}{_place(error)}: {words}") from None

@@ -48,6 +48,8 @@ def rebuilt(function: Any, constant: Callable[[float], Any] | None, named: Calla
     if function.__closure__:
         raise TypeError(f"{function.__qualname__} refers to local variables {function.__code__.co_freevars}: "
                         "rules are functions of their arguments and of module-level constants")
+    if function.__code__.co_kwonlyargcount:
+        raise TypeError(f"{function.__qualname__} has arguments by name alone, which kernels do not know")
 
     def retyped(value: Any) -> Any:
         if isinstance(value, tuple):

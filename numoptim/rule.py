@@ -66,7 +66,8 @@ class Rule:
         receives a standard normal number before ``h``.
     slots: names of the state buffers, one number per weight each.
     hyper: ``{keyword: (default, interval)}``, besides COMMON which every rule has; an interval is such as ``[0, 1)``,
-        or ``(0, inf) or 0`` where 0 is accepted, but no number that an element type rounds to 0.
+        or ``(0, inf) or 0`` where 0 is accepted, but no number that an element type rounds to 0. Where the default is
+        an int, ``prepare`` and ``finish`` get an int64, as ``t`` is one: arithmetic of these wraps at 64 bits.
     prepare, derived: ``prepare(t, h)``, float64, once per step: what the elements have in common, one
         value for each name in ``derived``; ``update`` reads them as ``h.<name>``. Steps count from 1.
     title: name of the Python class made from the rule alone; "" where a class chooses between rules.

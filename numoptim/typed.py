@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from functools import partialmethod
 from typing import Any
 
-LONGEST = 2_000         # decisions on a way through a function: enough
+LONGEST = 20_000        # decisions on a way through a function: enough
 ELEMENT, DOUBLE, INTEGER = "element", "double", "integer"
 CALLS = "rules call math.sqrt, math.copysign, abs and functions imported from numoptim.rule"
 POWER = "** has other bits on other processors: multiply, or call power(x, n) of numoptim.rule"
@@ -30,7 +30,7 @@ class Way:
     def decide(self, natural: bool) -> bool:
         k = len(self.taken)
         if k > LONGEST:
-            raise TimeoutError("it comes to no end")
+            raise TimeoutError(f"more than {LONGEST:,} decisions, it comes to no end")
         place, choice = _place_of_decision(), self.forced[k] if k < len(self.forced) else natural
         self.seen.add((place, choice))
         if (place, not choice) not in self.seen:

@@ -1,6 +1,7 @@
 """A Rule finds its own mistakes when it is made: one sentence each, with the line."""
 import math
 import re
+import runpy
 from math import sqrt, tanh
 
 import numpy as np
@@ -119,6 +120,33 @@ def raising(w, g, m, h):
     return w, m
 
 
+def raising_a_class(w, g, m, h):
+    if g > 1e30:
+        raise ZeroDivisionError
+    return w, m
+
+
+def factor(x, *, k):
+    return k * x
+
+
+def by_name_alone(w, g, m, h):
+    return w - factor(g, k=0.5), m
+
+
+def local(factor):
+    def scaled(x):
+        return factor * x
+    return scaled
+
+
+LOCAL = local(2.0)
+
+
+def of_a_local(w, g, m, h):
+    return w - LOCAL(g), m
+
+
 def printing(w, g, m, h):
     print(w)
     return w, m
@@ -198,9 +226,12 @@ def by_module(w, g, m, h):
     (constant_of_numpy, "(return w * np.float32(0.5), m): numpy.float32, by its module"),
     (attribute, "(return w.real, m): a number has no attribute 'real'"),
     (setting, "(h.beta1 = 0.5): h.beta1 cannot be set"),
-    (raising, "ValueError is none of what kernels have"),
+    (raising, "kernels raise nothing"),
+    (raising_a_class, "(raise ZeroDivisionError): kernels raise nothing"),
+    (by_name_alone, "(return w - factor(g, k=0.5), m): factor has arguments by name alone"),
+    (of_a_local, "(return w - LOCAL(g), m): local.<locals>.scaled refers to local variables"),
     (printing, "(print(w)): print is none of what kernels have"),
-    (endless, "it comes to no end"),
+    (endless, "more than 20,000 decisions, it comes to no end"),
     (nothing, ": it returns one value; expected a tuple of 2: w, m"),
     (whole_number, "(rate = n * 0.1): float32 elements"),
     (not_entered, "(m = m + i): float32 elements"),
@@ -263,6 +294,14 @@ def test_other_functions_that_cannot_be_right(case):
     with pytest.raises(ValueError, match=f"^rule 'own': .*{message}"):
         Rule("own", slots=("m",), hyper=HYPER, **parts,
              reductions=(Reduction(**reduction, results=("r",), squares=("ww", "gg")),))
+
+
+def test_assertions(tmp_path):
+    """Of a file that pytest does not rewrite."""
+    file = tmp_path / "asserting.py"
+    file.write_text("def update(w, g, h):\n    assert w > 0.0\n    return w\n")
+    with pytest.raises(ValueError, match=re.escape("asserting.py:2 (assert w > 0.0): kernels raise nothing")):
+        Rule("own", runpy.run_path(str(file))["update"])
 
 
 def both_ways(w, g, m, h):
