@@ -38,7 +38,8 @@ class Reduction:
     finish: ``finish(*sums, h) -> (result, ...)``, float64, of the sums by their names, and the hyper-parameters.
     results: names of what it returns; ``update`` and the reductions behind read them as ``h.<name>``.
     values, squares: names of the sums of numbers as they are, and of their squares. Both are taken in float64.
-    over: "segment", sums of one parameter each; or "all", of every parameter. Those over all come first.
+    over: "segment", sums of one parameter each; or "all", of every parameter that a step changes: all of a Trainer's,
+        the one of ``optimizer.update``. Those over all come first.
     """
 
     terms: Callable[..., Any]

@@ -25,8 +25,8 @@ def ptx(rule: Rule | str, dtype: npt.DTypeLike = np.float32, sm: int = 80) -> st
     """PTX of all kernels of a rule, for GPUs of compute capability ``sm`` (80 is 8.0, the least) and later ones.
 
     rule: a Rule, or the name of a built-in one. dtype: float32 or float64; TypeError for another. The kernels are
-    ``<rule>_<f32|f64>``, for layer-wise rules also ``..._norms`` and ``..._trust``, where slots do not begin at 0
-    also ``..._init``; README.md beside this file has their parameters. Raises ValueError for a rule that calls what
+    ``<rule>_<f32|f64>``, for layer-wise rules also ``..._norms`` and ``..._trust`` (then ``..._norms2`` and
+    ``..._trust2`` ... for a second reduction), where slots do not begin at 0 also ``..._init``; README.md beside this file has their parameters. Raises ValueError for a rule that calls what
     a GPU has not got, or that Numba cannot compile, and for an ``sm`` below 80 or that LLVM does not know.
     """
     from .compile import compiled
