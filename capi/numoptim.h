@@ -12,8 +12,9 @@
  *
  *     w are the weights, changed in place; g their gradient, only read; the others are the rule's slots, its
  *     state between steps, changed in place: size elements each, all 0 before the first step (unless the rule
- *     has an _init). Steps count from t = 1. In one pass the gradient is multiplied by rescale_grad, clipped to
- *     [-clip_gradient, clip_gradient], wd*w is added (unless the rule uses wd itself), and the rule applied.
+ *     has an _init, or says otherwise). Steps count from t = 1. In one pass the gradient is multiplied by
+ *     rescale_grad, clipped to [-clip_gradient, clip_gradient], wd*w is added (unless the rule uses wd itself), and
+ *     the rule applied.
  *
  * Status
  *     Functions return 0 (NUMOPTIM_OK) or a negative status, and then have written nothing: a null pointer, a size,
@@ -50,6 +51,8 @@
  *     segment's begin; the buffers must reach to the end of the last one) into norms, an array of
  *     sums*(offsets[segments]/NUMOPTIM_BLOCK + segments) doubles that all ranges share, where sums is the descriptor's.
  *     Rules that sum again, with what the first sums gave, have _norms2 ... between the two, each over all ranges, too.
+ *     Slots with a number for each segment, or for all, are passed whole to every range, which reads them; _advance,
+ *     in the end and over all ranges, too, writes them: by the range that begins at element 0.
  *
  * Promises
  *     Thread-safe: functions touch only what is passed to them. No allocation, no printing, no threads of its
@@ -91,6 +94,9 @@ extern "C" {
 #define NUMOPTIM_BLOCK 4096   /* elements of a partial sum */
 #define NUMOPTIM_F32 0        /* index of a type in descriptors */
 #define NUMOPTIM_F64 1
+#define NUMOPTIM_ELEMENT 0    /* what a slot has a number for: each element, segment, or all of them together */
+#define NUMOPTIM_SEGMENT 1
+#define NUMOPTIM_ALL 2
 
 /* --- declarations */
 /* Version of the library: 10000*major + 100*minor + patch. */
@@ -124,7 +130,7 @@ typedef struct numoptim_plan {
     int64_t groups;
     const void *hyper;               /* the rule's struct, once for each group */
     double *norms;                   /* of layer-wise rules, shared by all plans of a buffer; others: null */
-    void *buffers[8];                /* w, g, slots in order, each from element `first` on */
+    void *buffers[8];                /* w, g, slots in order, those of elements from `first` on */
 } numoptim_plan;
 
 typedef int32_t numoptim_entry(const numoptim_plan *plan, int64_t t);
@@ -145,11 +151,13 @@ typedef struct numoptim_rule {
     int64_t field_count;
     const numoptim_field *fields;
     int32_t layerwise, noisy;        /* layerwise: passes are norms and range, and sums is 2 */
-    numoptim_entry *range[2];        /* [NUMOPTIM_F32], [NUMOPTIM_F64]; NUMOPTIM_NULL of rules with more than those two */
+    numoptim_entry *range[2];        /* [NUMOPTIM_F32], [NUMOPTIM_F64]; NUMOPTIM_NULL of rules with other passes */
     numoptim_entry *norms[2];        /* of layer-wise rules; else null */
     numoptim_entry *init[2];         /* first slots of rules that do not begin at 0 (t is ignored); else null */
     int64_t sums;                    /* doubles of each block in a plan's norms; 0: there are none */
-    numoptim_entry *passes[4][2];    /* of a step, each over all ranges before the next; null behind the last */
+    numoptim_entry *passes[6][2];    /* of a step, each over all ranges before the next; null behind the last */
+    const int32_t *over;             /* of each slot: NUMOPTIM_ELEMENT, or doubles, NUMOPTIM_SEGMENT or NUMOPTIM_ALL */
+    const double *starts;            /* of each slot: what it begins with, unless init has a say */
 } numoptim_rule;
 
 int64_t numoptim_rule_count(void);
@@ -970,6 +978,68 @@ int32_t numoptim_lans_f32_range(int64_t first, int64_t count, int64_t segments, 
 int32_t numoptim_lans_f64_range(int64_t first, int64_t count, int64_t segments, const int64_t *offsets,
     const int64_t *which, int64_t groups, const numoptim_lans *h, const double *norms, double *w,
     const double *g, double *m, double *v, int64_t t);
+
+/*
+ * novograd: NovoGrad: momentum of gradients that are divided by a moving average of their norm, layer by layer.
+ *
+ * Update
+ *     v = norm(g)**2 if t == 1 else beta2*v + (1 - beta2)*norm(g)**2
+ *     m = beta1*m + g / (sqrt(v) + epsilon) + wd*w
+ *     w = w - learning_rate*m
+ *
+ * Symbols
+ *     w  (size,) f32|f64  weights of all parameters, in/out
+ *     g  (size,) like w   gradient after rescale and clip, read only
+ *     m  (size,) like w   momentum, 0 before t = 1
+ *     v  (segments,) f64  second moment, a number for each parameter, 0 before t = 1
+ *     norm(x)  number     Euclidean, over one parameter
+ *     epsilon  number >= 0     at 0 a parameter that has had no gradient becomes 0/0, NaN
+ *
+ * Source
+ *     Ginsburg et al., "Stochastic gradient methods with layer-wise adaptive moments for training of deep networks",
+ *     2019, Algorithm 1.  https://arxiv.org/abs/1905.11286
+ *
+ * v is segments doubles, 0.0 before the first step.
+ *
+ * Hyper-parameters
+ *     learning_rate    [0, inf)      default 0.01
+ *     beta1            [0, 1)        default 0.95
+ *     beta2            [0, 1)        default 0.98
+ *     epsilon          (0, inf) or 0 default 1e-08
+ *     and wd, rescale_grad, clip_gradient (above)
+ */
+typedef struct numoptim_novograd {
+    double learning_rate;
+    double beta1;
+    double beta2;
+    double epsilon;
+    double wd;
+    double rescale_grad;
+    double clip_gradient;
+} numoptim_novograd;
+#define NUMOPTIM_NOVOGRAD_DEFAULT { 0.01, 0.95, 0.98, 1e-08, 0.0, 1.0, HUGE_VAL }
+int32_t numoptim_novograd_f32(int64_t segments, const int64_t *offsets, float *w, const float *g, float *m,
+    double *v, const numoptim_novograd *h, int64_t t);
+int32_t numoptim_novograd_f64(int64_t segments, const int64_t *offsets, double *w, const double *g,
+    double *m, double *v, const numoptim_novograd *h, int64_t t);
+int32_t numoptim_novograd_f32_norms(int64_t first, int64_t count, int64_t segments, const int64_t *offsets,
+    const int64_t *which, int64_t groups, const numoptim_novograd *h, double *norms, const float *w,
+    const float *g, const float *m, const double *v, int64_t t);
+int32_t numoptim_novograd_f64_norms(int64_t first, int64_t count, int64_t segments, const int64_t *offsets,
+    const int64_t *which, int64_t groups, const numoptim_novograd *h, double *norms, const double *w,
+    const double *g, const double *m, const double *v, int64_t t);
+int32_t numoptim_novograd_f32_range(int64_t first, int64_t count, int64_t segments, const int64_t *offsets,
+    const int64_t *which, int64_t groups, const numoptim_novograd *h, const double *norms, float *w,
+    const float *g, float *m, const double *v, int64_t t);
+int32_t numoptim_novograd_f64_range(int64_t first, int64_t count, int64_t segments, const int64_t *offsets,
+    const int64_t *which, int64_t groups, const numoptim_novograd *h, const double *norms, double *w,
+    const double *g, double *m, const double *v, int64_t t);
+int32_t numoptim_novograd_f32_advance(int64_t first, int64_t count, int64_t segments,
+    const int64_t *offsets, const int64_t *which, int64_t groups, const numoptim_novograd *h,
+    const double *norms, const float *w, const float *g, const float *m, double *v, int64_t t);
+int32_t numoptim_novograd_f64_advance(int64_t first, int64_t count, int64_t segments,
+    const int64_t *offsets, const int64_t *which, int64_t groups, const numoptim_novograd *h,
+    const double *norms, const double *w, const double *g, const double *m, double *v, int64_t t);
 
 /*
  * dcasgd: DCASGD: asynchronous SGD with delay compensation, with or without momentum.

@@ -167,22 +167,25 @@ class Hyper(SimpleNamespace):
 
 def check(rule: Any) -> None:
     """Run all functions of a Rule; ValueError for what they do wrong, TypeError for what are no plain functions."""
-    element, derived = 2 + len(rule.slots), rule.derived
+    slots, known, own = rule.slots_over("element"), rule.slots_over("all"), rule.slots_over("segment")
+    element = 2 + len(slots)
     if rule.prepare is not None:
-        _check(rule, "prepare", rule.prepare, 0, derived)
+        _check(rule, "prepare", rule.prepare, 0, rule.derived, known)
+    known += rule.derived
     if rule.init is not None:
-        _check(rule, "init", rule.init, 1, rule.slots, derived)
+        _check(rule, "init", rule.init, 1, slots, known, elements=True)
     for reduction in rule.reductions:
-        _check(rule, "terms", reduction.terms, element, reduction.sums, derived)
-        _check(rule, "finish", reduction.finish, len(reduction.sums), reduction.results)
-        derived = (*derived, *reduction.results)
-    _check(rule, "update", rule.update, element + rule.noisy, ("w", *rule.slots), derived)
+        read = known + own * (reduction.over == "segment")
+        _check(rule, "terms", reduction.terms, element, reduction.sums, read, elements=True)
+        _check(rule, "finish", reduction.finish, len(reduction.sums), reduction.results, read)
+        known += reduction.results
+    _check(rule, "update", rule.update, element + rule.noisy, ("w", *slots), known + own, elements=True)
 
 
-def _check(rule: Any, what: str, function: Any, given: int, wanted: tuple[str, ...],
-           derived: tuple[str, ...] | None = None) -> None:
-    """Run one of its functions of so many numbers. derived: what elements read besides hyper-parameters."""
-    way, elements = Way(), derived is not None
+def _check(rule: Any, what: str, function: Any, given: int, wanted: tuple[str, ...], known_besides: tuple[str, ...],
+           elements: bool = False) -> None:
+    """Run one of its functions of so many numbers, and of hyper-parameters and what is ``known_besides``."""
+    way = Way()
     kind = ELEMENT if elements else DOUBLE
 
     def number(value: Any) -> Number:
@@ -190,7 +193,7 @@ def _check(rule: Any, what: str, function: Any, given: int, wanted: tuple[str, .
 
     known = {key: number(default) if elements or not isinstance(default, int) else Number(int(default), INTEGER, way)
              for key, (default, _) in rule.fields.items()}
-    known |= {key: number(0.5) for key in derived or ()}
+    known |= {key: number(0.5) for key in known_besides}
     arguments = [number(0.5 ** k) for k in range(1, 1 + given)]
     arguments += [Number(3, INTEGER, way)] * (what == "prepare")
     constant = number if elements else None

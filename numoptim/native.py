@@ -12,7 +12,7 @@ import numpy as np
 from . import kernels
 from .aot import PACKAGE, digest
 from .arrays import Array
-from .kernels.abi import PLAN_DTYPE, norms_size, phases
+from .kernels.abi import PLAN_DTYPE, norms_size, phases, places
 from .processors import processors as processors  # how many threads are of use, for those who ask here
 from .rule import Rule
 from .rules import RULES
@@ -86,11 +86,11 @@ def entry(rule: Rule, dtype: "np.dtype[Any]", phase: str) -> int:
 
 
 def initialise(rule: Rule, weight: Array, slots: Sequence[Array], values: Mapping[str, float]) -> None:
-    """Fill the slots of a rule whose slots do not start at 0."""
+    """Fill the slots over elements of a rule where they do not start at 0."""
     hyper = np.array([tuple(values[key] for key in rule.fields)], kernels.hyper_dtype(rule))
     plan = np.zeros(1, PLAN_DTYPE)
     plan["count"], plan["hyper"] = weight.size, hyper.ctypes.data
-    plan["buffers"][0, :2 + len(slots)] = [weight.ctypes.data, 0, *(slot.ctypes.data for slot in slots)]
+    plan["buffers"][0, [0, *places(rule, "element")]] = [weight.ctypes.data, *(slot.ctypes.data for slot in slots)]
     status = extension().call(entry(rule, weight.dtype, "init"), plan.ctypes.data, 1)
     if status:
         raise ValueError(_refused(rule, hyper, weight.dtype, status))
@@ -115,7 +115,7 @@ def pieces(size: int, threads: int) -> list[tuple[int, int]]:
 class Plan:
     """A rule bound to flat buffers: all that a step needs, worked out once.
 
-    buffers: w, g and the rule's slots, contiguous and of one dtype and size; their owner checks them.
+    buffers: w, g and the rule's slots, contiguous, those of elements of one dtype and size; their owner checks them.
     offsets: int64 (k + 1,), the segments. which: int64 (k,), the set of hyper-parameters of a segment, FROZEN for none.
     multipliers: (learning rate, wd) of every set. values: every other hyper-parameter of the rule.
     every, since: the steps t in which it runs, those where t - since is a multiple of every; with clears, what it took
@@ -159,8 +159,9 @@ class Plan:
         plans = self._planned(len(cut), offsets, which)
         plans["first"], plans["count"], plans["norms"] = *cut.T, norms.ctypes.data
         self._firsts, self._gradients = cut[:, 0] * itemsize, plans["buffers"][:, 1]
+        whole = places(self.rule, "segment", "all")
         for k, buffer in enumerate(buffers):
-            plans["buffers"][:, k] = buffer.ctypes.data + self._firsts
+            plans["buffers"][:, k] = buffer.ctypes.data + (0 if k in whole else self._firsts)
         self._buffers, self._alive = list(buffers), (plans, offsets, which, norms)
         self.small = size < SERIAL_BELOW
         jobs = plans.ctypes.data, plans.itemsize, len(plans)

@@ -5,6 +5,7 @@ apply it to every element of flat buffers, and check, prepare and document it fr
 """
 import inspect
 import keyword
+import math
 import os
 import re
 import sys
@@ -12,16 +13,18 @@ import weakref
 from collections.abc import Callable
 from dataclasses import dataclass, field, fields
 from functools import cached_property
-from typing import Any, Literal, Self
+from typing import Any, Literal, Self, get_args
 
 from . import dry_run
 from .hyperparameters import COMMON, INF, NOISE, Hyper, Interval
 from .scalar import clip, exp, log, maximum, power, sign
 
-__all__ = ["INF", "Reduction", "Rule", "clip", "exp", "log", "maximum", "power", "sign"]
+__all__ = ["INF", "Reduction", "Rule", "Slot", "clip", "exp", "log", "maximum", "power", "sign"]
 
 
 MOST_SLOTS = 6          # a plan has room for weights, gradients and these
+Scope = Literal["element", "segment", "all"]
+SCOPES: tuple[Scope, ...] = get_args(Scope)
 
 
 def _as_tuple(key: str, value: Any) -> tuple[Any, ...]:
@@ -30,16 +33,46 @@ def _as_tuple(key: str, value: Any) -> tuple[Any, ...]:
     return tuple(value)
 
 
+class Slot(str):
+    """The name of a slot, which also knows how many numbers there are of it, and which.
+
+    over: "element", one for each weight, of its type; "segment", one for each parameter; or "all", one for all that a
+        step changes together. Those of the latter two are float64, and read as ``h.<name>``. Their new value is what
+        a reduction of the same scope, or ``prepare`` for one over all, gives under their name: where that has been
+        computed it is what ``h`` has, before and in there it is what the latest step left.
+    low: the least value that it takes.
+    start: its value before the first step, where the rule has no ``init`` that says it.
+
+    Raises ValueError for another scope, and for a start below ``low`` or without end.
+    """
+
+    over: Scope
+    low: float
+    start: float
+
+    def __new__(cls, name: str, over: Scope = "element", low: float = -INF, start: float = 0.0) -> Self:
+        slot = super().__new__(cls, name)
+        slot.over, slot.low, slot.start = over, float(low), float(start)
+        if over not in SCOPES:
+            raise ValueError(f"slot {name!r} is over {' or '.join(map(repr, SCOPES))}, not {over!r}")
+        if not (slot.low <= slot.start and math.isfinite(slot.start)):
+            raise ValueError(f"slot {name!r} starts at {start!r}: expected a number from low={low!r} on")
+        return slot
+
+
 @dataclass(frozen=True)
 class Reduction:
     """Sums over elements that a rule needs before it updates them, and what it makes of them.
 
     terms: ``terms(w, g, *slots, h) -> (number, ...)`` for one element: those of ``values``, then of ``squares``.
-    finish: ``finish(*sums, h) -> (result, ...)``, float64, of the sums by their names, and the hyper-parameters.
-    results: names of what it returns; ``update`` and the reductions behind read them as ``h.<name>``.
+    finish: ``finish(*sums, h) -> (result, ...)``, float64, of the sums by their names, and of all that is known of the
+        step by then: hyper-parameters, what ``prepare`` derived, results of the reductions before, slots of its scope.
+    results: names of what it returns; ``update`` and the reductions behind read them as ``h.<name>``. One that is a
+        slot's is the slot's new value.
     values, squares: names of the sums of numbers as they are, and of their squares. Both are taken in float64.
     over: "segment", sums of one parameter each; or "all", of every parameter that a step changes: all of a Trainer's,
-        the one of ``optimizer.update``. Those over all come first.
+        the one of ``optimizer.update``. Those over all come first; what they give is one number for all, by the
+        hyper-parameters of the first parameter that is not frozen.
     """
 
     terms: Callable[..., Any]
@@ -63,17 +96,18 @@ class Rule:
     """One update rule: everything numoptim knows about an optimizer's mathematics.
 
     name: identifier of the rule; C functions are called ``numoptim_<name>_<f32|f64>``.
-    update: ``update(w, g, *slots, h) -> (w, *slots)`` for one element (``-> w`` without slots). A noisy rule
-        receives a standard normal number before ``h``.
-    slots: names of the state buffers, one number per weight each.
+    update: ``update(w, g, *slots, h) -> (w, *slots)`` for one element, with the slots over elements (``-> w`` without
+        any). A noisy rule receives a standard normal number before ``h``.
+    slots: the state between steps: names of buffers with one number per weight each, or Slots, which may have fewer.
     hyper: ``{keyword: (default, interval)}``, besides COMMON which every rule has; an interval is such as ``[0, 1)``,
         or ``(0, inf) or 0`` where 0 is accepted, but no number that an element type rounds to 0. Where the default is
         an int, ``prepare`` and ``finish`` get an int64, as ``t`` is one: arithmetic of these wraps at 64 bits.
     prepare, derived: ``prepare(t, h)``, float64, once per step: what the elements have in common, one
-        value for each name in ``derived``; ``update`` reads them as ``h.<name>``. Steps count from 1.
+        value for each name in ``derived``; ``update`` reads them as ``h.<name>``. Steps count from 1. One that is
+        a slot's over all is its new value.
     title: name of the Python class made from the rule alone; "" where a class chooses between rules.
     gradient: what arrives as ``g``: "decayed" (rescaled, clipped, ``wd*w`` added), "clipped" or "raw".
-    init: ``init(w, h) -> (*slots,)`` where slots do not start at 0.
+    init: ``init(w, h) -> (*slots,)`` where slots over elements do not start at a constant.
     reductions: sums over elements that come before, in order: a rule with some is layer-wise.
     noisy: ``update`` receives a standard normal number; adds the hyper-parameters in NOISE.
     needs_rate: the rule divides by ``learning_rate``: a step with rate 0 leaves everything as it is, and so
@@ -85,7 +119,7 @@ class Rule:
 
     name: str
     update: Callable[..., Any]
-    slots: tuple[str, ...] = ()
+    slots: tuple[Slot | str, ...] = ()
     hyper: Hyper = field(default_factory=dict)
     prepare: Callable[..., Any] | None = None
     derived: tuple[str, ...] = ()
@@ -99,8 +133,11 @@ class Rule:
     def __post_init__(self) -> None:
         for key in ("slots", "derived", "reductions"):
             object.__setattr__(self, key, _as_tuple(key, getattr(self, key)))
+        slots = tuple(slot if isinstance(slot, Slot) else Slot(slot) for slot in self.slots)
+        object.__setattr__(self, "slots", slots)
         self._check_names()
-        element = 3 + len(self.slots)
+        self._check_scopes()
+        element = 3 + len(self.slots_over("element"))
         arities = [("update", self.update, element + self.noisy), ("prepare", self.prepare, 2), ("init", self.init, 2)]
         for reduction in self.reductions:
             arities += [("terms", reduction.terms, element), ("finish", reduction.finish, 1 + len(reduction.sums))]
@@ -137,11 +174,13 @@ class Rule:
         return _restored, (vars(self)["_token"], *self._values())
 
     def _check_names(self) -> None:
-        names = [self.name, *self.slots, *self.fields, *self.derived, *self.results]
+        scoped = self.slots_over("segment", "all")
+        given = [name for name in (*self.derived, *self.results) if name not in scoped]
+        names = [self.name, *self.slots, *self.fields, *given]
         for name in names:
             if not name.isidentifier() or keyword.iskeyword(name):
                 raise ValueError(f"rule {self.name!r}: {name!r} is not a usable name")
-        for name in (*self.fields, *self.derived, *self.results):
+        for name in (*scoped, *self.fields, *given):
             if name.startswith("_"):
                 raise ValueError(f"rule {self.name!r}: {name!r} begins with an underscore")
         if len(self.slots) > MOST_SLOTS:
@@ -154,6 +193,18 @@ class Rule:
             raise ValueError(f"rule {self.name!r}: prepare and derived come together")
         if self.needs_rate and "learning_rate" not in self.hyper:
             raise ValueError(f"rule {self.name!r}: needs_rate without a learning_rate")
+
+    def _check_scopes(self) -> None:
+        """ValueError unless each slot over a segment, or over all, gets its new value once in a step."""
+        for scope in ("segment", "all"):
+            given = [name for each in self.reductions if each.over == scope for name in each.results]
+            given += self.derived if scope == "all" else ()
+            for slot in self.slots_over(scope):
+                if (*self.derived, *self.results).count(slot) != 1 or slot not in given:
+                    raise ValueError(f"rule {self.name!r}: slot '{slot}' is over {scope!r}: its new value is a result "
+                                     f"of one reduction over {scope!r}{', or derived' * (scope == 'all')}")
+        if self.init and any(slot.start for slot in self.slots_over("element")):
+            raise ValueError(f"rule {self.name!r}: init says where slots over elements start, and they do, too")
 
     def _check_reductions(self) -> None:
         scopes = [reduction.over for reduction in self.reductions]
@@ -169,6 +220,15 @@ class Rule:
     @property
     def layerwise(self) -> bool:
         return bool(self.reductions)
+
+    def slots_over(self, *scopes: Scope) -> tuple[Slot, ...]:
+        """The slots of these scopes, in order."""
+        return tuple(slot for slot in self.slots if isinstance(slot, Slot) and slot.over in scopes)
+
+    @property
+    def inits(self) -> bool:
+        """Whether slots over elements start elsewhere than at 0."""
+        return self.init is not None or any(slot.start for slot in self.slots_over("element"))
 
     @property
     def results(self) -> tuple[str, ...]:
@@ -211,7 +271,11 @@ _known: "weakref.WeakValueDictionary[Any, Rule]" = weakref.WeakValueDictionary()
 
 def _parts(values: tuple[Any, ...]) -> tuple[Any, ...]:
     """Equal for rules of the very same functions, as pickles that name their functions find them."""
-    return tuple(tuple(value.items()) if isinstance(value, dict) else value for value in values)
+    def parts(value: Any) -> Any:
+        if isinstance(value, dict):
+            return tuple(value.items())
+        return (value, *vars(value).values()) if isinstance(value, Slot) else value
+    return tuple(tuple(map(parts, value)) if isinstance(value, tuple) else parts(value) for value in values)
 
 
 def _restored(token: str, *values: Any) -> Rule:

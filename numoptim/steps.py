@@ -10,7 +10,7 @@ from .arrays import Array
 from .optimizer import Optimizer, RuleOptimizer, State
 from .optimizer.bound import Bound
 from .optimizer.locks import check_outside
-from .optimizer.state import as_saved, check_saved, count, counted, go_on
+from .optimizer.state import Layout, as_saved, check_saved, count, counted, go_on
 from .parameters import Parameters, segments
 
 
@@ -20,7 +20,7 @@ class Flat(Bound):
     def __init__(self, optimizer: RuleOptimizer, params: Parameters, threads: int, state: State | None = None) -> None:
         self.params = params
         indices = range(len(params))
-        self.state = state or optimizer._state(params.memory, params.flat, params.flat.shape, indices, params.offsets)
+        self.state = state or optimizer._state(params.memory, params.flat, indices, params.offsets, (len(params),))
         self.lock = optimizer._lock                 # held during a step
         super().__init__(optimizer, params.memory, params.flat, params.grad.flat, self.state, indices, params.offsets,
                          threads)
@@ -51,32 +51,37 @@ class Flat(Bound):
         for key in optimizer.options:
             setattr(optimizer, key, saved["options"][key])
         rule, flat, memory = optimizer.rule, self.params.flat, self.params.memory
-        check_saved(saved, rule, optimizer._slot_names())
+        check_saved(saved, rule, optimizer._slots())
         optimizer._noise = count(saved, "noise")
         ends = segments(saved["named"]) if "named" in saved else self.params.offsets
-        for name, slot in saved["slots"].items():
-            if (slot.shape, slot.dtype) != ((ends[-1],), flat.dtype):
-                raise ValueError(f"slot {name!r} is {slot.dtype} {slot.shape}; expected {flat.dtype} ({ends[-1]},)")
+        for name, slot in zip(optimizer._slots(), saved["slots"].values(), strict=True):
+            layout = Layout.of(name, (int(ends[-1]),), flat.dtype, (len(ends) - 1,))
+            if (slot.shape, slot.dtype) != layout:
+                raise ValueError(f"slot {name!r} is {slot.dtype} {slot.shape}; expected {layout.dtype} {layout.shape}")
         if "named" in saved:
-            slots = self._among_new(saved, optimizer, ends)
-        else:
-            slots = {name: memory.zeros(flat.size, flat.dtype) for name in saved["slots"]}
-            for name, slot in saved["slots"].items():
-                memory.load(slots[name], slot)
+            return State(rule, self._among_new(saved, optimizer, ends), count(saved, "t"), count(saved, "offset"))
+        slots = {}
+        for name, slot in saved["slots"].items():
+            slots[name] = memory.zeros(math.prod(slot.shape), slot.dtype).reshape(slot.shape)
+            memory.load(slots[name], slot)
         return State(rule, slots, count(saved, "t"), count(saved, "offset"))
 
     def _among_new(self, saved: dict[str, Any], optimizer: Any, ends: Array) -> Mapping[str, Any]:
         """New slots, with those of a file in the places of its parameters, whose segments are ``ends``."""
         params, flat = self.params, self.params.flat
-        new: State = optimizer._state(params.memory, flat, flat.shape, range(len(params)), params.offsets)
+        new: State = optimizer._state(params.memory, flat, range(len(params)), params.offsets, (len(params),))
         if optimizer.rule.noisy:                    # all of the buffer goes on at the file's offset
             optimizer._noise = max(count(saved, "noise"), count(saved, "offset") + flat.size)
-        begin = dict(zip(params, params.offsets.tolist(), strict=False))
-        for name, slot in new.slots.items():
-            stored = saved["slots"][name].read()
-            for key, (lo, hi) in zip(saved["named"], itertools.pairwise(ends.tolist()), strict=True):
+        begins, numbers = params.offsets.tolist(), {key: k for k, key in enumerate(params)}
+        spans = {"element": [(begins[numbers[key]], lo, hi) for key, (lo, hi) in
+                             zip(saved["named"], itertools.pairwise(ends.tolist()), strict=True)],
+                 "segment": [(numbers[key], k, k + 1) for k, key in enumerate(saved["named"])],
+                 "all": [(0, 0, 1)]}
+        for name, slot in new._slots.items():
+            stored, flat = saved["slots"][name].read().reshape(-1), slot.reshape(-1)
+            for begin, lo, hi in spans[name.over]:
                 if lo < hi:
-                    params.memory.write(slot[begin[key]:begin[key] + hi - lo], stored[lo:hi])
+                    params.memory.write(flat[begin:begin + hi - lo], stored[lo:hi])
         return new.slots
 
 

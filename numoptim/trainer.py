@@ -127,16 +127,21 @@ class Trainer(Stepping):
         self.params.grad.flat.fill(0)
 
     @property
-    def slots(self) -> Mapping[str, Views]:
+    def slots(self) -> Mapping[str, Any]:
         """{slot: {name: live view}}: ``trainer.slots["m"]["weight"]``; ask again after ``load_states``.
+
+        A slot with one number for each parameter has views of shape (), one with a number for all is that itself.
 
         AttributeError for an optimizer written in Python, whose states are its own.
         """
         if not isinstance(self._driver, Flat):
             raise AttributeError(f"slots are a rule's: a {type(self._optimizer).__name__} keeps states of its own")
-        shapes, memory = self._params.shapes, self._params.memory
-        slots = self._driver.state.slots.items()
-        return MappingProxyType({slot: Views(flat, shapes, memory) for slot, flat in slots})
+        params = self._params
+        slots: dict[str, Any] = {}
+        for slot, flat in self._driver.state._slots.items():
+            shapes = params.shapes if slot.over == "element" else dict.fromkeys(params, ())
+            slots[slot] = flat if slot.over == "all" else Views(flat, shapes, params.memory)
+        return MappingProxyType(slots)
 
     def __repr__(self) -> str:
         return display.trainer(self)

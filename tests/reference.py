@@ -9,7 +9,6 @@ import functools
 import inspect
 import math
 import textwrap
-from itertools import pairwise
 from types import SimpleNamespace
 
 import numpy as np
@@ -17,7 +16,8 @@ import pytest
 
 import numoptim
 from numoptim import kernels, optimizer, random
-from numoptim.kernels.abi import PLAN_DTYPE, norms_size, phases
+from numoptim.kernels.abi import PLAN_DTYPE, norms_size, phases, places
+from numoptim.optimizer.rule_optimizer import from_rule
 from numoptim.rules import RULES
 
 FLOAT = {"f32": np.float32, "f64": np.float64}
@@ -95,13 +95,18 @@ def plain(function, scalar):
     return names[function.__name__]
 
 
-def constants(rule, scalar, group, t):
-    """Hyper-parameters in float64, and with what ``prepare`` derives from them in the type of the elements."""
-    hyper = SimpleNamespace(**{key: int(group[key]) if isinstance(default, int) else np.float64(group[key])
-                               for key, (default, _) in rule.fields.items()})
-    derived = plain(rule.prepare, None)(t, hyper) if rule.prepare else ()
-    known = {**vars(hyper), **dict(zip(rule.derived, derived, strict=True))}
-    return hyper, SimpleNamespace(**{key: scalar(value) for key, value in known.items()})
+def prepared(rule, group, t, **slots):
+    """All that is known of a group before sums: hyper-parameters, slots over all, and what ``prepare`` derives."""
+    known = SimpleNamespace(**{key: int(group[key]) if isinstance(default, int) else np.float64(group[key])
+                               for key, (default, _) in rule.fields.items()}, **slots)
+    derived = plain(rule.prepare, None)(t, known) if rule.prepare else ()
+    vars(known).update(zip(rule.derived, map(np.float64, derived), strict=True))
+    return known
+
+
+def narrow(known, scalar):
+    """The same for elements, in their type."""
+    return SimpleNamespace(**{key: scalar(value) for key, value in vars(known).items()})
 
 
 def gradient(kind, w, g, h):
@@ -141,6 +146,30 @@ def flush(x):
     return x.dtype.type(0) if abs(x) < np.finfo(x.dtype).tiny else x
 
 
+def beginning(rule, w, segments=1):
+    """Buffers before the first step: w, g, slots as the rule's class has them."""
+    own = make(rule) if rule in RULES else from_rule(rule)()
+    slots = own.create_state(0, w).slots
+    return [w, np.zeros_like(w), *(np.full(segments if slot.over == "segment" else 1, slot.start) if
+                                   slot.over != "element" else slots[slot] for slot in rule.slots)]
+
+
+def counts(rule, size, segments=1):
+    """How many numbers each buffer has: w, g, slots."""
+    of = {"element": size, "segment": segments, "all": 1}
+    return [size, size, *(of[slot.over] for slot in rule.slots)]
+
+
+def whole_ones(rule):
+    """Which buffers have fewer numbers than elements, and are passed whole."""
+    return places(rule, "segment", "all")
+
+
+def held(slot, x):
+    """Numbers as a slot may hold them."""
+    return x if slot.low == -math.inf else slot.low + abs(x)
+
+
 def step(rule, buffers, groups, t, offsets=None, which=None, elements=None, store=flush):
     """Step t in place on flat buffers w, g and slots, of segments with hyper-parameters groups[which[s]], -1: none.
 
@@ -149,15 +178,31 @@ def step(rule, buffers, groups, t, offsets=None, which=None, elements=None, stor
     size, scalar = len(buffers[0]), buffers[0].dtype.type
     offsets = [0, size] if offsets is None else offsets
     which = [0] * (len(offsets) - 1) if which is None else which
+    live, slots = [s for s, group in enumerate(which) if group >= 0], list(zip(rule.slots, buffers[2:], strict=True))
+    buffers = [*buffers[:2], *(buffer for slot, buffer in slots if slot.over == "element")]
+    if not live:
+        return
     with np.errstate(all="ignore"):
-        segments = [(range(lo, hi), *constants(rule, scalar, groups[group], t))
-                    for group, (lo, hi) in zip(which, pairwise(offsets), strict=True) if group >= 0]
+        latest = {slot: buffer[0] for slot, buffer in slots if slot.over == "all"}
+        lead = prepared(rule, groups[which[live[0]]], t, **latest)
+        segments = []
+        for s in live:
+            known = prepared(rule, groups[which[s]], t, **latest)
+            vars(known).update({slot: vars(lead)[slot] for slot in latest})
+            vars(known).update({slot: buffer[s] for slot, buffer in slots if slot.over == "segment"})
+            segments.append((s, range(*offsets[s:s + 2]), known))
         for reduction in rule.reductions:
-            _reduce(rule, reduction, buffers, segments)
-        for segment, hyper, h in segments:
+            _reduce(rule, reduction, buffers, segments, lead)
+        for s, segment, known in segments:
             wanted = segment if elements is None else [i for i in elements if i in segment]
-            if len(segment) and not rests(rule, scalar, hyper):
-                _update(rule, buffers, hyper, h, t, wanted, store)
+            if len(segment) and not rests(rule, scalar, known):
+                _update(rule, buffers, known, t, wanted, store)
+                for slot, buffer in slots:
+                    if slot.over == "segment":
+                        buffer[s] = vars(known)[slot]
+        for slot, buffer in slots:
+            if slot.over == "all" and not rests(rule, scalar, lead):
+                buffer[0] = vars(lead)[slot]
 
 
 def rests(rule, scalar, hyper):
@@ -170,28 +215,37 @@ def _arguments(rule, buffers, h, i):
     return w[i], gradient(rule.gradient, w[i], g[i], h), *(s[i] for s in slots)
 
 
-def _reduce(rule, reduction, buffers, segments):
-    """Give the constants of each segment, or of all, a reduction's results."""
+def _reduce(rule, reduction, buffers, segments, lead):
+    """Give what is known of each segment, or of all, a reduction's results."""
     scalar, sums = buffers[0].dtype.type, []
-    for segment, _, h in segments:
+    for _, segment, known in segments:
+        h = narrow(known, scalar)
         terms = [plain(reduction.terms, scalar)(*_arguments(rule, buffers, h, i), h) for i in segment]
         assert all(type(x) is scalar for row in terms for x in row)
         columns = np.array(terms, np.float64).reshape(len(segment), len(reduction.sums)).T.copy()
         columns[len(reduction.values):] *= columns[len(reduction.values):]
         sums.append([total(column) for column in columns])
-    for (_, hyper, h), own in zip(segments, sums, strict=True):
-        if reduction.over == "all":
-            own = [functools.reduce(np.add, column, np.float64(0.0)) for column in zip(*sums, strict=True)]
-        results = plain(reduction.finish, None)(*own, hyper)
-        vars(h).update({name: scalar(x) for name, x in zip(reduction.results, results, strict=True)})
+
+    def results(own, known):
+        found = plain(reduction.finish, None)(*own, known)
+        return dict(zip(reduction.results, map(np.float64, found), strict=True))
+
+    if reduction.over == "all":
+        whole = results([functools.reduce(np.add, column, np.float64(0.0)) for column in zip(*sums, strict=True)], lead)
+        for known in (lead, *(known for *_, known in segments)):
+            vars(known).update(whole)
+    else:
+        for own, (*_, known) in zip(sums, segments, strict=True):
+            vars(known).update(results(own, known))
 
 
-def _update(rule, buffers, hyper, h, t, wanted, store):
+def _update(rule, buffers, known, t, wanted, store):
     w, _, *slots = buffers
     scalar, extra = w.dtype.type, ()
+    h = narrow(known, scalar)
     for i in wanted:
         if rule.noisy:
-            extra = (scalar(normal(hyper.offset + i, hyper.seed, t)),)
+            extra = (scalar(normal(known.offset + i, known.seed, t)),)
         new = plain(rule.update, scalar)(*_arguments(rule, buffers, h, i), *extra, h)
         new = new if isinstance(new, tuple) else (new,)
         assert all(type(x) is scalar for x in new), f"{rule.name} leaves {scalar.__name__}: {new}"
@@ -221,16 +275,19 @@ def ranges(rule, buffers, groups, t, offsets, which, pieces, norm_pieces=()):
     A call gets copies of its piece (for norms, and of a block more) that stand between NaN.
     """
     hyper, norms = records(rule, groups), norms_for(rule, offsets)
-    guard = np.full(BLOCK, np.nan, buffers[0].dtype)
+    guard, scoped = np.full(BLOCK, np.nan, buffers[0].dtype), whole_ones(rule)
     for phase in phases(rule):
-        for lo, count in (norm_pieces or pieces) if phase != "range" else pieces:
-            reach = slice(lo, lo + count + (BLOCK if phase != "range" else 0))
-            copies = [np.concatenate([guard, b[reach], guard]) for b in buffers]
-            made = plan(lo, count, offsets, which, hyper, [c[BLOCK:] for c in copies], norms)
+        summing = phase.startswith("norms")
+        for lo, count in (norm_pieces or pieces) if summing else pieces:
+            reach = slice(lo, lo + count + (BLOCK if summing else 0))
+            copies = [b if k in scoped else np.concatenate([guard, b[reach], guard]) for k, b in enumerate(buffers)]
+            given = [c if k in scoped else c[BLOCK:] for k, c in enumerate(copies)]
+            made = plan(lo, count, offsets, which, hyper, given, norms)
             assert planned(rule, phase, made, t, guard.dtype) == 0
-            for buffer, c in zip(buffers, copies, strict=True):
-                buffer[reach] = c[BLOCK:-BLOCK]
-                assert np.isnan(c[:BLOCK]).all() and np.isnan(c[-BLOCK:]).all()
+            for k, (buffer, c) in enumerate(zip(buffers, copies, strict=True)):
+                if k not in scoped:
+                    buffer[reach] = c[BLOCK:-BLOCK]
+                    assert np.isnan(c[:BLOCK]).all() and np.isnan(c[-BLOCK:]).all()
 
 
 def arrays(rule, buffers, group, t, offsets):

@@ -5,7 +5,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from reference import COMMON, arrays, each_rule, normal, values
+from reference import COMMON, arrays, beginning, each_rule, normal, values
 
 from numoptim.rules import RULES
 
@@ -27,7 +27,7 @@ class Document:
         exceptions = re.findall(r"\b(\w+) = 1 where (.+?) is 0[;)]", rule.doc)
         self.exceptions = {name: zeros.split(" or ") for name, zeros in exceptions}
         self.names = {**FUNCTIONS, **group, "w": w.copy(), "P": 1.0}
-        self.names |= {slot: w.copy() if slot == "w_bak" else np.zeros_like(w) for slot in rule.slots}
+        self.names |= dict(zip(rule.slots, beginning(rule, w.copy())[2:], strict=True))
 
     def gradient(self, g):
         """``g`` as the rule receives it."""
@@ -46,7 +46,7 @@ class Document:
                 self.names[names[0]] = 1.0
 
     def __getitem__(self, name):
-        return self.names[name]
+        return np.atleast_1d(self.names[name])
 
 
 OFF = {"bias_correction": 0, "lower_bound": -np.inf, "upper_bound": np.inf, "clip_gradient": np.inf, "wd": 0.0}

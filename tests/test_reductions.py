@@ -68,7 +68,7 @@ each_own = pytest.mark.parametrize("rule", [CENTRED, NOISY], ids=lambda rule: ru
 def test_the_bits_of_the_rule_on_scalars(rule, dtype):
     """Of whole buffers, arrays and ranges cut anywhere; some segments frozen, two groups."""
     rng = np.random.default_rng(1)
-    expected, *got = copies(start(rule, dtype, OFFSETS[-1]), 3)
+    expected, *got = copies(start(rule, dtype, OFFSETS[-1], segments=len(SIZES)), 3)
     group = values(rule, clip_gradient=np.inf)
     for t in (1, 2):
         for buffers in (expected, *got):

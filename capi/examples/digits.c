@@ -56,6 +56,14 @@ static void *zeros(int64_t count, size_t size)
     return items;
 }
 
+static double *repeated(int64_t count, double x)
+{
+    double *items = zeros(count, sizeof *items);
+    for (int64_t k = 0; k < count; k++)
+        items[k] = x;
+    return items;
+}
+
 static FILE *opened(const char *name, const char *magic, int64_t *numbers, size_t count)
 {
     char begin[8];
@@ -151,8 +159,11 @@ static void begin(numoptim_plan *plan, const numoptim_rule *rule, const replay *
     plan->groups = 1;
     plan->hyper = r->hyper;
     plan->norms = zeros(rule->sums * (r->size / NUMOPTIM_BLOCK + r->segments), sizeof *plan->norms);
-    for (int64_t k = 0; k < 2 + rule->slot_count; k++)
+    for (int64_t k = 0; k < 2; k++)
         plan->buffers[k] = zeros(r->size, sizeof(float));
+    for (int64_t k = 0; k < rule->slot_count; k++)
+        plan->buffers[2 + k] = rule->over[k] == NUMOPTIM_ELEMENT ? zeros(r->size, sizeof(float)) :
+            repeated(rule->over[k] == NUMOPTIM_SEGMENT ? r->segments : 1, rule->starts[k]);
     memcpy(plan->buffers[0], r->first, (size_t)r->size * sizeof(float));
     if (r->init && rule->init[NUMOPTIM_F32] != NULL)
         check(rule->init[NUMOPTIM_F32](plan, 1));
@@ -160,7 +171,7 @@ static void begin(numoptim_plan *plan, const numoptim_rule *rule, const replay *
 
 static void step(const numoptim_rule *rule, const numoptim_plan *plan, int64_t t)
 {
-    for (int k = 0; k < 4 && rule->passes[k][NUMOPTIM_F32] != NULL; k++)
+    for (int k = 0; rule->passes[k][NUMOPTIM_F32] != NULL; k++)
         check(rule->passes[k][NUMOPTIM_F32](plan, t));
 }
 

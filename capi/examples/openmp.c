@@ -46,7 +46,7 @@ static int32_t train(const numoptim_rule *rule, const numoptim_plan *plan, int t
     int32_t status = NUMOPTIM_OK;
     omp_set_num_threads(threads);
     for (int64_t t = 1; t <= STEPS; t++)
-        for (int k = 0; k < 4 && status == NUMOPTIM_OK && rule->passes[k][NUMOPTIM_F32] != NULL; k++) {
+        for (int k = 0; status == NUMOPTIM_OK && rule->passes[k][NUMOPTIM_F32] != NULL; k++) {
             numoptim_entry *pass = rule->passes[k][NUMOPTIM_F32];
             status = threads == 1 ? pass(plan, t) : on_ranges(pass, plan, t);
         }

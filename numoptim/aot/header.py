@@ -11,7 +11,7 @@ from pathlib import Path
 from numoptim.hyperparameters import COMMON, NOISE, Interval
 from numoptim.kernels import abi
 from numoptim.kernels.abi import DEVICE_PLAN, MOST_REDUCTIONS, PLAN, STATUS, Word, phases
-from numoptim.rule import Rule
+from numoptim.rule import SCOPES, Rule
 
 HERE = Path(__file__).parent
 TYPES = {"f32": "float", "f64": "double"}
@@ -36,24 +36,25 @@ COMMON_TEXT = {
 
 def entries(rule: Rule) -> tuple[str, ...]:
     """Suffixes of a rule's C functions: "" for whole buffers, then "_norms" ..., "_range" and "_init"."""
-    return ("", *(f"_{phase}" for phase in phases(rule)), *(["_init"] if rule.init else []))
+    return ("", *(f"_{phase}" for phase in phases(rule)), *(["_init"] if rule.inits else []))
 
 
 def arguments(rule: Rule, dtype: str, suffix: str) -> list[tuple[str, str]]:
     """(type, name) of every parameter of one C function."""
-    scalar = TYPES[dtype]
-    slots = [(f"{scalar} *", _parameter(slot)) for slot in rule.slots]
+    scalar, scoped = TYPES[dtype], rule.slots_over("segment", "all")
+    slots = [("double *" if slot in scoped else f"{scalar} *", _parameter(slot)) for slot in rule.slots]
     hyper = (f"const numoptim_{rule.name} *", "h")
     if suffix == "_init":
-        return [("int64_t", "size"), (f"const {scalar} *", "w"), *slots, hyper]
+        filled = [given for slot, given in zip(rule.slots, slots, strict=True) if slot not in scoped]
+        return [("int64_t", "size"), (f"const {scalar} *", "w"), *filled, hyper]
     if suffix == "":
         head = [("int64_t", "segments"), ("const int64_t *", "offsets")] if rule.layerwise else [("int64_t", "size")]
         return [*head, (f"{scalar} *", "w"), (f"const {scalar} *", "g"), *slots, hyper, ("int64_t", "t")]
-    written = suffix == "_range"
-    norms = [("const double *" if written else "double *", "norms")] if rule.layerwise else []
-    buffers = [(f"{scalar} *", "w"), (f"const {scalar} *", "g"), *slots]
-    if not written:
-        buffers = [(kind if kind.startswith("const") else f"const {kind}", name) for kind, name in buffers]
+    norms = [("double *" if suffix.startswith("_norms") else "const double *", "norms")] if rule.layerwise else []
+    written = {"_range": rule.slots_over("element"), "_advance": scoped}.get(suffix, ())
+    names = [*map(_parameter, written), *(["w"] if suffix == "_range" else [])]
+    buffers = [(kind if name in names else f"const {kind}", name)
+               for kind, name in [(f"{scalar} *", "w"), (f"{scalar} *", "g"), *slots]]
     return [("int64_t", "first"), ("int64_t", "count"), ("int64_t", "segments"), ("const int64_t *", "offsets"),
             ("const int64_t *", "which"), ("int64_t", "groups"), hyper, *norms, *buffers, ("int64_t", "t")]
 
@@ -171,8 +172,11 @@ def _described(rule: Rule) -> str:
         if text:
             remark = rule.remark(label)
             lines += ["", f"{label} ({remark})" if remark else label, *textwrap.indent(text, "    ").splitlines()]
-    if rule.init:
+    if rule.inits:
         lines += ["", "Its slots begin as numoptim_" + rule.name + "_<f32|f64>_init leaves them, others at 0."]
+    for slot in rule.slots_over("segment", "all"):
+        lines += ["", f"{slot} is {'segments doubles' if slot.over == 'segment' else 'one double'}, "
+                      f"{number(slot.start)} before the first step."]
     lines += ["", "Hyper-parameters"]
     own = {key: value for key, value in rule.fields.items() if key not in COMMON and key not in NOISE}
     lines += [f"    {key:16} {interval:13} default {number(default)}" for key, (default, interval) in own.items()]
@@ -244,8 +248,12 @@ def _function(rule: Rule, dtype: str, suffix: str) -> str:
 
 
 def _tables(rule: Rule) -> str:
-    slots = ", ".join(f'"{slot}"' for slot in rule.slots) or "NULL"
-    lines = [f"static const char *const {rule.name}_slots[] = {{ {slots} }};",
+    slots = rule.slots_over(*SCOPES)
+    columns = [("char *const", "slots", [f'"{slot}"' for slot in slots] or ["NULL"]),
+               ("int32_t", "over", [f"NUMOPTIM_{slot.over.upper()}" for slot in slots] or ["0"]),
+               ("double", "starts", [number(slot.start) for slot in slots] or ["0"])]
+    lines = [*(f"static const {kind} {rule.name}_{name}[] = {{ {', '.join(cells)} }};"
+               for kind, name, cells in columns),
              f"static const numoptim_field {rule.name}_fields[] = {{"]
     for key, (default, text) in rule.fields.items():
         interval = Interval.parse(text)
@@ -261,13 +269,14 @@ def _descriptor(rule: Rule) -> str:
         known = phase in abi.kernel_phases(rule)
         return "{ " + ", ".join(f"{rule.name}_{dtype}_{phase}" if known else "NULL" for dtype in TYPES) + " }"
 
-    # Programs of 0.1.0 know no rules with several reductions, and none with more than two numbers of a block.
-    passes, sums = [pair(phase) for phase in abi.phases(rule)], abi.columns(rule)[-1]
-    layerwise = len(rule.reductions) == 1 and sums == 2
-    known = layerwise or not rule.reductions
+    # Programs of 0.1.0 know steps of one pass, or of two with two numbers of a block.
+    passes, sums = abi.phases(rule), abi.columns(rule)[-1]
+    layerwise = passes == ("norms", "range") and sums == 2
+    known = layerwise or passes == ("range",)
     return (f'    {{ "{rule.name}", {len(rule.slots)}, {rule.name}_slots, {len(rule.fields)}, {rule.name}_fields, '
-            f"{int(layerwise)}, {int(rule.noisy)}, {passes[-1] if known else '{ refuse, refuse }'}, "
-            f"{passes[0] if layerwise else '{ NULL, NULL }'}, {pair('init')}, {sums}, {{ {', '.join(passes)} }} }}")
+            f"{int(layerwise)}, {int(rule.noisy)}, {pair('range') if known else '{ refuse, refuse }'}, "
+            f"{pair('norms') if layerwise else '{ NULL, NULL }'}, {pair('init')}, {sums}, "
+            f"{{ {', '.join(map(pair, passes))} }}, {rule.name}_over, {rule.name}_starts }}")
 
 
 def named(text: str, name: str) -> str:

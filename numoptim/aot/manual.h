@@ -12,8 +12,9 @@
  *
  *     w are the weights, changed in place; g their gradient, only read; the others are the rule's slots, its
  *     state between steps, changed in place: size elements each, all 0 before the first step (unless the rule
- *     has an _init). Steps count from t = 1. In one pass the gradient is multiplied by rescale_grad, clipped to
- *     [-clip_gradient, clip_gradient], wd*w is added (unless the rule uses wd itself), and the rule applied.
+ *     has an _init, or says otherwise). Steps count from t = 1. In one pass the gradient is multiplied by
+ *     rescale_grad, clipped to [-clip_gradient, clip_gradient], wd*w is added (unless the rule uses wd itself), and
+ *     the rule applied.
  *
  * Status
  *     Functions return 0 (NUMOPTIM_OK) or a negative status, and then have written nothing: a null pointer, a size,
@@ -50,6 +51,8 @@
  *     segment's begin; the buffers must reach to the end of the last one) into norms, an array of
  *     sums*(offsets[segments]/NUMOPTIM_BLOCK + segments) doubles that all ranges share, where sums is the descriptor's.
  *     Rules that sum again, with what the first sums gave, have _norms2 ... between the two, each over all ranges, too.
+ *     Slots with a number for each segment, or for all, are passed whole to every range, which reads them; _advance,
+ *     in the end and over all ranges, too, writes them: by the range that begins at element 0.
  *
  * Promises
  *     Thread-safe: functions touch only what is passed to them. No allocation, no printing, no threads of its
@@ -83,6 +86,9 @@ extern "C" {
 #define NUMOPTIM_BLOCK 4096   /* elements of a partial sum */
 #define NUMOPTIM_F32 0        /* index of a type in descriptors */
 #define NUMOPTIM_F64 1
+#define NUMOPTIM_ELEMENT 0    /* what a slot has a number for: each element, segment, or all of them together */
+#define NUMOPTIM_SEGMENT 1
+#define NUMOPTIM_ALL 2
 
 /* --- declarations */
 /* Version of the library: 10000*major + 100*minor + patch. */
@@ -129,11 +135,13 @@ typedef struct numoptim_rule {
     int64_t field_count;
     const numoptim_field *fields;
     int32_t layerwise, noisy;        /* layerwise: passes are norms and range, and sums is 2 */
-    numoptim_entry *range[2];        /* [NUMOPTIM_F32], [NUMOPTIM_F64]; NUMOPTIM_NULL of rules with more than those two */
+    numoptim_entry *range[2];        /* [NUMOPTIM_F32], [NUMOPTIM_F64]; NUMOPTIM_NULL of rules with other passes */
     numoptim_entry *norms[2];        /* of layer-wise rules; else null */
     numoptim_entry *init[2];         /* first slots of rules that do not begin at 0 (t is ignored); else null */
     int64_t sums;                    /* doubles of each block in a plan's norms; 0: there are none */
-    numoptim_entry *passes[4][2];    /* of a step, each over all ranges before the next; null behind the last */
+    numoptim_entry *passes[6][2];    /* of a step, each over all ranges before the next; null behind the last */
+    const int32_t *over;             /* of each slot: NUMOPTIM_ELEMENT, or doubles, NUMOPTIM_SEGMENT or NUMOPTIM_ALL */
+    const double *starts;            /* of each slot: what it begins with, unless init has a say */
 } numoptim_rule;
 
 int64_t numoptim_rule_count(void);

@@ -26,8 +26,10 @@ def ptx(rule: Rule | str, dtype: npt.DTypeLike = np.float32, sm: int = 80) -> st
 
     rule: a Rule, or the name of a built-in one. dtype: float32 or float64; TypeError for another. The kernels are
     ``<rule>_<f32|f64>``, for layer-wise rules also ``..._norms`` and ``..._trust`` (then ``..._norms2`` and
-    ``..._trust2`` ... for a second reduction), where slots do not begin at 0 also ``..._init``; README.md beside this file has their parameters. Raises ValueError for a rule that calls what
-    a GPU has not got, or that Numba cannot compile, and for an ``sm`` below 80 or that LLVM does not know.
+    ``..._trust2`` ... for a second reduction), where slots are over segments or all also ``..._advance``, where slots
+    do not begin at 0 also ``..._init``; README.md beside this file has their parameters. Raises ValueError for a rule
+    that calls what a GPU has not got, or that Numba cannot compile, and for an ``sm`` below 80 or that LLVM does not
+    know.
     """
     from .compile import compiled
     sm = int(checked("sm", sm, 80, "[80, inf)"))

@@ -57,7 +57,7 @@ def module(rule: Rule, dtype: str) -> llvm.ModuleRef:
 
 def blocks(rule: Rule, dtype: str) -> int:
     """How many blocks of THREADS a multiprocessor's registers are to hold: 3 leave a thread 80, and 2 leave it 128."""
-    read = (2 + len(rule.slots)) * FLOAT[dtype].itemsize
+    read = (2 + len(rule.slots_over("element"))) * FLOAT[dtype].itemsize
     return 3 if read <= 16 and not rule.noisy and len(rule.reductions) < 2 else 2
 
 

@@ -111,7 +111,8 @@ def loop_of(rule: Rule, dtype: str, suffix: str, made: Assembled) -> Loop:
     itemsize = 4 if dtype == "f32" else 8
     if suffix.startswith("_norms"):
         return norms_loop(found, loops, itemsize)
-    return vector_loop(found, loops, itemsize, len(rule.slots) + (suffix == ""), rule.noisy and suffix == "")
+    written = len(rule.slots_over("element")) + (suffix == "")
+    return vector_loop(found, loops, itemsize, written, rule.noisy and suffix == "")
 
 
 def rows(rule: Rule, dtype: str) -> Iterator[tuple[str, ...]]:
@@ -122,7 +123,7 @@ def rows(rule: Rule, dtype: str) -> Iterator[tuple[str, ...]]:
         usage = [made[sm].usage[name] for sm in ARCHITECTURES]
         registers = "/".join(str(used.registers) for used in usage)
         shared = str(max(used.shared for used in usage))
-        if suffix.startswith("_trust"):
+        if suffix.startswith(("_trust", "_advance")):
             yield name, registers, shared, *["-"] * 5
             continue
         loops = [loop_of(rule, dtype, suffix, made[card.sm]) for card in CARDS]

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from numoptim.aot.header import TYPES, arguments, body, declaration
-from numoptim.kernels.abi import FLOAT
+from numoptim.kernels.abi import FLOAT, places
 from numoptim.rule import Rule
 
 HERE = Path(__file__).parent
@@ -22,7 +22,7 @@ def functions(rule: Rule, dtype: str) -> dict[str, list[tuple[str, str]]]:
     name = f"numoptim_cuda_{rule.name}_{dtype}"
     made = {name: [*head, *_buffers(rule, dtype), *last, STREAM],
             f"{name}_plan": [("const numoptim_cuda_plan *", "plan"), *last, STREAM]}
-    if rule.init:
+    if rule.inits:
         made[f"{name}_init"] = [*arguments(rule, dtype, "_init"), STREAM]
     return made
 
@@ -65,7 +65,7 @@ IMAGE_OF = """const void *numoptim_cuda_image(const char *name)
 def _entry(rule: Rule, dtype: str) -> str:
     name = f"{rule.name}_{dtype}"
     return (f'    {{ "{name}", image_{name}, {len(rule.slots)}, {len(rule.fields)}, {FLOAT[dtype].itemsize}, '
-            f"{len(rule.reductions)}, {int(rule.init is not None)}, NULL }},")
+            f"{len(rule.reductions)}, {int(rule.inits)}, NULL }},")
 
 
 def _bodies(rule: Rule, dtype: str, k: int) -> list[str]:
@@ -74,8 +74,9 @@ def _bodies(rule: Rule, dtype: str, k: int) -> list[str]:
     check = _check(rule, dtype, "", {"h": "plan->hyper != NULL ? &usual : h", "t": "plan->step != NULL ? 1 : t"})
     bodies = [_plan(rule, buffers) + f"    return numoptim_cuda_{rule.name}_{dtype}_plan(&plan, h, t, stream);\n",
               PLAN.format(rule=rule.name, RULE=rule.name.upper(), k=k, check=check)]
-    if rule.init:
-        buffers[1] = "NULL"
+    if rule.inits:
+        for k in (1, *places(rule, "segment", "all")):
+            buffers[k] = "NULL"
         bodies.append(_plan(rule, buffers) + INIT.format(k=k, check=_check(rule, dtype, "_init", {"h": "h"})))
     return bodies
 

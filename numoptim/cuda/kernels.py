@@ -9,33 +9,37 @@ from numoptim.rule import Rule
 from .loops import Parts, dense, kernel
 from .noisy import noisy
 from .parameters import phases
-from .sums import norms_kernel, reduced, trust_kernel
+from .sums import advance_kernel, completed, constants, norms_kernel, trust_kernel
 
 
 def update_kernel(parts: Parts) -> Callable[..., Any]:
     """The update of weights and slots."""
-    prepare, complete = reduced(parts, len(parts.rule.reductions))
+    count = len(parts.rule.reductions)
+    complete = completed(parts, count)
     sweep = (noisy(parts, complete) if parts.rule.noisy else
              dense(parts, element.update(parts.rule, parts.dtype), complete))
-    return kernel(parts, "", sweep, prepare)
+    return kernel(parts, "", sweep, constants(parts, count))
 
 
 def init_kernel(parts: Parts) -> Callable[..., Any]:
     """The slots before the first step."""
-    initial, (prepare, complete) = element.initial(parts.rule, parts.dtype), reduced(parts, 0)
+    initial, of_groups = element.initial(parts.rule, parts.dtype), element.of_groups(parts.rule)
 
     def one(i, buffers, extra, h):
         initial(i, buffers, h)
-    return kernel(parts, "_init", dense(parts, inline(one), complete, kept=2), prepare, one_step=True)
+    sweep = dense(parts, inline(one), of_groups.complete, kept=2)
+    return kernel(parts, "_init", sweep, of_groups, one_step=True)
 
 
 @cached
 def kernels(rule: Rule, dtype: str) -> dict[str, Callable[..., Any]]:
     """A rule's kernels by suffix, as plain functions of their parameters (a struct of ``parameters``)."""
     parts, made = Parts(rule, dtype), {}
-    for k, suffix in enumerate(phases(rule)[:-1]):
+    for k, suffix in enumerate(phases(rule)[:2 * len(rule.reductions)]):
         made[suffix] = (trust_kernel if k % 2 else norms_kernel)(parts, k // 2, suffix)
     made[""] = update_kernel(parts)
-    if rule.init:
+    if "_advance" in phases(rule):
+        made["_advance"] = advance_kernel(parts)
+    if rule.inits:
         made["_init"] = init_kernel(parts)
     return made

@@ -84,7 +84,7 @@ def loaded(rule: Rule, dtype: "np.dtype[Any]", capability: int) -> Any:
     code = image(rule, dtype, capability)
     pointer = ffi.cast("void *", code) if isinstance(code, int) else ffi.from_buffer(code)
     status = lib.numoptim_cuda_load(pointer, name_of(rule, dtype).encode(), len(rule.slots), len(rule.fields),
-                                    dtype.itemsize, len(rule.reductions), rule.init is not None, out)
+                                    dtype.itemsize, len(rule.reductions), rule.inits, out)
     launcher().check(status, f"kernels of {rule.name!r}")
     kernels = out[0]
     weakref.finalize(loaded, lib.numoptim_cuda_unload, kernels)

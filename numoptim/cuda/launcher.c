@@ -103,13 +103,16 @@ const char *numoptim_cuda_strerror(int32_t status)
 /* --- kernels */
 
 static const int64_t MOST = (int64_t)1 << 60;             /* as in kernels/abi.py: no memory holds as many elements */
-enum { REDUCTIONS = 3, UPDATE = 2 * REDUCTIONS, INIT, KERNELS };   /* norms and trust of each, as a step launches them */
+/* As a step launches them: norms and trust of each reduction, the update, slots of fewer numbers. */
+enum { REDUCTIONS = 3, UPDATE = 2 * REDUCTIONS, ADVANCE, INIT, KERNELS };
 enum {
     THREADS = 256, LANES = 64, VECTOR = 16,               /* as in loops.py; a partial norm takes 64 threads */
     MOST_SLOTS = 6, MOST_FIELDS = 400,                    /* the parameters of a kernel are at most 4,096 bytes */
     MOST_NAME = 256, DEVICES = 64                         /* devices whose numbers are remembered */
 };
-static const char *const suffixes[KERNELS] = { "_norms", "_trust", "_norms2", "_trust2", "_norms3", "_trust3", "", "_init" };
+static const char *const suffixes[KERNELS] = {
+    "_norms", "_trust", "_norms2", "_trust2", "_norms3", "_trust3", "", "_advance", "_init"
+};
 
 struct numoptim_cuda_kernels {
     void *library;
@@ -123,12 +126,14 @@ static CUresult find_kernels(numoptim_cuda_kernels *kernels, const char *name, i
 {
     char symbol[MOST_NAME];
     for (int k = 0; k < KERNELS; k++) {
-        if (!(k < UPDATE ? k / 2 < kernels->layerwise : k == UPDATE || has_init))
+        if (k < UPDATE ? k / 2 >= kernels->layerwise : k == INIT && !has_init)
             continue;
         if (snprintf(symbol, sizeof symbol, "%s%s", name, suffixes[k]) >= (int)sizeof symbol)
             return CUDA_ERROR_NOT_FOUND;
         const CUresult result = driver.cuLibraryGetKernel(&kernels->kernel[k], kernels->library, symbol);
-        if (result != CUDA_SUCCESS)
+        if (k == ADVANCE && result == CUDA_ERROR_NOT_FOUND)
+            kernels->kernel[k] = NULL;                    /* most rules have none */
+        else if (result != CUDA_SUCCESS)
             return result;
     }
     return CUDA_SUCCESS;
@@ -235,9 +240,12 @@ static int32_t check_pointers(const numoptim_cuda_kernels *kernels, const numopt
     for (int k = 0; k < 5 && status == NUMOPTIM_OK; k++)
         if (read[k])
             status = check_memory(tables[k], sizeof(int64_t), device);
-    for (int64_t k = 0; k < 2 + kernels->slots && status == NUMOPTIM_OK; k++)
-        if (k != 1 || first != INIT)                      /* slots begin without a gradient */
-            status = check_memory(plan->buffers[k], (size_t)kernels->itemsize, device);
+    for (int64_t k = 0; k < 2 + kernels->slots && status == NUMOPTIM_OK; k++) {
+        /* Of rules that advance, some slots are doubles, which init leaves alone; slots begin without a gradient. */
+        const int wide = k >= 2 && kernels->kernel[ADVANCE] != NULL;
+        if (first != INIT || (k != 1 && !(wide && plan->buffers[k] == NULL)))
+            status = check_memory(plan->buffers[k], wide ? sizeof(double) : (size_t)kernels->itemsize, device);
+    }
     return status;
 }
 
@@ -251,6 +259,8 @@ static int64_t rounds(int64_t count, int64_t each)
 /* Blocks that have something to do. */
 static int64_t needed(const numoptim_cuda_kernels *kernels, const numoptim_cuda_plan *plan, int k, int32_t vectors)
 {
+    if (k == ADVANCE)
+        return 1;
     if (k >= UPDATE)
         return rounds(plan->size, THREADS * (vectors ? VECTOR / kernels->itemsize : 1));
     return k % 2 == 0 ? rounds(plan->size / NUMOPTIM_BLOCK + plan->segments, THREADS / LANES) : plan->segments;
@@ -312,7 +322,7 @@ int32_t numoptim_cuda_step(const numoptim_cuda_kernels *kernels, const numoptim_
 {
     if (kernels == NULL || plan == NULL)
         return NUMOPTIM_NULL;
-    return run(kernels, plan, h, t, stream, kernels->layerwise ? 0 : UPDATE, UPDATE);
+    return run(kernels, plan, h, t, stream, kernels->layerwise ? 0 : UPDATE, ADVANCE);
 }
 
 int32_t numoptim_cuda_init(const numoptim_cuda_kernels *kernels, const numoptim_cuda_plan *plan, const void *h,

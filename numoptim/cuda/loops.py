@@ -96,13 +96,15 @@ def has_row(group, page, groups, ready):
     return page <= group and group < min(groups, page + ROWS) and ready[group - page] != 0
 
 
-def kernel(parts: Parts, suffix: str, sweep: Any, prepare: Any, one_step: bool = False) -> Callable[..., Any]:
+def kernel(parts: Parts, suffix: str, sweep: Any, constants: element.Constants,
+           one_step: bool = False) -> Callable[..., Any]:
     """A kernel: ``sweep(page, groups, p, t, table, ready)`` is what it does under one page of constants.
 
-    prepare: ``prepare(p, t, values)`` makes them. one_step: the number of the step plays no part.
+    one_step: the number of the step plays no part.
     """
     from numba import int32, types
-    known = element.constants_type(parts.rule)
+    known, narrow = element.constants_type(parts.rule), element.narrow(parts.rule, parts.dtype)
+    _, lead, prepare, _ = constants
     viewed, values_of, usable = parts.view, parts.values_of, parts.usable
     rows = types.NamedUniTuple(parts.number, len(known._fields), known)
     # Every kernel has its own, or each would occupy what all of a rule take.
@@ -114,6 +116,7 @@ def kernel(parts: Parts, suffix: str, sweep: Any, prepare: Any, one_step: bool =
         t = p.t if is_null(p.step) else p.step[0]
         groups = 1 if is_null(p.hyper) else p.groups
         prepared_for = 1 if one_step else t
+        leading = lead(p, prepared_for)
         table, ready = shared_table(), shared_flags()
         for page in range(0, groups, ROWS):
             row, end = thread(), min(groups - page, ROWS)
@@ -121,7 +124,7 @@ def kernel(parts: Parts, suffix: str, sweep: Any, prepare: Any, one_step: bool =
                 values = values_of(p, page + row)
                 ready[row] = np.int32(0)
                 if usable(values, prepared_for):
-                    table[row] = prepare(p, prepared_for, values)
+                    table[row] = narrow(prepare(p, prepared_for, values, leading))
                     ready[row] = np.int32(1)
                 row += threads()
             barrier()

@@ -6,21 +6,22 @@ from typing import Any
 import numpy as np
 
 from numoptim.kernels import abi, element
-from numoptim.kernels.abi import FLOAT
 from numoptim.kernels.compile import cached, inline
 from numoptim.kernels.intrinsics import each, word
+from numoptim.kernels.loops import buffers_of
 from numoptim.rule import Rule
 
 
 def phases(rule: Rule) -> tuple[str, ...]:
     """Suffixes of the kernels of a step, in the order in which they run."""
     sums = [phase.removeprefix("norms") for phase in abi.sums_phases(rule)]
-    return (*(f"_{what}{number}" for number in sums for what in ("norms", "trust")), "")
+    return (*(f"_{what}{number}" for number in sums for what in ("norms", "trust")),
+            *({"range": "", "advance": "_advance"}[phase] for phase in abi.phases(rule)[len(sums):]))
 
 
 def suffixes(rule: Rule) -> tuple[str, ...]:
     """Suffixes of all kernels of a rule: those of a step, and ``_init`` where slots do not begin at 0."""
-    return (*phases(rule), *(["_init"] if rule.init else []))
+    return (*phases(rule), *(["_init"] if rule.inits else []))
 
 
 def parameters(rule: Rule) -> "np.dtype[Any]":
@@ -38,24 +39,24 @@ def parameters(rule: Rule) -> "np.dtype[Any]":
     return np.dtype(list(chain(*fields.values())), align=True)
 
 
-View: Any = namedtuple("View", [*(word.name for word in abi.DEVICE_PLAN), "own", "t", "vectors"])  # type: ignore[misc]
+View: Any = namedtuple(                                                     # type: ignore[misc]
+    "View", [*(word.name for word in abi.DEVICE_PLAN), "numbers", "own", "t", "vectors"])
 
 
 @cached
 def view(rule: Rule, dtype: str) -> Any:
-    """``view(parameters) -> View``; ``own`` the tuple of hyper-parameters by value."""
+    """``view(parameters) -> View``; ``own`` the tuple V of hyper-parameters by value."""
     from numba import float64, from_dtype, int32, int64, types
-    record, own, table = from_dtype(parameters(rule)), element.values_type(rule), types.CPointer(int64)
-    number = types.CPointer(from_dtype(FLOAT[dtype]))
+    record, begin, table = from_dtype(parameters(rule)), element.begin(rule), types.CPointer(int64)
     kinds = {"norms": types.CPointer(float64), "vectors": int32,
-             "buffers": types.Tuple([number] * len(element.roles(rule))),
              **dict.fromkeys(("offsets", "which", "hyper", "step"), table)}
     fields = each([word(from_dtype(abi.hyper_dtype(rule)[name]), record, f"own.{name}") for name in rule.fields])
 
     def own_values(given):
-        return own(*fields(given))
+        return begin(fields(given))
 
     known = {"own": inline(own_values), **({} if rule.layerwise else {"norms": inline(_none)})}
+    known["buffers"], known["numbers"] = buffers_of(rule, dtype, record)
     names: tuple[str, ...] = View._fields
     words = each([known.get(name) or word(kinds.get(name, int64), record, name) for name in names])
 

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from numoptim import kernels, native
-from numoptim.kernels.abi import norms_size
+from numoptim.kernels.abi import norms_size, places
 from numoptim.rule import Rule
 
 from . import driver, launch
@@ -144,7 +144,7 @@ def _launched(plans: Sequence[Plan], call: Callable[..., int], *arguments: int) 
 
 
 def initialise(rule: Rule, weight: Array, slots: Sequence[Array], values: Mapping[str, float]) -> None:
-    """Fill the slots of a rule whose slots do not start at 0; native.initialise for a GPU."""
+    """Fill the slots over elements of a rule where they do not start at 0; native.initialise for a GPU."""
     nothing = np.zeros(0, weight.dtype)
     native.initialise(rule, nothing, [nothing] * len(slots), values)          # ValueError for values out of range
     if not weight.size:
@@ -153,7 +153,7 @@ def initialise(rule: Rule, weight: Array, slots: Sequence[Array], values: Mappin
     hyper = np.array([tuple(values[key] for key in rule.fields)], kernels.hyper_dtype(rule))
     plan = ffi.new("numoptim_cuda_plan *")
     plan.size = weight.size
-    for k, buffer in zip((0, *range(2, 2 + len(slots))), (weight, *slots), strict=True):
+    for k, buffer in zip((0, *places(rule, "element")), (weight, *slots), strict=True):
         plan.buffers[k] = ffi.cast("void *", buffer.ptr)
     code = launch.kernels(rule, weight.dtype, weight.context)
     values_at, stream = (ffi.cast("void *", address) for address in (hyper.ctypes.data, weight.stream))

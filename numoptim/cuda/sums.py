@@ -1,4 +1,4 @@
-"""The kernels of sums over segments, or over all of them.
+"""The kernels of sums over segments, or over all of them, and of slots that have as few numbers.
 
 Each 64 threads take a block of 4,096 elements, one lane a thread. Then one block of threads for each segment adds the
 segment's partial sums in their order and puts what they give, or their sum over all, in the first ones' place.
@@ -6,8 +6,10 @@ segment's partial sums in their order and puts what they give, or their sum over
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+
 from numoptim.kernels import abi, element
-from numoptim.kernels.abi import BLOCK
+from numoptim.kernels.abi import BLOCK, FROZEN
 from numoptim.kernels.compile import inline, specialise
 from numoptim.kernels.intrinsics import added, is_null, load, neighbours, put, store
 from numoptim.kernels.loops import LANES
@@ -29,34 +31,38 @@ def place_of(parts: Parts, k: int) -> Any:
     return inline(place)
 
 
-def over_segment(parts: Parts, k: int) -> Any:
-    """``step((p, s), h) -> H`` with the results of reduction k over a segment, which ``trust_kernel`` has written."""
-    reduction = parts.rule.reductions[k]
-    complete = element.with_results(parts.rule, parts.dtype, reduction)
-    results, place_of_block = neighbours(len(reduction.results)), place_of(parts, k)
+def results_of(parts: Parts, k: int, known: Any, kind: Any) -> Any:
+    """``step((p, s), x) -> x``, a tuple of type ``known``, with the results of reduction k that ``trust_kernel`` wrote.
 
-    def step(place, h):
-        p, s = place
-        return complete(h, results(p.norms, place_of_block((p.offsets[s] >> BLOCK_BITS) + s)))
+    s: the segment, or 0 where the reduction is over all.
+    """
+    results, place = parts.rule.reductions[k].results, place_of(parts, k)
+    read, with_results = neighbours(len(results)), element.replaced(known, results, kind=kind)
+
+    def step(where, x):
+        p, s = where
+        return with_results(x, read(p.norms, place((p.offsets[s] >> BLOCK_BITS) + s)))
     return inline(step)
 
 
-def over_all(parts: Parts, k: int) -> Any:
-    """``step((p, values), h) -> H`` with the results of reduction k over all, of the sums that it has written."""
-    reduction = parts.rule.reductions[k]
-    finished = element.finished(parts.rule, parts.dtype, reduction)
-    total, place_of_block = neighbours(len(reduction.sums)), place_of(parts, k)
-
-    def step(place, h):
-        p, values = place
-        return finished(h, total(p.norms, place_of_block(0)), values)
-    return inline(step)
+def constants(parts: Parts, count: int) -> element.Constants:
+    """element.constants, for the first ``count`` reductions."""
+    known = element.values_type(parts.rule)
+    return element.constants(parts.rule, count, parts.values_of, grouped,
+                             lambda k: results_of(parts, k, known, np.float64))
 
 
-def reduced(parts: Parts, count: int) -> tuple[Any, Any]:
-    """element.prepared and element.completed, for the first ``count`` reductions."""
-    return (element.prepared(parts.rule, parts.dtype, count, lambda k: over_all(parts, k)),
-            element.completed(parts.rule, count, lambda k: over_segment(parts, k)))
+def completed(parts: Parts, count: int) -> Any:
+    """``completed((p, s), H) -> H``: what ``Constants.complete`` adds, to what is kept of a group as H."""
+    known, reductions = element.constants_type(parts.rule), parts.rule.reductions[:count]
+    return element.chained([element.recall(parts.rule, "segment", known, parts.scalar),
+                            *(results_of(parts, k, known, parts.scalar) for k, reduction in enumerate(reductions)
+                              if reduction.over == "segment")])
+
+
+@inline
+def grouped(p):
+    return not is_null(p.hyper)
 
 
 @inline
@@ -89,7 +95,7 @@ def norms_kernel(parts: Parts, k: int, suffix: str) -> Callable[..., Any]:
     from numba import float64
     terms = element.terms(parts.rule, parts.dtype, parts.rule.reductions[k])
     none = (0.0,) * len(parts.rule.reductions[k].sums)
-    (prepare, complete), place_of_block = reduced(parts, k), place_of(parts, k)
+    complete, place_of_block = completed(parts, k), place_of(parts, k)
     shared_lanes = intrinsics.shared_arrays(float64, THREADS, [f"shared_{c}{suffix}" for c in range(len(none))])
 
     def sum_lane(i, last, buffers, h):
@@ -127,14 +133,15 @@ def norms_kernel(parts: Parts, k: int, suffix: str) -> Callable[..., Any]:
             if mine and lane == 0:
                 put(p.norms, place_of_block(place), load(lanes, thread()))
             base += blocks() * teams
-    return kernel(parts, suffix, inline(sweep), prepare)
+    return kernel(parts, suffix, inline(sweep), constants(parts, k))
 
 
 def trust_kernel(parts: Parts, k: int, suffix: str) -> Callable[..., Any]:
-    """What the partial sums of reduction k give for every segment; or their sum over all, for each group to finish."""
+    """What the partial sums of reduction k give for every segment, or for all, in the place of the first ones."""
     from numba import float64
     viewed, values_of, usable, reduction = parts.view, parts.values_of, parts.usable, parts.rule.reductions[k]
     finish, over_all = specialise(reduction.finish, None, inline), reduction.over == "all"
+    first_of_all, lead, prepare, complete = constants(parts, k)
     none, partial, place = (0.0,) * len(reduction.sums), neighbours(len(reduction.sums)), place_of(parts, k)
     shared = intrinsics.shared_arrays(float64, PIECE, [f"shared_{c}{suffix}" for c in range(len(none))])
 
@@ -173,11 +180,39 @@ def trust_kernel(parts: Parts, k: int, suffix: str) -> Callable[..., Any]:
             elif thread() == 0 and count > 0:
                 values = values_of(p, group)
                 if usable(values, t):
-                    put(p.norms, place(first), finish(*own, values))
+                    known = complete((p, s), prepare(p, t, values, lead(p, t)))
+                    put(p.norms, place(first), finish(*own, known))
             s += stride
         if over_all and block() == 0:
             barrier()
             if thread() == 0:
-                put(p.norms, place(0), total)
+                put(p.norms, place(0), finish(*total, first_of_all(p, t)))
+        return 0
+    return kernel
+
+
+def advance_kernel(parts: Parts) -> Callable[..., Any]:
+    """The new values of slots over segments and over all, by the first block: where it writes, others would read."""
+    viewed, values_of, usable, layerwise = parts.view, parts.values_of, parts.usable, parts.rule.layerwise
+    _, lead, prepare, complete = constants(parts, len(parts.rule.reductions))
+    keep, keep_all = (element.keep(parts.rule, parts.dtype, scope) for scope in ("segment", "all"))
+
+    def kernel(given):
+        p = viewed(given)
+        t = p.t if is_null(p.step) else p.step[0]
+        groups = 1 if is_null(p.hyper) else p.groups
+        leading, s = lead(p, t), thread()
+        while layerwise and block() == 0 and s < p.segments:
+            group = group_of(s, p)
+            if group >= 0 and group < groups and p.offsets[s] < p.offsets[s + 1]:
+                values = values_of(p, group)
+                if usable(values, t):
+                    keep((p, s), complete((p, s), prepare(p, t, values, leading)))
+            s += threads()
+        barrier()
+        if thread() == 0 and block() == 0:
+            group = element.first_group(p, grouped(p))
+            if group != FROZEN and usable(values_of(p, group), t):
+                keep_all((p, 0), leading)
         return 0
     return kernel

@@ -64,21 +64,24 @@ _alive: list[Any] = []              # what compiled code has addresses of
 @functools.cache
 def over_arrays(rule: Rule, dtype: str) -> Any:
     """``kernel`` of a Rule, for "f32" or "f64"."""
-    from numba import from_dtype, int64, njit, types
+    from numba import float64, from_dtype, int64, njit, types
 
     from . import intrinsics
     from .check import BUFFERS_AT
     from .compile import OPTIONS, inline
     layers, count = int(rule.layerwise), 2 + len(rule.slots)
-    arrays = slice(layers, -2)
+    arrays, scoped = slice(layers, -2), abi.places(rule, "segment", "all")
     names = [*["offsets"] * layers, "w", "g", *rule.slots, "hyper", "t"]
     plan_type, table_at = from_dtype(abi.PLAN_DTYPE), intrinsics.at_address(types.CPointer(int64))
     stack_plan, plan_at = intrinsics.stack_record(plan_type), intrinsics.address_of(plan_type)
     hyper_at = intrinsics.address_of(from_dtype(hyper_dtype(rule)))
     offsets_at, stack_offsets = intrinsics.data(int64, written=False), intrinsics.stack(int64, 2)
     number, pointer_at = from_dtype(FLOAT[dtype]), intrinsics.pointer_address
-    addresses = intrinsics.each([_of(k, intrinsics.data(number, written=k != 1)) for k in range(count)])
-    sizes = intrinsics.each([_of(k, len) for k in range(count)])
+    addresses = intrinsics.each([_of(k, intrinsics.data(float64 if k in scoped else number, written=k != 1))
+                                 for k in range(count)])
+    of_elements, of_segments, of_all = (
+        _of_size(places) for places in ([0, 1, *abi.places(rule, "element")], abi.places(rule, "segment"),
+                                        abi.places(rule, "all")))
     enough = intrinsics.counted(len(names), f"{rule.name}'s kernel takes ({', '.join(names)})")
     run = inline(_checked(rule, dtype, "whole"))
 
@@ -86,9 +89,8 @@ def over_arrays(rule: Rule, dtype: str) -> Any:
         enough(given)
         buffers, hyper, t, plan = given[arrays], given[-2], np.int64(given[-1]), stack_plan()
         size = len(buffers[0])
-        for other in sizes(buffers):
-            if other != size:
-                raise ValueError("numoptim: weights, gradient and slots differ in size")
+        if not of_elements(buffers, size):
+            raise ValueError("numoptim: weights, gradient and slots differ in size")
         places = table_at(plan_at(plan) + BUFFERS_AT)
         for k, address in enumerate(addresses(buffers)):
             places[k] = address
@@ -102,6 +104,8 @@ def over_arrays(rule: Rule, dtype: str) -> Any:
             table = stack_offsets()
             table[0], table[1] = 0, size
             plan.count, plan.segments, plan.offsets = size, 1, pointer_at(table)
+        if not (of_segments(buffers, plan.segments) and of_all(buffers, 1)):
+            raise ValueError("numoptim: a slot over segments has a number for each, and one over all has one")
         plan.hyper = hyper_at(hyper)
         status = run(plan, t)
         if status == HYPER:
@@ -125,6 +129,22 @@ def _of(k: int, function: Any) -> Any:
     return inline(value)
 
 
+def _of_size(places: list[int]) -> Any:
+    """``f(arrays, size)``: whether those at these places have that."""
+    from . import intrinsics
+    from .compile import inline
+    if not places:
+        return inline(lambda arrays, size: True)
+    sizes = intrinsics.each([_of(k, len) for k in places])
+
+    def of_size(arrays, size):
+        fits = True
+        for each in sizes(arrays):
+            fits = fits and each == size
+        return fits
+    return inline(of_size)
+
+
 class Record(np.void):    # type: ignore[misc]
     """Hyper-parameters that show their names."""
 
@@ -143,9 +163,10 @@ def kernel(rule: Rule | str, dtype: npt.DTypeLike = np.float32) -> Any:
 
     ``f(w, g, *slots, hyper, t)``, for layer-wise rules ``f(offsets, w, g, *slots, hyper, t)``: contiguous
     one-dimensional arrays of ``dtype`` (float32 or float64) and one size, slots in the order of the rule's
-    ``slots``; ``hyper`` from ``numoptim.hyper``; t = 1, 2, ...; segment k of a layer-wise rule is
-    ``offsets[k]:offsets[k + 1]``, int64. Changes w and the slots in place. Raises ValueError for
-    differing sizes, t < 1, hyper-parameters out of range (``misfit``) and bad offsets, having written nothing.
+    ``slots`` (those over segments, or over all, float64, with one number for each, or one); ``hyper`` from
+    ``numoptim.hyper``; t = 1, 2, ...; segment k of a layer-wise rule is ``offsets[k]:offsets[k + 1]``, int64. Changes
+    w and the slots in place. Raises ValueError for differing sizes, t < 1, hyper-parameters out of range (``misfit``)
+    and bad offsets, having written nothing.
 
     rule: a Rule, or the name of a built-in one ("adam", "sgd_momentum", "rmsprop_centered" ...).
     """

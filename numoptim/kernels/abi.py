@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from numoptim.hyperparameters import Interval
-from numoptim.rule import MOST_SLOTS, Rule
+from numoptim.rule import MOST_SLOTS, Rule, Scope
 
 FLOAT: dict[str, np.dtype[Any]] = {"f32": np.dtype(np.float32), "f64": np.dtype(np.float64)}
 
@@ -48,7 +48,7 @@ PLAN = (
     Word("groups", "int64_t "),
     Word("hyper", "const void *", "the rule's struct, once for each group"),
     Word("norms", "double *", "of layer-wise rules, shared by all plans of a buffer; others: null"),
-    Word("buffers", "void *", "w, g, slots in order, each from element `first` on", 2 + MOST_SLOTS),
+    Word("buffers", "void *", "w, g, slots in order, those of elements from `first` on", 2 + MOST_SLOTS),
 )
 # On a GPU, where a kernel's parameters are these words and the hyper-parameters by value (cuda/loops.py).
 DEVICE_PLAN = (
@@ -91,15 +91,16 @@ class Phase(NamedTuple):
     table: bool                     # the segments are the caller's
     groups: bool                    # each has a group; else there is one set of hyper-parameters for all
     norms: bool
+    every: bool = False             # of the range that begins at 0 all segments
 
     @property
     def needed(self) -> int:
         """As one number, for check.py."""
-        bits = zip((STEP_BIT, TABLE_BIT, GROUPS_BIT, NORMS_BIT), self[1:], strict=True)
+        bits = zip((STEP_BIT, TABLE_BIT, GROUPS_BIT, NORMS_BIT, EVERY_BIT), self[1:], strict=True)
         return self.buffers | sum(bit for bit, wanted in bits if wanted)
 
 
-STEP_BIT, TABLE_BIT, GROUPS_BIT, NORMS_BIT = 1 << 16, 1 << 17, 1 << 18, 1 << 19
+STEP_BIT, TABLE_BIT, GROUPS_BIT, NORMS_BIT, EVERY_BIT = (1 << k for k in range(16, 21))
 
 
 def sums_phases(rule: Rule) -> tuple[str, ...]:
@@ -109,12 +110,17 @@ def sums_phases(rule: Rule) -> tuple[str, ...]:
 
 def phases(rule: Rule) -> tuple[str, ...]:
     """What a step on ranges consists of: phases each over all ranges before the next."""
-    return (*sums_phases(rule), "range")
+    return (*sums_phases(rule), "range", *(["advance"] if rule.slots_over("segment", "all") else []))
 
 
 def kernel_phases(rule: Rule) -> tuple[str, ...]:
     """The phases that a rule has a kernel for."""
-    return ("range", *sums_phases(rule), *(["init"] if rule.init else []))
+    return (*phases(rule), *(["init"] if rule.inits else []))
+
+
+def places(rule: Rule, *scopes: Scope) -> list[int]:
+    """Where among a plan's buffers those of the slots of these scopes are."""
+    return [2 + k for k, slot in enumerate(rule.slots) if slot in rule.slots_over(*scopes)]
 
 
 def columns(rule: Rule) -> list[int]:
@@ -134,10 +140,12 @@ def norms_size(rule: Rule, size: int, segments: int) -> int:
 def phase(rule: Rule, name: str) -> Phase:
     """What the kernel of a phase needs; "whole": of "range" for buffers with one group, without norms."""
     every = (1 << (2 + len(rule.slots))) - 1
+    scoped = sum(1 << place for place in places(rule, "segment", "all"))
     if name == "init":
-        return Phase(every & ~2, step=False, table=False, groups=False, norms=False)
-    ranged = name != "whole"
-    return Phase(every, step=True, table=ranged or rule.layerwise, groups=ranged, norms=ranged and rule.layerwise)
+        return Phase(every & ~2 & ~scoped, step=False, table=False, groups=False, norms=False)
+    ranged, advances = name != "whole", name == "advance"
+    return Phase(scoped if advances else every, step=True, table=ranged or rule.layerwise, groups=ranged,
+                 norms=ranged and rule.layerwise, every=advances)
 
 
 # --- intervals of hyper-parameters, as a table that check.py goes through

@@ -3,6 +3,7 @@ from typing import Any
 
 from . import abi, intrinsics
 from .abi import (
+    EVERY_BIT,
     FROZEN,
     GROUPS_BIT,
     HYPER,
@@ -54,16 +55,16 @@ def fitting() -> Any:
 
 
 def covering(table_at: Any) -> Any:
-    """``covers(plan, groups)``: whether the table of segments is one for the plan's range."""
+    """``covers(plan, groups, every)``: whether the table of segments is one for the plan's range, or every segment."""
     start = inline(first_segment)
 
-    def covers(plan, groups):
+    def covers(plan, groups, every):
         offsets, which, k = table_at(plan.offsets), table_at(plan.which), plan.segments
         end = plan.first + plan.count
         if groups and (k == 0 or offsets[0] != 0 or offsets[k] < end):
             return False
-        for s in range(start(k, offsets, plan.first) if groups else 0, k):
-            if groups and offsets[s] >= end:
+        for s in range(0 if every else start(k, offsets, plan.first), k):
+            if not every and offsets[s] >= end:
                 break
             if not 0 <= offsets[s] <= offsets[s + 1] or (groups and (
                     offsets[s + 1] > offsets[k] or not FROZEN <= which[s] < plan.groups)):
@@ -77,7 +78,7 @@ def checking() -> Any:
     """``check(plan, t, bounds, fields, needed)``: a status, before anything is read or written but the plan's tables.
 
     bounds: abi.BOUND for each of the ``fields``; needed: abi.Phase. Reads the table of segments where the range touches
-    it, and all of it where there are no groups.
+    it, and all of it where there are no groups or the phase is of every segment.
     """
     from numba import from_dtype, int64, types
     table_at, plan_at = intrinsics.at_address(types.CPointer(int64)), intrinsics.address_of(from_dtype(abi.PLAN_DTYPE))
@@ -107,7 +108,8 @@ def checking() -> Any:
             if bits & 1 and buffers[k] == 0:
                 return NULL
             bits, k = bits >> 1, k + 1
-        if table and not covers(plan, needed & GROUPS_BIT != 0):
+        groups = needed & GROUPS_BIT != 0
+        if table and not covers(plan, groups, not groups or (needed & EVERY_BIT != 0 and plan.first == 0)):
             return TABLE
         return NULL if needed & NORMS_BIT != 0 and plan.norms == 0 else 0
 

@@ -1,19 +1,20 @@
 """What happens to element i of all buffers: the same functions under every loop, on every target.
 
-``buffers`` is a tuple of pointers: weight, gradient, slots.
+``buffers`` is a tuple of pointers: weight, gradient, slots over elements. What all elements of a step have in common
+is known as a tuple V of float64, in which it is worked out bit by bit, and as a tuple H in the type of the elements.
 """
 import functools
 from collections import namedtuple
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from numoptim import gradient
 from numoptim.retype import reached
-from numoptim.rule import Reduction, Rule
+from numoptim.rule import SCOPES, Reduction, Rule, Scope
 
-from .abi import FLOAT, hyper_dtype, least_rate
+from .abi import FLOAT, FROZEN, hyper_dtype, least_rate
 from .compile import inline, of_elements, specialise
 from .intrinsics import each, load, record_at, store
 
@@ -27,8 +28,9 @@ class Role(NamedTuple):
 
 
 def roles(rule: Rule) -> tuple[Role, ...]:
-    """The buffers of a rule's kernels, in the order of the plan."""
-    return Role("w", True), Role("g", False), *(Role(slot, True, gradient.flush) for slot in rule.slots)
+    """The buffers with a number for each element, in the order of the plan."""
+    slots = rule.slots_over("element")
+    return Role("w", True), Role("g", False), *(Role(slot, True, gradient.flush) for slot in slots)
 
 
 def _scalar(rule: Rule, dtype: str, function: Any, count: int) -> Any:
@@ -42,128 +44,255 @@ def _gradient(rule: Rule, dtype: str) -> Any:
     return _scalar(rule, dtype, getattr(gradient, rule.gradient), 2)
 
 
-# --- hyper-parameters, and the constants of a step
+# --- what the elements of a step have in common
 
 @functools.cache
 def values_type(rule: Rule) -> Any:
-    """A tuple of all hyper-parameters, which prepare and finish get as ``h``."""
-    return namedtuple("V", rule.fields)
+    """A tuple V of float64: hyper-parameters (an int64 where the default is an int), slots, derived and results.
+
+    prepare and finish get it as ``h``.
+    """
+    return namedtuple("V", dict.fromkeys((*rule.fields, *rule.slots_over("segment", "all"), *rule.derived,
+                                          *rule.results)))
+
+
+def begin(rule: Rule) -> Any:
+    """``begin(fields) -> V`` of a tuple of hyper-parameters: slots are where they start, and what is to come is 0."""
+    known = values_type(rule)
+    starts = {slot: slot.start for slot in rule.slots_over("segment", "all")}
+    rest = tuple(starts.get(name, 0.0) for name in known._fields[len(rule.fields):])
+
+    def begin(fields):
+        return known(*fields, *rest)
+    return inline(begin)
 
 
 def values(rule: Rule) -> Any:
-    """``values(hyper, k) -> V``: the hyper-parameters in struct k, of a pointer to the first."""
+    """``values(hyper, k) -> V``: that of struct k, of a pointer to the first."""
     from numba import from_dtype
-    struct_at = record_at(from_dtype(hyper_dtype(rule)))
+    struct_at, begun = record_at(from_dtype(hyper_dtype(rule))), begin(rule)
 
     def field(name: str) -> Any:
         def value(record):
             return record[name]
         return inline(value)
 
-    known, fields = values_type(rule), each([field(name) for name in rule.fields])
+    fields = each([field(name) for name in rule.fields])
 
     def values(hyper, k):
-        return known(*fields(struct_at(hyper, k)))
+        return begun(fields(struct_at(hyper, k)))
     return inline(values)
 
 
-def constants_of(rule: Rule) -> list[str]:
-    """Hyper-parameters, derived constants and results of reductions that the scalar functions of elements read."""
-    functions = [getattr(gradient, rule.gradient), rule.update, rule.init, *(each.terms for each in rule.reductions)]
-    read = {name for function in reached(functions) for name in function.__code__.co_names}
-    found = [name for name in (*rule.fields, *rule.derived, *rule.results) if name in read]
-    return found or list(rule.fields)[:1]           # Numba takes no tuple of nothing for a tuple of numbers
+def replaced(known: Any, names: Sequence[str], among: Sequence[str] = (), kind: Any = np.float64) -> Any:
+    """``f(old, new)``: a tuple of type ``known``, where it has one of ``names`` as ``kind`` of that in a tuple ``new``.
 
-
-@functools.cache
-def constants_type(rule: Rule) -> Any:
-    """A tuple of those, which the functions of elements get as ``h``."""
-    return namedtuple("H", constants_of(rule))
-
-
-def constants(rule: Rule, dtype: str) -> Any:
-    """``constants(t, values) -> H``: what the elements of a step have in common, in their type; results are 0."""
-    scalar, known = FLOAT[dtype].type, constants_type(rule)
-    prepare = rule.prepare and specialise(rule.prepare, None, inline)
-
-    def cell(group: int, k: int) -> Any:
-        def value(numbers):
-            return scalar(numbers[group][k])
-        return inline(value)
-
-    given = enumerate((rule.fields, rule.derived))
-    places = {name: (group, k) for group, names in given for k, name in enumerate(names)}
-    places |= dict.fromkeys(rule.results, (2, 0))
-    chosen = each([cell(*places[name]) for name in known._fields])
-    if prepare is None:
-        def constants(t, values):
-            return known(*chosen((values, (), (0.0,))))
-    else:
-        def constants(t, values):
-            return known(*chosen((values, prepare(t, values), (0.0,))))
-    return inline(constants)
-
-
-def finished(rule: Rule, dtype: str, reduction: Reduction) -> Any:
-    """``finished(h, sums, values) -> H``: constants with the results of a reduction."""
-    finish, complete = specialise(reduction.finish, None, inline), with_results(rule, dtype, reduction)
-
-    def finished(h, sums, values):
-        return complete(h, finish(*sums, values))
-    return inline(finished)
-
-
-def prepared(rule: Rule, dtype: str, count: int, step_of: Callable[[int], Any]) -> Any:
-    """``prepared(p, t, values) -> H``: constants, with results of those of the first ``count`` reductions over all.
-
-    step_of: for the number of a reduction, ``step((p, values), h) -> H`` with its results.
+    among: what there is in ``new``, in order; else it is ``names``.
     """
-    begin, through = constants(rule, dtype), _chained(rule, "all", count, step_of)
-
-    def prepare(p, t, values):
-        return through((p, values), begin(t, values))
-    return inline(prepare)
-
-
-def completed(rule: Rule, count: int, step_of: Callable[[int], Any]) -> Any:
-    """``completed((p, s, values), h) -> H``: the same with results over segment s, by ``step((p, s, values), h)``."""
-    return _chained(rule, "segment", count, step_of)
-
-
-def _chained(rule: Rule, over: str, count: int, step_of: Callable[[int], Any]) -> Any:
-    """``f(place, h)``: h through the steps of those of the first ``count`` reductions, one after the other."""
-    chosen = [k for k in range(count) if rule.reductions[k].over == over]
-    if not chosen:
-        def same(place, h):
-            return h
-        return inline(same)
-    before, step = _chained(rule, over, chosen[-1], step_of), step_of(chosen[-1])
-
-    def through(place, h):
-        return step(place, before(place, h))
-    return inline(through)
-
-
-def with_results(rule: Rule, dtype: str, reduction: Reduction) -> Any:
-    """``complete(h, results) -> H``."""
-    known, scalar = constants_type(rule), FLOAT[dtype].type
-
     def cell(k: int, name: str) -> Any:
-        if name in reduction.results:
-            place = reduction.results.index(name)
+        if name in names:
+            place = (among or names).index(name)
 
             def value(given):
-                return scalar(given[1][place])
+                return kind(given[1][place])
         else:
             def value(given):
                 return given[0][k]
         return inline(value)
 
+    if not set(names) & set(known._fields):
+        def same(old, new):
+            return old
+        return inline(same)
     cells = each([cell(k, name) for k, name in enumerate(known._fields)])
 
-    def complete(h, results):
-        return known(*cells((h, results)))
-    return inline(complete)
+    def replace(old, new):
+        return known(*cells((old, new)))
+    return inline(replace)
+
+
+def derive(rule: Rule) -> Any:
+    """``derive(t, V) -> V`` with what prepare derives."""
+    if rule.prepare is None:
+        def same(t, values):
+            return values
+        return inline(same)
+    prepare, with_derived = specialise(rule.prepare, None, inline), replaced(values_type(rule), rule.derived)
+
+    def derive(t, values):
+        return with_derived(values, prepare(t, values))
+    return inline(derive)
+
+
+def finish(rule: Rule, reduction: Reduction) -> Any:
+    """``finish(sums, V) -> V`` with the results of a reduction."""
+    own, with_results = specialise(reduction.finish, None, inline), replaced(values_type(rule), reduction.results)
+
+    def finish(sums, values):
+        return with_results(values, own(*sums, values))
+    return inline(finish)
+
+
+def pointers(rule: Rule, scope: Scope) -> Any:
+    """``pointers(p)``: those to the slots of a scope."""
+    scoped = rule.slots_over("segment", "all")
+
+    def one(k: int) -> Any:
+        def value(numbers):
+            return numbers[k]
+        return inline(value)
+
+    chosen = each([one(scoped.index(slot)) for slot in rule.slots_over(scope)])
+
+    def pointers(p):
+        return chosen(p.numbers)
+    return inline(pointers)
+
+
+def recall(rule: Rule, scope: Scope, known: Any, kind: Any = np.float64) -> Any:
+    """``recall((p, s), x) -> x``, a tuple of type ``known``, with the slots of a scope; s: of which segment, or 0."""
+    if not rule.slots_over(scope):
+        return _same
+    of_scope, with_slots = pointers(rule, scope), replaced(known, rule.slots_over(scope), kind=kind)
+
+    def recall(place, values):
+        p, s = place
+        return with_slots(values, load(of_scope(p), s))
+    return inline(recall)
+
+
+def keep(rule: Rule, dtype: str, scope: Scope) -> Any:
+    """``keep((p, s), V)``: write the slots of a scope."""
+    if not rule.slots_over(scope):
+        return _same
+    of_scope, known, resting = pointers(rule, scope), values_type(rule), rests(rule, dtype)
+
+    def one(k: int) -> Any:
+        def value(values):
+            return values[k]
+        return inline(value)
+
+    chosen = each([one(known._fields.index(slot)) for slot in rule.slots_over(scope)])
+
+    def keep(place, values):
+        p, s = place
+        if not resting(values):
+            store(of_scope(p), s, chosen(values))
+        return values
+    return inline(keep)
+
+
+def chained(steps: Sequence[Any]) -> Any:
+    """``f(place, x)``: x through steps ``x = step(place, x)``, one after the other."""
+    if not steps:
+        return _same
+    before, step = chained(steps[:-1]), steps[-1]
+
+    def through(place, x):
+        return step(place, before(place, x))
+    return inline(through)
+
+
+@inline
+def _same(place, x):
+    return x
+
+
+@inline
+def first_group(p, grouped):
+    """The group of the first segment that is not frozen, where segments have groups; FROZEN where all are."""
+    if not grouped:
+        return 0
+    for s in range(p.segments):
+        if p.which[s] >= 0 and p.which[s] < p.groups:
+            return p.which[s]
+    return FROZEN
+
+
+def of_groups(rule: Rule) -> "Constants":
+    """Constants of groups alone: nothing is over all, or over segments."""
+    derived = derive(rule)
+
+    def lead(p, t):
+        return ()
+
+    def prepare(p, t, values, lead):
+        return derived(t, values)
+    return Constants(inline(lead), inline(lead), inline(prepare), _same)
+
+
+class Constants(NamedTuple):
+    """How what the elements of a segment have in common comes about.
+
+    first: ``first(p, t) -> V``, of the first group: what is over all is by its hyper-parameters.
+    lead: the same where something is over all; else it returns ().
+    prepare: ``prepare(p, t, V, lead) -> V``, of a group's hyper-parameters.
+    complete: ``complete((p, s), V) -> V``, of segment s, of a prepared V of its group.
+    """
+
+    first: Any
+    lead: Any
+    prepare: Any
+    complete: Any
+
+
+def constants(rule: Rule, count: int, values_of: Any, grouped: Any, step_of: Callable[[int], Any]) -> Constants:
+    """Those that the first ``count`` reductions have a part in.
+
+    values_of: ``values_of(p, group) -> V``. grouped: ``grouped(p)``, whether segments have groups. step_of: for the
+    number of a reduction, ``step((p, s), V) -> V`` with its results.
+    """
+    known, derived = values_type(rule), derive(rule)
+    steps = {scope: [step_of(k) for k in range(count) if rule.reductions[k].over == scope] for scope in SCOPES}
+    complete = chained([recall(rule, "segment", known), *steps["segment"]])
+    over_all = [*rule.slots_over("all"), *(name for each in rule.reductions[:count] if each.over == "all"
+                                           for name in each.results)]
+    recalled, through = recall(rule, "all", known), chained(steps["all"])
+    with_lead = replaced(known, over_all, known._fields)
+    begun, zeros = begin(rule), tuple(0 if isinstance(default, int) else 0.0 for default, _ in rule.fields.values())
+
+    def first(p, t):
+        group = first_group(p, grouped(p))
+        if group == FROZEN:                         # there may be no hyper-parameters
+            return begun(zeros)
+        return through((p, 0), derived(t, recalled((p, 0), values_of(p, group))))
+
+    def prepare(p, t, values, lead):
+        return with_lead(derived(t, recalled((p, 0), values)), lead)
+
+    if not over_all:
+        return of_groups(rule)._replace(first=inline(first), complete=complete)
+    return Constants(inline(first), inline(first), inline(prepare), complete)
+
+
+def constants_of(rule: Rule) -> list[str]:
+    """What the scalar functions of elements read of V."""
+    functions = [getattr(gradient, rule.gradient), rule.update, rule.init, *(each.terms for each in rule.reductions)]
+    read = {name for function in reached(functions) for name in function.__code__.co_names}
+    found = [name for name in values_type(rule)._fields if name in read]
+    return found or list(rule.fields)[:1]           # Numba takes no tuple of nothing for a tuple of numbers
+
+
+@functools.cache
+def constants_type(rule: Rule) -> Any:
+    """A tuple H of that, in the type of the elements, whose functions get it as ``h``."""
+    return namedtuple("H", constants_of(rule))
+
+
+def narrow(rule: Rule, dtype: str) -> Any:
+    """``narrow(V) -> H``."""
+    scalar, known = FLOAT[dtype].type, constants_type(rule)
+
+    def cell(k: int) -> Any:
+        def value(values):
+            return scalar(values[k])
+        return inline(value)
+
+    cells = each([cell(values_type(rule)._fields.index(name)) for name in known._fields])
+
+    def narrow(values):
+        return known(*cells(values))
+    return inline(narrow)
 
 
 def rests(rule: Rule, dtype: str) -> Any:
@@ -183,7 +312,8 @@ def rests(rule: Rule, dtype: str) -> Any:
 def update(rule: Rule, dtype: str) -> Any:
     """``element(i, buffers, extra, h)``: the rule's update; extra: () or what ``update`` receives before ``h``."""
     prepared, written = _gradient(rule, dtype), stored(rule, dtype)
-    new = _always_tuple(_scalar(rule, dtype, rule.update, 2 + len(rule.slots) + rule.noisy), bool(rule.slots))
+    count = len(roles(rule))
+    new = _always_tuple(_scalar(rule, dtype, rule.update, count + rule.noisy), count > 2)
 
     def element(i, buffers, extra, h):
         old = load(buffers, i)
@@ -222,7 +352,7 @@ def _always_tuple(function: Any, is_tuple: bool) -> Any:
 
 def terms(rule: Rule, dtype: str, reduction: Reduction) -> Any:
     """``terms(i, buffers, h)``: what a reduction sums of the element, in float64: numbers or their squares."""
-    prepared, summed = _gradient(rule, dtype), _scalar(rule, dtype, reduction.terms, 2 + len(rule.slots))
+    prepared, summed = _gradient(rule, dtype), _scalar(rule, dtype, reduction.terms, len(roles(rule)))
     widen = each([_widened(k, name in reduction.squares) for k, name in enumerate(reduction.sums)])
 
     def terms(i, buffers, h):
@@ -242,8 +372,16 @@ def _widened(k: int, square: bool) -> Any:
 
 
 def initial(rule: Rule, dtype: str) -> Any:
-    """``element(i, buffers, h)``: slots before the first step."""
-    init, written = _scalar(rule, dtype, rule.init, 1), stored(rule, dtype)
+    """``element(i, buffers, h)``: slots over elements before the first step."""
+    written, scalar = stored(rule, dtype), FLOAT[dtype].type
+    if rule.init:
+        init = _scalar(rule, dtype, rule.init, 1)
+    else:
+        starts = tuple(scalar(slot.start) for slot in rule.slots_over("element"))
+
+        def constant(w, h):
+            return starts
+        init = inline(constant)
 
     def element(i, buffers, h):
         weight = load(buffers[:1], i)

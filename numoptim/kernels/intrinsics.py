@@ -7,6 +7,8 @@ from numba import types
 from numba.core import cgutils
 from numba.core.errors import TypingError
 
+from .compile import inline
+
 intrinsic: Any = numba.extending.intrinsic      # the face that mypy sees of what it makes lacks Numba's part
 
 
@@ -86,20 +88,29 @@ def stack(kind, size):
 # --- plans and buffers
 
 def word(kind, record, field):
-    """A function of a struct of type ``record``: its field as ``kind``, a number, pointer or tuple of pointers."""
+    """A function of a struct of type ``record``: its field as ``kind``, a number or pointer."""
+    one = words(kind, record, field, [0])
+
+    @inline
+    def first(plan):
+        return one(plan)[0]
+    return first
+
+
+def words(kind, record, field, places):
+    """The same for a field that is an array: those at some places, as a tuple."""
+    result = types.UniTuple(kind, len(places))
+
     @intrinsic
     def read(typing, plan):
         def generate(context, builder, signature, args):
-            def at(offset, kind):
-                offset = ir.IntType(64)(record.offset(field) + offset)
+            value, found = context.get_value_type(kind), []
+            for k in places:
+                offset = ir.IntType(64)(record.offset(field) + 8 * k)
                 place = builder.gep(args[0], [offset], source_etype=ir.IntType(8))
-                return builder.load(place, typ=context.get_value_type(kind))
-
-            if isinstance(kind, types.BaseTuple):
-                kinds: Any = kind
-                return context.make_tuple(builder, kind, [at(8 * k, each) for k, each in enumerate(kinds)])
-            return at(0, kind)
-        return kind(plan), generate
+                found.append(builder.load(place, typ=value))
+            return context.make_tuple(builder, result, found)
+        return result(plan), generate
     return read
 
 

@@ -23,21 +23,31 @@ LANES = 64
 ROWS = 16           # sets of constants kept on the stack while segments alternate
 
 
-View: Any = namedtuple("View", [word.name for word in abi.PLAN])       # type: ignore[misc]
+# buffers: of elements; numbers: slots over segments and all.
+View: Any = namedtuple("View", [*(word.name for word in abi.PLAN), "numbers"])       # type: ignore[misc]
 
 
 @cached
 def view(rule: Rule, dtype: str) -> Any:
     """``view(plan) -> View``: the plan's words, each of its type."""
     from numba import float64, from_dtype, int64, types
-    record, table, number = from_dtype(abi.PLAN_DTYPE), types.CPointer(int64), types.CPointer(from_dtype(FLOAT[dtype]))
-    kinds = {"offsets": table, "which": table, "hyper": table,
-             "norms": types.CPointer(float64), "buffers": types.Tuple([number] * len(element.roles(rule)))}
-    words = each([intrinsics.word(kinds.get(word.name, int64), record, word.name) for word in abi.PLAN])
+    record, table, numbers = from_dtype(abi.PLAN_DTYPE), types.CPointer(int64), types.CPointer(float64)
+    kinds = {"offsets": table, "which": table, "hyper": table, "norms": numbers}
+    words = {word.name: intrinsics.word(kinds.get(word.name, int64), record, word.name) for word in abi.PLAN}
+    words["buffers"], words["numbers"] = buffers_of(rule, dtype, record)
+    read = each(list(words.values()))
 
     def view(plan):
-        return View(*words(plan))
+        return View(*read(plan))
     return inline(view)
+
+
+def buffers_of(rule: Rule, dtype: str, record: Any) -> tuple[Any, Any]:
+    """Functions of a struct with ``buffers``: pointers to those of elements, and to those of slots over the rest."""
+    from numba import float64, from_dtype, types
+    return (intrinsics.words(types.CPointer(from_dtype(FLOAT[dtype])), record, "buffers",
+                             [0, 1, *abi.places(rule, "element")]),
+            intrinsics.words(types.CPointer(float64), record, "buffers", abi.places(rule, "segment", "all")))
 
 
 # --- spans
@@ -129,51 +139,65 @@ def segment_sums(rule: Rule, dtype: str, k: int) -> Any:
 
 
 def over_segment(rule: Rule, dtype: str, k: int) -> Any:
-    """``step((p, s, values), h) -> H`` with the results of reduction k over a segment."""
-    sums, finished = segment_sums(rule, dtype, k), element.finished(rule, dtype, rule.reductions[k])
+    """``step((p, s), V) -> V`` with the results of reduction k over a segment."""
+    sums, narrow = segment_sums(rule, dtype, k), element.narrow(rule, dtype)
+    finish = element.finish(rule, rule.reductions[k])
 
-    def step(place, h):
-        p, s, values = place
-        return finished(h, sums(p, s, h), values)
+    def step(place, values):
+        p, s = place
+        return finish(sums(p, s, narrow(values)), values)
     return inline(step)
 
 
 def over_all(rule: Rule, dtype: str, k: int) -> Any:
-    """``step((p, values), h) -> H`` with the results of reduction k over all segments but frozen ones, in order."""
-    sums, finished = segment_sums(rule, dtype, k), element.finished(rule, dtype, rule.reductions[k])
+    """``step((p, 0), V) -> V`` with the results of reduction k over all segments but frozen ones, in order."""
+    sums, narrow = segment_sums(rule, dtype, k), element.narrow(rule, dtype)
+    finish = element.finish(rule, rule.reductions[k])
     none = (0.0,) * len(rule.reductions[k].sums)
 
-    def step(place, h):
-        p, values = place
-        total = none
+    def step(place, values):
+        p, _ = place
+        total, h = none, narrow(values)
         for s in range(p.segments):
             if is_null(p.which) or p.which[s] != FROZEN:
                 total = added(total, sums(p, s, h))
-        return finished(h, total, values)
+        return finish(total, values)
     return inline(step)
 
 
-def reduced(rule: Rule, dtype: str, count: int) -> tuple[Any, Any]:
-    """element.prepared and element.completed, for the first ``count`` reductions."""
-    return (element.prepared(rule, dtype, count, lambda k: over_all(rule, dtype, k)),
-            element.completed(rule, count, lambda k: over_segment(rule, dtype, k)))
+def constants(rule: Rule, dtype: str, count: int) -> element.Constants:
+    """element.constants, for the first ``count`` reductions, of the sums in the plan or of elements."""
+    read = element.values(rule)
+
+    def values_of(p, group):
+        return read(p.hyper, group)
+
+    def step_of(k: int) -> Any:
+        return (over_all if rule.reductions[k].over == "all" else over_segment)(rule, dtype, k)
+    return element.constants(rule, count, inline(values_of), grouped, step_of)
+
+
+@inline
+def grouped(p):
+    """Whether segments have groups; else the plan is all there is, and has one."""
+    return not is_null(p.which)
 
 
 # --- kernels
 
 def range_kernel(rule: Rule, dtype: str) -> Callable[..., Any]:
-    """The update, of all segments that the plan's range touches."""
-    from numba import from_dtype, types
+    """The update of all segments that the plan's range touches; without groups also of slots over them and over all."""
     viewed, read, start = view(rule, dtype), element.values(rule), inline(first_segment)
-    prepare, complete = reduced(rule, dtype, len(rule.reductions))
-    rests, known = element.rests(rule, dtype), element.constants_type(rule)
+    _, lead, prepare, complete = constants(rule, dtype, len(rule.reductions))
+    begun, ended, rows = rows_of(rule, dtype)
+    rests, keep, keep_all = (element.rests(rule, dtype), element.keep(rule, dtype, "segment"),
+                             element.keep(rule, dtype, "all"))
     span, given = (noisy if rule.noisy else dense)(rule, dtype), extra(rule.noisy)
-    rows = intrinsics.stack(types.NamedUniTuple(from_dtype(FLOAT[dtype]), len(known._fields), known), ROWS + 1)
 
     def kernel(plan, t):
         rare()
         p = viewed(plan)
-        end = p.first + p.count
+        end, leading = p.first + p.count, lead(p, t)
         # The constants of the first ROWS groups are prepared once, however the segments alternate.
         table, made, latest = rows(), 0, FROZEN
         for s in range(start(p.segments, p.offsets, p.first), p.segments):
@@ -186,14 +210,56 @@ def range_kernel(rule: Rule, dtype: str) -> Callable[..., Any]:
             if group != latest:
                 latest = group
                 if (made >> row) & 1 != 0:
-                    h = table[row]
+                    known = table[row]
                 else:
-                    h = table[row] = prepare(p, t, values)
+                    known = table[row] = begun(prepare(p, t, values, leading))
                     made |= (1 << row) & (2**ROWS - 1)
             first, last = max(p.offsets[s], p.first), min(p.offsets[s + 1], end)
             if first < last and not rests(values):
-                own = complete((p, s, values), h)
-                span(first - p.first, last - p.first, p.buffers, given(p, values, t), own)
+                own = complete((p, s), known)
+                span(first - p.first, last - p.first, p.buffers, given(p, values, t), ended(own))
+                if not grouped(p):
+                    keep((p, s), own)
+        if not grouped(p):
+            keep_all((p, 0), leading)
+        return 0
+    return kernel
+
+
+def rows_of(rule: Rule, dtype: str) -> tuple[Any, Any, Any]:
+    """What is kept of a group: V where segments add to it, else H. Functions from V, to H, and of room for some."""
+    from numba import float64, from_dtype, int64, types
+    narrow, same = element.narrow(rule, dtype), inline(lambda x: x)
+    if any(reduction.over == "segment" for reduction in rule.reductions):
+        known = element.values_type(rule)
+        integers = [key for key, (default, _) in rule.fields.items() if isinstance(default, int)]
+        kinds = [int64 if name in integers else float64 for name in known._fields]
+        begun, ended = same, narrow
+    else:
+        known = element.constants_type(rule)
+        kinds = [from_dtype(FLOAT[dtype])] * len(known._fields)
+        begun, ended = narrow, same
+    return begun, ended, intrinsics.stack(types.BaseTuple.from_types(kinds, known), ROWS + 1)
+
+
+def advance_kernel(rule: Rule, dtype: str) -> Callable[..., Any]:
+    """New values of slots over segments and over all: the plan that begins at 0 writes them, as no other has to."""
+    viewed, read = view(rule, dtype), element.values(rule)
+    _, lead, prepare, complete = constants(rule, dtype, len(rule.reductions))
+    keep, keep_all = element.keep(rule, dtype, "segment"), element.keep(rule, dtype, "all")
+
+    def kernel(plan, t):
+        rare()
+        p = viewed(plan)
+        if p.first != 0:
+            return 0
+        leading = lead(p, t)
+        for s in range(p.segments):
+            group = p.which[s]
+            if group != FROZEN and p.offsets[s] < p.offsets[s + 1]:
+                keep((p, s), complete((p, s), prepare(p, t, read(p.hyper, group), leading)))
+        if element.first_group(p, True) != FROZEN:
+            keep_all((p, 0), leading)
         return 0
     return kernel
 
@@ -212,22 +278,21 @@ def extra(is_noisy: bool) -> Any:
 def sums_kernel(rule: Rule, dtype: str, k: int) -> Callable[..., Any]:
     """Partial sums of reduction k, of the blocks that begin in the plan's range; buffers must reach to their ends."""
     viewed, read, begin = view(rule, dtype), element.values(rule), inline(first_segment)
-    prepare, complete = reduced(rule, dtype, k)
+    (_, lead, prepare, complete), narrow = constants(rule, dtype, k), element.narrow(rule, dtype)
     width, column = abi.columns(rule)[-1], abi.columns(rule)[k]
     block = block_sums(rule, dtype, rule.reductions[k])
 
     def kernel(plan, t):
         rare()
         p = viewed(plan)
-        end = p.first + p.count
+        end, leading = p.first + p.count, lead(p, t)
         for s in range(begin(p.segments, p.offsets, p.first), p.segments):
             first, last = p.offsets[s], p.offsets[s + 1]
             if first >= end:
                 break
             if p.which[s] == FROZEN:
                 continue
-            values = read(p.hyper, p.which[s])
-            h = complete((p, s, values), prepare(p, t, values))
+            h = narrow(complete((p, s), prepare(p, t, read(p.hyper, p.which[s]), leading)))
             skipped = max(p.first - first + BLOCK - 1, 0) // BLOCK         # blocks that begin before the range
             slot = width * (first // BLOCK + s + skipped) + column
             for start in range(first + skipped * BLOCK, min(last, end), BLOCK):
@@ -239,13 +304,13 @@ def sums_kernel(rule: Rule, dtype: str, k: int) -> Callable[..., Any]:
 
 def init_kernel(rule: Rule, dtype: str) -> Callable[..., Any]:
     """The first slots of a rule whose slots do not start at 0."""
-    viewed, read = view(rule, dtype), element.values(rule)
-    initial, prepare = element.initial(rule, dtype), element.constants(rule, dtype)
+    viewed, read, derive = view(rule, dtype), element.values(rule), element.derive(rule)
+    initial, narrow = element.initial(rule, dtype), element.narrow(rule, dtype)
 
     def kernel(plan, t):
         rare()
         p = viewed(plan)
-        h = prepare(1, read(p.hyper, 0))
+        h = narrow(derive(1, read(p.hyper, 0)))
         for i in range(np.uintp(p.count)):
             initial(i, p.buffers, h)
         return 0
@@ -255,9 +320,10 @@ def init_kernel(rule: Rule, dtype: str) -> Callable[..., Any]:
 @cached
 def kernels(rule: Rule, dtype: str) -> dict[str, Callable[..., Any]]:
     """A rule's kernels by phase, as plain functions ``kernel(plan, t)`` that Numba compiles."""
-    made = {"range": range_kernel(rule, dtype)}
-    for k, phase in enumerate(abi.sums_phases(rule)):
-        made[phase] = sums_kernel(rule, dtype, k)
-    if rule.init:
+    made = {phase: sums_kernel(rule, dtype, k) for k, phase in enumerate(abi.sums_phases(rule))}
+    made["range"] = range_kernel(rule, dtype)
+    if "advance" in abi.phases(rule):
+        made["advance"] = advance_kernel(rule, dtype)
+    if rule.inits:
         made["init"] = init_kernel(rule, dtype)
     return made

@@ -7,7 +7,7 @@ import numpy as np
 
 from numoptim.memory import Buffer
 from numoptim.native import Plan
-from numoptim.rule import Rule
+from numoptim.rule import Rule, Slot
 from numoptim.rules import dcasgd, ftrl, lbsgd, rmsprop, sgd, signum
 
 from .attributes import Options
@@ -107,8 +107,8 @@ class LBSGD(RuleOptimizer):
             return lbsgd.LARS
         return sgd.MOMENTUM if self.momentum else sgd.RULE
 
-    def _slot_names(self) -> tuple[str, ...]:
-        return (*self.rule.slots, "sum") if self.batch_scale > 1 else self.rule.slots
+    def _slots(self) -> tuple[Slot, ...]:
+        return (*super()._slots(), Slot("sum")) if self.batch_scale > 1 else super()._slots()
 
     def _plans(self, plan: Callable[..., Plan], weight: Buffer, grad: Buffer,
                slots: Mapping[str, Buffer]) -> list[Plan]:

@@ -135,7 +135,7 @@ def _restored(optimizer: Optimizer, saved: Any) -> Any:
     """A state out of a file."""
     if not isinstance(optimizer, RuleOptimizer):
         return saved
-    check_saved(saved, optimizer.rule, optimizer._slot_names())
+    check_saved(saved, optimizer.rule, optimizer._slots())
     for name, slot in saved["slots"].items():
         if not isinstance(slot, np.ndarray) or slot.dtype not in (np.float32, np.float64):
             raise ValueError(f"slot {name!r} is {getattr(slot, 'dtype', slot)!s:.40}; expected an array of floats")

@@ -14,14 +14,14 @@ from numoptim.kernels import least_rate
 from numoptim.memory import Buffer, Memory
 from numoptim.memory import of as memory_of
 from numoptim.native import Plan
-from numoptim.rule import Rule
+from numoptim.rule import SCOPES, Rule, Slot
 
 from .attributes import HyperParameter, Option, Options, check_seen
 from .base import Class, Optimizer, add
 from .bound import Bound, check_apart, step_all
 from .locks import check_outside
 from .multipliers import Key
-from .state import State
+from .state import Layout, State
 
 
 class RuleOptimizer(Optimizer):
@@ -81,30 +81,33 @@ class RuleOptimizer(Optimizer):
         """The state of one parameter before its first update. TypeError for other dtypes than float32, float64."""
         memory = memory_of(weight)
         weight = memory.checked("weight", weight)
-        return self._state(memory, weight.reshape(-1), weight.shape, [index], np.array([0, weight.size]))
+        return self._state(memory, weight, [index], np.array([0, weight.size]))
 
-    def _state(self, memory: Memory, weight: Buffer, shape: tuple[int, ...], indices: Sequence[Key],
-               offsets: Array) -> State:
-        """State of a flat buffer whose segment k is the parameter indices[k]."""
-        rule = self.rule
-        slots = {name: memory.zeros(weight.size, weight.dtype) for name in self._slot_names()}
+    def _state(self, memory: Memory, weight: Buffer, indices: Sequence[Key], offsets: Array,
+               segments: tuple[int, ...] = ()) -> State:
+        """State of a buffer whose segment k is the parameter indices[k]; segments: the shape of one number for each."""
+        rule, shape, weight = self.rule, weight.shape, weight.reshape(-1)
+        slots: dict[str, Buffer] = {
+            slot: Layout.of(slot, shape, weight.dtype, segments).begin(memory, slot)
+            for slot in self._slots()}
         if self._has_init():
+            flat = [slots[slot].reshape(-1) for slot in rule.slots_over("element")]
             for index, lo, hi in zip(indices, offsets, offsets[1:], strict=False):
-                own = [slots[s][lo:hi] for s in rule.slots]
+                own = [slot[lo:hi] for slot in flat]
                 memory.kernels.initialise(rule, weight[lo:hi], own, self._hyper_of(index, weight.dtype))
         offset = 0
         if rule.noisy:
             with self._lock:                   # no two states share noise
                 held = vars(self)              # a handler of a signal would come into a setattr
                 offset, held["_noise"] = held["_noise"], held["_noise"] + weight.size
-        return State(rule, {name: slot.reshape(shape) for name, slot in slots.items()}, self._begin_num_update, offset)
+        return State(rule, slots, self._begin_num_update, offset)
 
-    def _slot_names(self) -> tuple[str, ...]:
-        return self.rule.slots
+    def _slots(self) -> tuple[Slot, ...]:
+        return self.rule.slots_over(*SCOPES)
 
     def _has_init(self) -> bool:
         """Whether slots begin at the rule's ``init``."""
-        return self.rule.init is not None
+        return self.rule.inits
 
     def _hyper_of(self, index: Key, dtype: "np.dtype[Any]") -> dict[str, float]:
         """Every hyper-parameter of the rule, as it is for one parameter now. ValueError for a rate that ``init`` lacks.
@@ -161,8 +164,9 @@ class RuleOptimizer(Optimizer):
     def _bind(self, memory: Memory, index: Key, weight: Buffer, grad: Any, state: State) -> Bound:
         self._check_rule(state.rule, state.slots)
         spans = {"weight": memory.span(weight)}
-        for name, slot in state.slots.items():
-            span = memory.span(memory.checked(f"slot {name!r} of {index!r}", slot, like=weight))
+        for name, slot in state._slots.items():
+            like = Layout.of(name, weight.shape, weight.dtype)
+            span = memory.span(memory.checked(f"slot {name!r} of {index!r}", slot, like=like))
             check_apart(f"slot {name!r}", index, span, spans.items())
             spans[f"slot {name!r}"] = span
         grad = self._checked_gradient(memory, index, grad, weight)
@@ -177,9 +181,9 @@ class RuleOptimizer(Optimizer):
 
     def _check_rule(self, rule: Rule, slots: Mapping[str, Buffer]) -> None:
         """ValueError for slots that are not those of the rule that the options choose now."""
-        if rule is not self.rule or tuple(slots) != self._slot_names():
+        if rule is not self.rule or tuple(slots) != self._slots():
             raise ValueError(f"the state belongs to {rule.name!r} with slots {tuple(slots)}; "
-                             f"{type(self).__name__} now applies {self.rule.name!r} with slots {self._slot_names()}")
+                             f"{type(self).__name__} now applies {self.rule.name!r} with slots {self._slots()}")
 
     # --- what a step consists of
 

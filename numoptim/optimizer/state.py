@@ -1,15 +1,18 @@
 """State: the slots of one parameter, or of a whole flat buffer."""
 import copy
+import math
 from array import array
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
+
+import numpy as np
 
 from numoptim.arrays import Array
 from numoptim.hyperparameters import COUNT, checked
 from numoptim.memory import Buffer, Memory
 from numoptim.memory import of as memory_of
-from numoptim.rule import Rule
+from numoptim.rule import SCOPES, Rule, Slot
 from numoptim.sealed import Sealed
 
 if TYPE_CHECKING:
@@ -17,15 +20,39 @@ if TYPE_CHECKING:
     from .bound import Bound
 
 
+class Layout(NamedTuple):
+    """Shape and dtype of a slot."""
+
+    shape: tuple[int, ...]
+    dtype: "np.dtype[Any]"
+
+    @classmethod
+    def of(cls, slot: Slot, shape: tuple[int, ...], dtype: "np.dtype[Any]", segments: tuple[int, ...] = ()) -> Self:
+        """Of weights of this shape and dtype; segments: the shape of one number for each of their parameters."""
+        if slot.over == "element":
+            return cls(shape, dtype)
+        return cls(segments if slot.over == "segment" else (), np.dtype(np.float64))
+
+    def begin(self, memory: Memory, slot: Slot) -> Buffer:
+        """A new slot, as it is before the first step where no ``init`` fills it."""
+        made = memory.zeros(math.prod(self.shape), self.dtype).reshape(self.shape)
+        if slot.start and slot.over != "element":
+            memory.write(made, np.full(self.shape, slot.start))
+        return made
+
+
 class State(Sealed):
     """The slots of one parameter (or of a whole flat buffer), and how many updates it has seen.
 
-    slots: {name: array like the weight, in its memory}. t: update number of the latest update. offset: the first
+    slots: {name: array in the memory of the weight, and like it; or float64, of one number for each parameter, or of
+    one for all, where the rule's slot is over those}. t: update number of the latest update. offset: the first
     element of its noise (noisy rules). rule: the rule the slots belong to.
     """
 
     def __init__(self, rule: Rule, slots: Mapping[str, Buffer], t: int, offset: int = 0) -> None:
-        self._rule, self._slots, self._offset = rule, dict(slots), offset
+        known = {str(slot): slot for slot in rule.slots_over(*SCOPES)}
+        self._slots: dict[Any, Buffer] = {known.get(name) or Slot(name): slot for name, slot in slots.items()}
+        self._rule, self._offset = rule, offset
         self._count = array("q", [t])              # where steps count, in C (aot/steps.c)
         self._bound: Bound | None = None
 
@@ -78,11 +105,11 @@ def count(saved: Mapping[str, Any], key: str) -> int:
 
 def as_saved(state: State, memory: Memory) -> dict[str, Any]:
     """A rule's state as a file holds it; memory: that of its slots."""
-    slots = {name: memory.host(slot) for name, slot in state.slots.items()}
+    slots = {str(name): memory.host(slot) for name, slot in state.slots.items()}
     return {"rule": state.rule.name, "slots": slots, "t": state.t, "offset": state.offset}
 
 
-def check_saved(saved: Mapping[str, Any], rule: Rule, slots: tuple[str, ...]) -> None:
+def check_saved(saved: Mapping[str, Any], rule: Rule, slots: tuple[Slot, ...]) -> None:
     """ValueError where what a file holds is not of this rule with these slots."""
     if saved["rule"] != rule.name or tuple(saved["slots"]) != slots:
         raise ValueError(f"its slots {tuple(saved['slots'])} of {saved['rule']!r} are not {slots} of {rule.name!r}")

@@ -18,6 +18,7 @@ MODULES = (
     "lars",
     "lamb",
     "lans",
+    "novograd",
     "dcasgd",
     "ftrl",
     "ftml",

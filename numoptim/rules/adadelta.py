@@ -22,7 +22,7 @@ Differs from
 """
 import math
 
-from numoptim.rule import Rule
+from numoptim.rule import Rule, Slot
 
 
 def prepare(t, h):
@@ -40,7 +40,7 @@ RULE = Rule(
     name="adadelta",
     title="AdaDelta",
     update=update,
-    slots=("a", "u"),
+    slots=(Slot("a", low=0), Slot("u", low=0)),
     hyper={
         "learning_rate": (1.0, "[0, inf)"),
         "rho": (0.9, "[0, 1)"),

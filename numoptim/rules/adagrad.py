@@ -19,7 +19,7 @@ Differs from
 """
 import math
 
-from numoptim.rule import Rule
+from numoptim.rule import Rule, Slot
 
 
 def update(w, g, n, h):
@@ -31,7 +31,7 @@ RULE = Rule(
     name="adagrad",
     title="AdaGrad",
     update=update,
-    slots=("n",),
+    slots=(Slot("n", low=0),),
     hyper={
         "learning_rate": (0.01, "[0, inf)"),
         "eps": (1e-7, "(0, inf) or 0"),

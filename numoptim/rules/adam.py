@@ -24,7 +24,7 @@ Differs from
 """
 import math
 
-from numoptim.rule import Rule, power
+from numoptim.rule import Rule, Slot, power
 
 
 def prepare(t, h):
@@ -43,7 +43,7 @@ RULE = Rule(
     name="adam",
     title="Adam",
     update=update,
-    slots=("m", "v"),
+    slots=("m", Slot("v", low=0)),
     hyper={
         "learning_rate": (0.001, "[0, inf)"),
         "beta1": (0.9, "[0, 1)"),

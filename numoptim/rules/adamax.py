@@ -20,7 +20,7 @@ Differs from
     the paper and MXNet, which have no epsilon: a zero first gradient gives NaN there; torch and optax, which add
     it to abs(g) inside the maximum; MXNet 1.9.1, which clips after adding wd.
 """
-from numoptim.rule import Rule, maximum, power
+from numoptim.rule import Rule, Slot, maximum, power
 
 
 def prepare(t, h):
@@ -37,7 +37,7 @@ RULE = Rule(
     name="adamax",
     title="Adamax",
     update=update,
-    slots=("m", "u"),
+    slots=("m", Slot("u", low=0)),
     hyper={
         "learning_rate": (0.002, "[0, inf)"),
         "beta1": (0.9, "[0, 1)"),

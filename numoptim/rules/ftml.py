@@ -25,7 +25,7 @@ Differs from
 """
 import math
 
-from numoptim.rule import Rule, power
+from numoptim.rule import Rule, Slot, power
 
 
 def prepare(t, h):
@@ -44,7 +44,7 @@ RULE = Rule(
     name="ftml",
     title="FTML",
     update=update,
-    slots=("d", "v", "z"),
+    slots=(Slot("d", low=0), Slot("v", low=0), "z"),
     hyper={
         "learning_rate": (0.0025, "[0, inf)"),
         "beta1": (0.6, "[0, 1)"),

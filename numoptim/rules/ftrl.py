@@ -24,7 +24,7 @@ Differs from
 """
 import math
 
-from numoptim.rule import INF, Rule, clip, sign
+from numoptim.rule import INF, Rule, Slot, clip, sign
 
 
 def init(w, h):
@@ -49,7 +49,7 @@ def update(w, g, z, n, h):
 RULE = Rule(
     name="ftrl",
     update=update,
-    slots=("z", "n"),
+    slots=("z", Slot("n", low=0)),
     hyper={
         "learning_rate": (0.1, "[0, inf)"),
         "lamda1": (0.01, "[0, inf)"),

@@ -30,7 +30,7 @@ Differs from
 """
 import math
 
-from numoptim.rule import INF, Reduction, Rule, clip, power
+from numoptim.rule import INF, Reduction, Rule, Slot, clip, power
 
 
 def prepare(t, h):
@@ -75,7 +75,7 @@ RULE = Rule(
     name="lans",
     title="LANS",
     update=update,
-    slots=("m", "v"),
+    slots=("m", Slot("v", low=0)),
     hyper={
         "learning_rate": (0.001, "[0, inf)"),
         "beta1": (0.9, "[0, 1)"),

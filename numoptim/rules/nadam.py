@@ -28,7 +28,7 @@ Differs from
 """
 import math
 
-from numoptim.rule import Rule, exp, log, power
+from numoptim.rule import Rule, Slot, exp, log, power
 
 LOG = log(0.96)
 FAST = 17000.0             # 0.96**FAST is 1e-301, and as far as exp goes
@@ -63,7 +63,7 @@ RULE = Rule(
     name="nadam",
     title="Nadam",
     update=update,
-    slots=("m", "v"),
+    slots=("m", Slot("v", low=0)),
     hyper={
         "learning_rate": (0.001, "[0, inf)"),
         "beta1": (0.9, "[0, 1)"),

@@ -32,7 +32,7 @@ Differs from
 """
 import math
 
-from numoptim.rule import INF, Rule, clip
+from numoptim.rule import INF, Rule, Slot, clip
 
 
 def prepare(t, h):
@@ -61,7 +61,7 @@ HYPER = {
 RULE = Rule(
     name="rmsprop",
     update=update,
-    slots=("n",),
+    slots=(Slot("n", low=0),),
     hyper=HYPER,
     prepare=prepare,
     derived=("gamma1_c",),
@@ -69,7 +69,7 @@ RULE = Rule(
 CENTERED = Rule(
     name="rmsprop_centered",
     update=update_centered,
-    slots=("m", "s", "v"),
+    slots=("m", Slot("s", low=0), "v"),
     hyper={**HYPER, "gamma2": (0.9, "[0, 1)")},
     prepare=prepare,
     derived=("gamma1_c",),

@@ -62,7 +62,7 @@ static int32_t train(const numoptim_rule *rule, int type, const double *cells)
     for (int64_t t = 1; t <= STEPS && status == NUMOPTIM_OK; t++) {
         for (int64_t i = 0; i < SIZE; i++)
             set(type, 1, i, next());
-        for (int k = 0; k < 4 && status == NUMOPTIM_OK && rule->passes[k][type] != NULL; k++)
+        for (int k = 0; status == NUMOPTIM_OK && rule->passes[k][type] != NULL; k++)
             status = rule->passes[k][type](&plan, t);
     }
     return status;

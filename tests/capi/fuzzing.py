@@ -4,7 +4,7 @@ from collections import Counter
 
 import numpy as np
 from library import FFI, LEVELS, LIB, NULL, entry, pointer
-from reference import BY_NAME, FLOAT, norms_for, records, same_bits, step, values
+from reference import BY_NAME, FLOAT, counts, held, norms_for, records, same_bits, step, values, whole_ones
 
 from numoptim.aot.header import entries
 from numoptim.kernels import misfit
@@ -27,6 +27,7 @@ class Case:
         self.rule = rng.choice(list(BY_NAME.values()))
         self.dtype = rng.choice(list(FLOAT))
         self.suffix = rng.choice(entries(self.rule))
+        self.ranged = self.suffix.startswith(("_range", "_norms", "_advance"))
         self.by_plan = self.suffix != "" and rng.random() < 0.5
         self.allowed, self.doubtful = set(), set()           # instead of 0; and beside it
         self.size = rng.choice((0, 0, 1, 2, 7, 33, rng.randrange(200)))
@@ -88,32 +89,35 @@ class Case:
                 self.table[0]["learning_rate"] * float(info.max) * float(info.eps) < 1):
             self.allowed.add(-4)                            # it would divide by the rate
 
+    def frozen(self):
+        """Which numbers of each buffer are frozen segments'."""
+        return [self.which == FROZEN if k in self.whole else self.elements_frozen for k in range(len(self.memory))]
+
     def _choose_buffers(self):
         rng, scalar = self.rng, FLOAT[self.dtype]
-        count = 2 + len(self.rule.slots)
-        with np.errstate(over="ignore"):
-            self.memory = [np.random.default_rng(rng.randrange(10**9)).standard_normal(self.size + 2 * GUARD)
-                           .astype(scalar) for _ in range(count)]
-        if self.suffix != "_init":
-            for slot in self.memory[2:]:
-                np.abs(slot, out=slot)                      # second moments are not negative
-        if self.suffix.startswith(("_range", "_norms")):
-            for memory in self.memory:
-                memory[GUARD:GUARD + self.size][self.elements_frozen] = np.nan
+        self.whole = whole_ones(self.rule)
+        self.counts = counts(self.rule, self.size, len(self.which))
+        self.memory = [np.random.default_rng(rng.randrange(10**9)).standard_normal(count + 2 * GUARD)
+                       .astype(np.float64 if k in self.whole else scalar) for k, count in enumerate(self.counts)]
+        self.memory[2:] = [held(slot, x) for slot, x in zip(self.rule.slots, self.memory[2:], strict=True)]
+        if self.ranged:
+            for memory, frozen in zip(self.memory, self.frozen(), strict=True):
+                memory[GUARD:-GUARD][frozen] = np.nan
         self.norms = norms_for(self.rule, [0, self.size + 4096 * self.segments])
         self.norms[:] = 1.0
-        lo = GUARD + (self.first if self.suffix.startswith(("_range", "_norms")) else 0)
-        self.addresses = {k: pointer(m[lo:]) for k, m in enumerate(self.memory)}
+        first = self.first if self.ranged else 0
+        self.addresses = {k: pointer(m[GUARD + (0 if k in self.whole else first):]) for k, m in enumerate(self.memory)}
 
     def spoil(self):
         """Perhaps make one more argument bad; what the call may then return."""
-        rng, ranged = self.rng, self.suffix.startswith(("_range", "_norms"))
+        rng, ranged = self.rng, self.ranged
         empty = self.count == 0 if ranged else self.size == 0
         self.null = rng.choice(("hyper", "buffer", "norms", "offsets", "which")) if rng.random() < 0.12 else ""
         self.scalar = rng.choice(("first", "count", "segments", "groups", "size", "far")) if rng.random() < 0.12 else ""
         if self.null == "buffer":
-            k = rng.choice([0, *range(2, len(self.memory))] if self.suffix == "_init" else range(len(self.memory)))
-            self.addresses[k] = NULL
+            elements = [k for k in range(len(self.memory)) if k not in self.whole]
+            read = {"_init": [0, *elements[2:]], "_advance": self.whole}
+            self.addresses[rng.choice(read.get(self.suffix, range(len(self.memory))))] = NULL
         if self.suffix == "" and self.rule.layerwise:
             empty = self.segments == 0
         known = {"hyper": True, "buffer": not empty, "norms": self.rule.layerwise and ranged and not empty,
@@ -158,7 +162,8 @@ class Case:
             return self._call_plan(tables, buffers)
         f = getattr(LIB, f"numoptim_{self.rule.name}_{self.dtype}{self.suffix}")
         if self.suffix == "_init":
-            return f(self.size_argument, buffers[0], *buffers[2:], tables["hyper"])
+            slots = [buffer for k, buffer in enumerate(buffers) if k > 1 and k not in self.whole]
+            return f(self.size_argument, buffers[0], *slots, tables["hyper"])
         if self.suffix == "":
             head = [self.segments, tables["offsets"]] if self.rule.layerwise else [self.size_argument]
             return f(*head, *buffers, tables["hyper"], self.t)
@@ -184,28 +189,43 @@ def check(case, before, norms, status):
     said = f"{case.rule.name}_{case.dtype}{case.suffix} plan={case.by_plan} { {k: getattr(case, k) for k in shown} }"
     allowed = case.doubtful | (case.allowed or {0})
     assert status in allowed, f"status {status}, allowed {allowed}: {said}"
-    ranged = case.suffix.startswith(("_range", "_norms"))
-    lo, hi = (case.first, case.first + case.count) if ranged else (0, case.size)
+    lo, hi = (case.first, case.first + case.count) if case.ranged else (0, case.size)
     for k, (old, new) in enumerate(zip(before, case.memory, strict=True)):
-        updates = status == 0 and not case.suffix.startswith("_norms")
-        written = updates and (k >= 2 or (k == 0 and case.suffix != "_init"))
         same = (old.view(np.uint8) == new.view(np.uint8)).reshape(len(old), -1).all(axis=1)
-        if written:
-            same[GUARD + lo:GUARD + hi] |= ~case.elements_frozen[lo:hi] if case.suffix == "_range" else True
+        inside = same[GUARD:-GUARD]
+        if status == 0:
+            inside |= may_write(case, k)
         assert same.all(), f"buffer {k} written at {np.flatnonzero(~same) - GUARD}: {said}"
     measured = status == 0 and case.suffix.startswith("_norms") and not case.elements_frozen[lo:hi].all()
     assert measured or (norms == case.norms).all(), said
-    whole_range = not ranged or (case.suffix == "_range" and not case.rule.layerwise)
+    whole_range = not case.ranged or (case.suffix == "_range" and not case.rule.layerwise)
     plain = case.suffix != "_init" and case.t < 2**40 and not case.doubtful
     if status == 0 and whole_range and plain and case.rng.random() < CHECKED:
-        expected = [b[GUARD:GUARD + case.size].copy() for b in before]
-        segmented = ranged or case.rule.layerwise
+        expected = [b[GUARD:-GUARD].copy() for b in before]
+        segmented = case.ranged or case.rule.layerwise
         step(case.rule, expected, case.table, case.t, case.offsets if segmented else None,
-             case.which if ranged else np.zeros(len(case.which), int) if segmented else None, range(lo, hi))
-        for a, b in zip(expected, case.memory, strict=True):
-            assert same_bits(a[lo:hi], b[GUARD + lo:GUARD + hi]), said
+             case.which if case.ranged else np.zeros(len(case.which), int) if segmented else None, range(lo, hi))
+        for k, (a, b) in enumerate(zip(expected, case.memory, strict=True)):
+            wanted = slice(None) if k in case.whole else slice(lo, hi)
+            assert same_bits(a[wanted], b[GUARD:-GUARD][wanted]), said
         return 1
     return 0
+
+
+def may_write(case, k):
+    """Which numbers of buffer k a good call may write."""
+    whole = k in case.whole
+    if k == 1 or case.suffix.startswith("_norms") or (case.suffix == "_init" and (k == 0 or whole)):
+        return False
+    if case.suffix in ("", "_init"):
+        return True
+    if whole != (case.suffix == "_advance"):
+        return False
+    inside = case.first == 0 or np.arange(case.counts[k]) < 0
+    if not whole:
+        elements = np.arange(case.size)
+        inside = (case.first <= elements) & (elements < case.first + case.count)
+    return inside & ~case.frozen()[k]
 
 
 def run(seed, calls):

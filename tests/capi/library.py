@@ -46,12 +46,12 @@ def entry(rule, phase, dtype):
     return pair[dtype == "f64"]
 
 
-def plan(first, count, offsets, which, hyper, buffers, norms=None):
-    """A numoptim_plan; keep the arrays alive."""
+def plan(first, count, offsets, which, hyper, buffers, norms=None, whole=()):
+    """A numoptim_plan; keep the arrays alive. whole: which of the buffers have no number for each element."""
     p = FFI.new("numoptim_plan *")
     p.first, p.count, p.segments, p.groups = first, count, len(which), len(hyper)
     p.offsets, p.which = (FFI.cast("int64_t *", a.ctypes.data) for a in (offsets, which))
     p.hyper, p.norms = pointer(hyper), NULL if norms is None else FFI.cast("double *", norms.ctypes.data)
     for k, buffer in enumerate(buffers):
-        p.buffers[k] = pointer(buffer[first:])
+        p.buffers[k] = pointer(buffer if k in whole else buffer[first:])
     return p

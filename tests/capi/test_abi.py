@@ -74,8 +74,11 @@ def test_descriptors(rule):
     known = descriptor(rule)
     text = [FFI.string(known.name), *(FFI.string(known.slots[k]) for k in range(known.slot_count))]
     assert [x.decode() for x in text] == [rule.name, *rule.slots]
-    assert (known.layerwise, known.noisy) == (rule.layerwise and rule.name != "lans", rule.noisy)
-    assert known.sums == {"lars": 2, "lbsgd_lars": 2, "lamb": 2, "lans": 4}.get(rule.name, 0)
+    released = rule.name not in ("lans", "novograd")               # programs of 0.1.0 can make its steps
+    assert (known.layerwise, known.noisy) == (rule.layerwise and released, rule.noisy)
+    assert known.sums == {"lars": 2, "lbsgd_lars": 2, "lamb": 2, "lans": 4, "novograd": 2}.get(rule.name, 0)
+    assert [(known.over[k], known.starts[k]) for k in range(known.slot_count)] == [
+        (1 if (rule.name, slot) == ("novograd", "v") else 0, 0.0) for slot in rule.slots]
     fields = {}
     for k in range(known.field_count):
         field = known.fields[k]
@@ -85,12 +88,12 @@ def test_descriptors(rule):
         assert (field.low, field.high) == (low, high)
         assert field.integer == isinstance(rule.fields[FFI.string(field.name).decode()][0], int)
     assert fields == rule.fields and list(fields) == list(rule.fields)
-    passes = [known.passes[k] for k in range(1 + len(rule.reductions))]
+    passes = [known.passes[k] for k in range(1 + len(rule.reductions) + (rule.name == "novograd"))]
     for j in (0, 1):
         assert all(entry[j] != NULL for entry in passes) and (known.init[j] != NULL) == (rule.init is not None)
         assert (known.norms[j] == passes[0][j]) if known.layerwise else known.norms[j] == NULL
-        assert (known.range[j] == passes[-1][j]) == (rule.name != "lans")
-        assert all(known.passes[k][j] == NULL for k in range(len(passes), 4))
+        assert (known.range[j] == passes[-1][j]) == released
+        assert all(known.passes[k][j] == NULL for k in range(len(passes), 6))
 
 
 def test_descriptors_end():

@@ -9,17 +9,19 @@ from library import call, each_level, entry, function, plan
 from reference import (
     BY_NAME,
     FLOAT,
-    constants,
     each_dtype,
     each_rule,
     flush,
     make,
+    narrow,
     norms_for,
     phases,
     plain,
+    prepared,
     records,
     same_bits,
     values,
+    whole_ones,
 )
 from reference import step as step_on_scalars
 from test_bits import assert_same, copies, cuts, gradients, start
@@ -38,7 +40,7 @@ def segments(rule):
 @functools.cache
 def expected(rule, dtype):
     """The gradients, and the buffers after each step as the rule computes them on scalars."""
-    buffers, course = start(rule, dtype, OFFSETS[-1]), []
+    buffers, course = start(rule, dtype, OFFSETS[-1], segments=len(segments(rule)) - 1), []
     for t, g in gradients(dtype, OFFSETS[-1], STEPS):
         buffers[1][:] = g
         step_on_scalars(rule, buffers, [values(rule, offset=0)], t, segments(rule))
@@ -53,7 +55,7 @@ def test_whole_buffers_and_ranges(rule, dtype, level):
     rng = np.random.default_rng(level)
     offsets, hyper = segments(rule), records(rule, [values(rule, offset=0)])
     which, norms = np.zeros(len(offsets) - 1, np.int64), norms_for(rule, offsets)
-    whole, ranged, planned = copies(start(rule, dtype, OFFSETS[-1]), 3)
+    whole, ranged, planned = copies(start(rule, dtype, OFFSETS[-1], segments=len(which)), 3)
     size = [len(offsets) - 1, offsets] if rule.layerwise else [OFFSETS[-1]]
     for t, g, result in expected(rule, dtype):
         for buffers in (whole, ranged, planned):
@@ -62,9 +64,10 @@ def test_whole_buffers_and_ranges(rule, dtype, level):
         table = [len(which), offsets, which, 1, hyper, *([norms] if rule.layerwise else [])]
         for suffix in [f"_{phase}" for phase in phases(rule)]:
             for first, count in cuts(rng, len(g), 5):
-                parts = [b[first:] for b in ranged]
+                parts = [b if k in whole_ones(rule) else b[first:] for k, b in enumerate(ranged)]
                 assert call(function(rule, dtype, suffix), first, count, *table, *parts, t) == 0
-        plans = [plan(first, count, offsets, which, hyper, planned, norms) for first, count in cuts(rng, len(g), 5)]
+        plans = [plan(first, count, offsets, which, hyper, planned, norms, whole_ones(rule))
+                 for first, count in cuts(rng, len(g), 5)]
         for phase in phases(rule):
             assert [entry(rule, phase, dtype)(p, t) for p in plans] == [0] * len(plans)
         for buffers in (whole, ranged, planned):
@@ -99,7 +102,7 @@ def test_first_slots(rule, dtype, level):
     assert call(function(rule, dtype, "_init"), len(w), w, *slots, hyper) == 0
     p = plan(0, len(w), OFFSETS, OFFSETS[:1], hyper, [w, w, *planned])
     assert entry(rule, "init", dtype)(p, 1) == 0
-    _, h = constants(rule, scalar, group, 1)
+    h = narrow(prepared(rule, group, 1), scalar)
     for k, x in enumerate(zip(*(map(flush, map(scalar, plain(rule.init, scalar)(x, h))) for x in w), strict=True)):
         assert same_bits(slots[k], np.array(x)) and same_bits(planned[k], np.array(x))
 

@@ -4,7 +4,18 @@ import mmap
 import numpy as np
 import pytest
 from library import FFI, LIB, NULL, entry, function, plan, pointer
-from reference import FLOAT, each_dtype, each_rule, norms_for, phases, records, same_bits, values
+from reference import (
+    FLOAT,
+    counts,
+    each_dtype,
+    each_rule,
+    norms_for,
+    phases,
+    records,
+    same_bits,
+    values,
+    whole_ones,
+)
 
 from numoptim.rules import RULES
 
@@ -24,7 +35,8 @@ class Buffers:
         self.rule, self.dtype = rule, dtype
         self.offsets, self.which = np.array([0, 10, 20, 30, SIZE]), np.zeros(4, np.int64)
         self.hyper = records(rule, [values(rule)])
-        self.buffers = [rng.random(SIZE).astype(FLOAT[dtype]) for _ in range(2 + len(rule.slots))]
+        self.buffers = [rng.random(count).astype(np.float64 if k in whole_ones(rule) else FLOAT[dtype])
+                        for k, count in enumerate(counts(rule, SIZE, 4))]
         self.norms = norms_for(rule, self.offsets)
         self.before = [b.copy() for b in self.buffers]
 
@@ -32,7 +44,8 @@ class Buffers:
         norms = [pointer(self.norms)] if self.rule.layerwise else []
         return function(self.rule, self.dtype, suffix)(
             first, count, segments, pointer(self.offsets), pointer(self.which), groups, pointer(self.hyper), *norms,
-            *(pointer(b[min(max(first, 0), SIZE):]) for b in self.buffers), 1)
+            *(pointer(b if k in whole_ones(self.rule) else b[min(max(first, 0), SIZE):])
+              for k, b in enumerate(self.buffers)), 1)
 
     def planned(self, suffix, **changed):
         made = plan(0, SIZE, self.offsets, self.which, self.hyper, self.buffers, self.norms)

@@ -3,13 +3,13 @@ import functools
 
 import numpy as np
 import ptx
-from reference import FLOAT, norms_for, plan, records, values
+from reference import FLOAT, counts, held, norms_for, plan, records, values, whole_ones
 
 from numoptim import cuda, native
 from numoptim.cuda import parameters
 from numoptim.kernels import phases
 
-NULL = 0
+NULL, MOST_SEGMENTS = 0, 2000
 
 
 @functools.cache
@@ -26,14 +26,19 @@ def aligned(size, dtype, past=0):
 
 
 def buffers_for(rule, dtype, size, seed=0, past=0):
-    """w, g and slots, some of them extreme or subnormal; slots that rules keep positive are."""
+    """w, g and slots, some of them extreme or subnormal; slots that rules keep positive are.
+
+    There are numbers for more segments than any test has.
+    """
     rng = np.random.default_rng(seed)
     made = []
-    for k in range(2 + len(rule.slots)):
-        array = aligned(size, FLOAT[dtype], past)
-        array[:] = rng.standard_normal(size) if k < 2 else rng.random(size)
-        array[rng.random(size) < 0.02] = 0.0
-        array[rng.random(size) < 0.02] *= np.finfo(array.dtype).tiny * 4
+    for k, count in enumerate(counts(rule, size, MOST_SEGMENTS)):
+        scalar = np.float64 if k in whole_ones(rule) else FLOAT[dtype]
+        array = aligned(count, scalar, past)
+        array[:] = rng.standard_normal(count)
+        array[:] = held(rule.slots[k - 2], array) if k > 1 else array
+        array[rng.random(count) < 0.02] = 0.0
+        array[rng.random(count) < 0.02] *= np.finfo(array.dtype).tiny * 4
         made.append(array)
     return made
 

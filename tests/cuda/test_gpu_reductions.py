@@ -1,11 +1,15 @@
-"""Reductions of one's own on a GPU: in a row, over all and over segments, beside noise; the bits of the processor."""
+"""Reductions and slots of one's own on a GPU: over all and over segments, beside noise; the bits of the processor."""
 import numpy as np
 import pytest
 from reference import BLOCK, each_dtype
 from test_gpu_bits import both, cut, multiplied
-from test_reductions import CENTRED, NOISY, each_own
+from test_reductions import CENTRED, NOISY
+from test_scopes import OWN
 
 from numoptim.cuda.loops import ROWS
+
+RULES = [CENTRED, NOISY, *OWN]
+each_own = pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.name)
 
 
 @each_dtype
@@ -17,7 +21,7 @@ def test_whole_buffers(rule, dtype):
 
 @pytest.mark.parametrize("count", [3, ROWS + 6])
 @each_dtype
-@pytest.mark.parametrize("rule", [CENTRED, NOISY], ids=lambda rule: rule.name)
+@each_own
 def test_segments_groups_and_frozen_ones(rule, dtype, count):
     size = 2 * BLOCK + 1234
     offsets = cut(size, 2 * count, 5)

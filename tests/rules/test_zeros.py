@@ -1,7 +1,7 @@
 """Hyper-parameters of 0: zero weights and gradients give numbers; for most rules' epsilon 0/0 (test_epsilon.py)."""
 import numpy as np
 import pytest
-from reference import FLOAT, arrays, constants, each_dtype, same_bits, step, values
+from reference import FLOAT, arrays, beginning, each_dtype, prepared, same_bits, step, values
 
 from numoptim.hyperparameters import Interval
 from numoptim.rules import RULES, ftrl, nadam
@@ -16,8 +16,7 @@ HARMLESS = [(rule, key) for rule, key, accepted in FIELDS
 
 
 def begin(rule, dtype):
-    w = np.array(W, FLOAT[dtype])
-    return [w, np.zeros_like(w), *(w.copy() if slot == "w_bak" else np.zeros_like(w) for slot in rule.slots)]
+    return beginning(rule, np.array(W, FLOAT[dtype]), len(OFFSETS) - 1)
 
 
 @pytest.mark.parametrize("off", [{}, {"wd": 0.0, "lamda1": 0.0, "clip_gradient": np.inf}], ids=["wd", "no wd"])
@@ -50,8 +49,8 @@ def test_nadam_with_any_schedule_decay(decay):
     for t in (1, 2, 10, 1000):
         mu = [long(group["beta1"]) * (1 - long(0.5) * long(0.96) ** (long(decay) * k)) for k in range(1, t + 2)]
         product = np.prod(mu[:-1])
-        hyper, h = constants(nadam.RULE, np.float64, group, t)
-        rate = long(hyper.learning_rate) * np.sqrt(1 - long(hyper.beta2) ** t)
+        h = prepared(nadam.RULE, group, t)
+        rate = long(h.learning_rate) * np.sqrt(1 - long(h.beta2) ** t)
         assert float(h.look_g) == pytest.approx(float(rate * (1 - mu[-2]) / (1 - product)), rel=1e-11)
         assert float(h.look_m) == pytest.approx(float(rate * mu[-1] / (1 - product * mu[-1])), rel=1e-11)
 
