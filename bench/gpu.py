@@ -30,6 +30,7 @@ import numoptim
 from numoptim import native
 from numoptim.cuda import driver, plan
 from numoptim.cuda.array import zeros
+from numoptim.kernels.abi import places
 from numoptim.rule import Rule
 from numoptim.rules import RULES
 
@@ -52,13 +53,14 @@ def uploaded(context: driver.Context, array: np.ndarray) -> Any:
 def check(rule: Rule, dtype: type, context: driver.Context) -> None:
     """SystemExit unless three steps, and the first slots, have the bits of the processor's."""
     rng = np.random.default_rng(0)
-    host = [np.asarray(rng.standard_normal(CHECKED) if k < 2 else rng.random(CHECKED), dtype)
-            for k in range(2 + len(rule.slots))]
+    host = [np.asarray(rng.standard_normal(CHECKED), dtype) for _ in "wg"]
+    host += [np.asarray(rng.random(CHECKED), dtype) if slot.over == "element" else
+             rng.random(len(OFFSETS) - 1 if slot.over == "segment" else 1) for slot in rule.slots]
     device = [uploaded(context, array) for array in host]
     values = {key: default for key, (default, _) in rule.fields.items()}
-    if rule.init:
+    if rule.inits:
         for module, arrays in ((native, host), (plan, device)):
-            module.initialise(rule, arrays[0], arrays[2:], values)
+            module.initialise(rule, arrays[0], [arrays[k] for k in places(rule, "element")], values)
     groups = np.array([0, 1, 0, 1])
     for module, arrays in ((native, host), (plan, device)):
         made = module.Plan(rule, arrays, OFFSETS, groups, [(1.0, 1.0), (0.5, 2.0)], {**values, "wd": 0.01}, 1)
@@ -102,9 +104,12 @@ def by_host(call: Callable[[], object]) -> Timed:
 
 def kernel(rule: Rule, dtype: type, size: int, rounds: int, context: driver.Context) -> Iterator[Row]:
     case: Row = {"case": rule.name, "dtype": np.dtype(dtype).name, "n": size}
-    moved = (2 * (2 + len(rule.slots)) - 1 + NORMS_READ.get(rule.name, 0)) * np.dtype(dtype).itemsize
+    elements = 2 + len(rule.slots_over("element"))
+    moved = (2 * elements - 1 + NORMS_READ.get(rule.name, 0)) * np.dtype(dtype).itemsize
     try:
-        arrays = [zeros(context, driver.LEGACY, size, dtype) for _ in range(2 + len(rule.slots))]
+        arrays = [zeros(context, driver.LEGACY, size, dtype) for _ in "wg"]
+        arrays += [zeros(context, driver.LEGACY, size, dtype) if slot.over == "element" else
+                   zeros(context, driver.LEGACY, 1, float) for slot in rule.slots]
         source, target = (driver.Allocation(context, moved * size // 2) for _ in range(2))
     except RuntimeError as error:              # no memory left
         yield {**case, **absent("copy", error)}

@@ -27,7 +27,7 @@ from numoptim.kernels.intrinsics import at_address, called, each
 from numoptim.rule import Rule
 from numoptim.rules import RULES
 
-NORMS_READ = {"lars": 2, "lbsgd_lars": 2, "lamb": 4, "lans": 5}          # buffers
+NORMS_READ = {"lars": 2, "lbsgd_lars": 2, "lamb": 4, "lans": 5, "novograd": 1}          # buffers
 SIZES = (100, 1_000, 10_000, 100_000, 1_000_000, 10_000_000, 50_000_000)
 QUICK = (10_000, 10_000_000)
 IN_LOOP = 200_000                              # below, a call from Python would show
@@ -35,9 +35,15 @@ IN_LOOP = 200_000                              # below, a call from Python would
 
 def buffers(rule: Rule, size: int, dtype: type) -> list[np.ndarray]:
     """Weights, gradients, slots. Gradients are positive: the limit adds them to slots that roots are taken of."""
-    made = [aligned_zeros(size, dtype) for _ in range(2 + len(rule.slots))]
+    made = [aligned_zeros(size, dtype) for _ in "wg"]
+    made += [aligned_zeros(size, dtype) if slot.over == "element" else aligned_zeros(1, float) for slot in rule.slots]
     made[0][:], made[1][:] = np.linspace(-1, 1, size), np.linspace(1e-3, 1, size)
     return made
+
+
+def of_elements(arrays: list[np.ndarray]) -> list[np.ndarray]:
+    """Those with a number for each element: others cost nothing."""
+    return [array for array in arrays if array.size == arrays[0].size]
 
 
 def plan(rule: Rule, arrays: list[np.ndarray], threads: int, **given: float) -> native.Plan:
@@ -125,6 +131,7 @@ NOISE = Rule(name="noise", update=noise, noisy=True, gradient="raw")
 def limit(rule: Rule, arrays: list[np.ndarray], threads: int) -> Timed:
     """The limit's step on the same buffers, cut as the rule's."""
     size = arrays[0].size
+    arrays = of_elements(arrays)
     if rule.noisy:
         return step(plan(NOISE, arrays, threads), size)
     words = [array.view(f"i{array.itemsize}") for array in arrays[:NORMS_READ.get(rule.name, 0)]]
@@ -156,9 +163,11 @@ def check(rule: Rule, dtype: type) -> None:
     """One step on 1,003 elements against the rule's own functions on Python floats; SGLD's noise aside."""
     arrays = buffers(rule, 1003, dtype)
     h = SimpleNamespace(**{key: default for key, (default, _) in rule.fields.items()})
+    vars(h).update({slot: slot.start for slot in rule.slots_over("segment", "all")})
     if rule.derived:
         vars(h).update(zip(rule.derived, rule.prepare(1, h), strict=True))
-    elements = [[float(x) for x in element] for element in zip(*arrays, strict=True)]
+    own = of_elements(arrays)
+    elements = [[float(x) for x in element] for element in zip(*own, strict=True)]
     raw = [(w, getattr(gradient, rule.gradient)(w, g, h), *slots) for w, g, *slots in elements]
     extra = [0.0] if rule.noisy else []
     for reduction in rule.reductions:
@@ -168,7 +177,7 @@ def check(rule: Rule, dtype: type) -> None:
     expected = np.array([rule.update(*element, *extra, h) for element in raw]).reshape(len(raw), -1)
     stepper(plan(rule, arrays, 1))()
     if not rule.noisy:
-        for found, wanted in zip([arrays[0], *arrays[2:]], expected.T, strict=True):
+        for found, wanted in zip([own[0], *own[2:]], expected.T, strict=True):
             np.testing.assert_allclose(found, wanted, 1e-4 if dtype is np.float32 else 1e-9, 1e-6, err_msg=rule.name)
 
 
@@ -178,7 +187,7 @@ def rows(quick: bool) -> Iterator[Row]:
         if size == min(QUICK):
             check(rule, dtype)
         arrays = buffers(rule, size, dtype)
-        moved = (len(arrays) * 2 - 1 + NORMS_READ.get(rule.name, 0)) * arrays[0].itemsize
+        moved = (len(of_elements(arrays)) * 2 - 1 + NORMS_READ.get(rule.name, 0)) * arrays[0].itemsize
         for threads in (1, 2):
             if (threads > 1 and len(native.pieces(size, threads)) == 1) or threads > native.processors():
                 continue

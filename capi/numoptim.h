@@ -446,7 +446,7 @@ int32_t numoptim_rmsprop_centered_f64_range(int64_t first, int64_t count, int64_
  *     g  (size,) like w   gradient after rescale, clip and weight decay, read only
  *     a  (size,) like w   running mean of g*g, 0 before t = 1
  *     u  (size,) like w   running mean of d*d, 0 before t = 1
- *     epsilon  number >= 0     at 0 no weight moves, as u stays 0, and one that has had no gradient becomes 0/0, NaN
+ *     epsilon  number >= 0     at 0 no weight moves, as u stays 0; a weight that has had no gradient becomes 0/0, NaN
  *
  * Source
  *     Zeiler, "ADADELTA: an adaptive learning rate method", 2012, Algorithm 1.

@@ -15,7 +15,9 @@ from . import valley
 from .training import CHOICES, Choice, Result
 
 COLOURS = ("#1f77b4", "#ff7f0e", "#2ca02c", "#d62728", "#9467bd", "#8c564b", "#e377c2", "#7f7f7f", "#bcbd22", "#17becf")
+STYLES = "-", (0, (4, 1.5)), (0, (1, 1))       # one after the other for as many lines as there are colours
 WINDOW = 84                 # mini-batches, two epochs
+ROWS = 4                    # of paths
 STEP_TICKS = 0, 10, 50, 100, 200, 400, 600, 800, 1000, 1200
 
 
@@ -24,10 +26,9 @@ def convergence(results: Mapping[str, Sequence[Result]], file: Path) -> None:
     figure, axes = _figure(1, len(results), (16, 9))
     for ax, (title, group) in zip(axes, results.items(), strict=True):
         for k, result in enumerate(group):
-            style = "-" if k < len(COLOURS) else (0, (4, 1.5))
             name = result.choice.title + " (samples)" * (result.samples > 1)
             ax.plot(np.arange(1, len(result.losses) + 1), smooth(result.losses), label=name,
-                    color=COLOURS[k % len(COLOURS)], linestyle=style, linewidth=1.5)
+                    color=COLOURS[k % len(COLOURS)], linestyle=STYLES[k // len(COLOURS)], linewidth=1.5)
         ax.set_xscale("function", functions=(np.sqrt, np.square))       # room for the first steps, and for the last
         ax.set(yscale="log", xlim=(0, len(group[0].losses)))
         ax.xaxis.set_major_locator(FixedLocator(STEP_TICKS))
@@ -52,8 +53,8 @@ def smooth(losses: Array) -> Array:
 
 def paths(file: Path, choices: Sequence[Choice] = CHOICES) -> None:
     """The way of every optimizer down one valley, a panel each; the last one explains them."""
-    columns = -(-(len(choices) + 1) // 3)
-    figure, axes = _figure(3, columns, (3.2 * columns, 8.6))
+    columns = -(-(len(choices) + 1) // ROWS)
+    figure, axes = _figure(ROWS, columns, (3.2 * columns, 2.9 * ROWS))
     for ax, choice in zip(axes, choices, strict=False):
         dots = _path(ax, choice)
     for ax in axes[len(choices):]:

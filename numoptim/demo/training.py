@@ -45,6 +45,7 @@ CHOICES = (
     Choice("LARS", "LARS", {"learning_rate": 2.0, "momentum": 0.9, "wd": 1e-4}, {"learning_rate": 10.0}),
     Choice("LAMB", "LAMB", {"learning_rate": 0.005, "wd": 0.01}, {"learning_rate": 0.06, "wd": 0.0}),
     Choice("LANS", "LANS", {"learning_rate": 0.005, "wd": 0.01}, {"learning_rate": 0.06, "wd": 0.0}),
+    Choice("NovoGrad", "NovoGrad", {"learning_rate": 0.01, "wd": 1e-4}, {"learning_rate": 0.05, "wd": 0.0}),
     Choice("DCASGD", "DCASGD", {"learning_rate": 0.3, "lamda": 0.04}, {"learning_rate": 0.12}),
     Choice("Ftrl", "Ftrl", {"learning_rate": 1.0, "lamda1": 0.001, "warm_start": True}),
     Choice("FTML", "FTML", {"learning_rate": 0.03}, {"learning_rate": 0.2}),
@@ -104,6 +105,6 @@ def batches(rng: np.random.Generator, count: int) -> Iterator[Array]:
 
 
 def state_bytes(optimizer: RuleOptimizer, params: Parameters) -> float:
-    """Bytes of optimizer state per weight."""
+    """Bytes of optimizer state per weight, but for what there is once for a parameter."""
     state = optimizer.create_state(0, params.flat)
-    return float(sum(slot.nbytes for slot in state.slots.values()) / params.flat.size)
+    return float(sum(slot.nbytes for slot in state.slots.values() if slot.size == params.flat.size) / params.flat.size)

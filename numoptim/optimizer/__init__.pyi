@@ -16,8 +16,8 @@ from .state import State as State
 
 __all__ = [
     "DCASGD", "FTML", "LAMB", "LANS", "LARS", "LBSGD", "NAG", "SGD", "SGLD", "AdaDelta", "AdaGrad", "Adam",
-    "Adamax", "Ftrl", "Nadam", "Optimizer", "RMSProp", "RuleOptimizer", "Signum", "State", "Updater", "create",
-    "find", "get_updater", "register"
+    "Adamax", "Ftrl", "Nadam", "NovoGrad", "Optimizer", "RMSProp", "RuleOptimizer", "Signum", "State", "Updater",
+    "create", "find", "get_updater", "register"
 ]
 
 class AdaDelta(RuleOptimizer):
@@ -216,6 +216,21 @@ class Nadam(RuleOptimizer):
         self, *, learning_rate: SupportsFloat | None = 0.001, beta1: SupportsFloat = 0.9,
         beta2: SupportsFloat = 0.999, epsilon: SupportsFloat = 1e-08, schedule_decay: SupportsFloat = 0.004,
         lr_scheduler: Schedule | None = None, wd: SupportsFloat = 0.0, rescale_grad: SupportsFloat = 1.0,
+        clip_gradient: SupportsFloat | None = None, lr_mult: Mapping[Key, SupportsFloat] | None = None,
+        wd_mult: Mapping[Key, SupportsFloat] | None = None, param_idx2name: Mapping[int, str] | None = None,
+        begin_num_update: SupportsIndex = 0, multi_precision: bool = False,
+        aggregate_num: SupportsIndex = 0, lazy_update: bool = False
+    ) -> None: ...
+
+class NovoGrad(RuleOptimizer):
+    """NovoGrad: momentum of gradients that are divided by a moving average of their norm, layer by layer."""
+    beta1: float
+    beta2: float
+    epsilon: float
+    def __init__(
+        self, *, learning_rate: SupportsFloat | None = 0.01, beta1: SupportsFloat = 0.95,
+        beta2: SupportsFloat = 0.98, epsilon: SupportsFloat = 1e-08, lr_scheduler: Schedule | None = None,
+        wd: SupportsFloat = 0.0, rescale_grad: SupportsFloat = 1.0,
         clip_gradient: SupportsFloat | None = None, lr_mult: Mapping[Key, SupportsFloat] | None = None,
         wd_mult: Mapping[Key, SupportsFloat] | None = None, param_idx2name: Mapping[int, str] | None = None,
         begin_num_update: SupportsIndex = 0, multi_precision: bool = False,

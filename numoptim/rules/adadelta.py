@@ -15,7 +15,7 @@ Symbols
     g  (size,) like w   gradient after rescale, clip and weight decay, read only
     a  (size,) like w   running mean of g*g, 0 before t = 1
     u  (size,) like w   running mean of d*d, 0 before t = 1
-    epsilon  number >= 0     at 0 no weight moves, as u stays 0, and one that has had no gradient becomes 0/0, NaN
+    epsilon  number >= 0     at 0 no weight moves, as u stays 0; a weight that has had no gradient becomes 0/0, NaN
 
 Differs from
     MXNet 1.9.1, which ignores the learning rate and decouples wd.
