@@ -54,19 +54,19 @@ def seconds(timed: Timed, count: int) -> float:
     return own if isinstance(own, float) else time.perf_counter() - start
 
 
-def repeats(timed: Timed) -> int:
+def repeats(timed: Timed, turn: float) -> int:
     """How many calls fill a turn."""
     timed(1)                                   # may start threads or compile
     count = 1
-    while (spent := seconds(timed, count)) < TURN / 2 and count < 10**9:
-        count *= max(2, min(10, int(TURN / max(spent, 1e-9))))
-    return max(1, round(count * TURN / spent))
+    while (spent := seconds(timed, count)) < turn / 2 and count < 10**9:
+        count *= max(2, min(10, int(turn / max(spent, 1e-9))))
+    return max(1, round(count * turn / spent))
 
 
-def measure(calls: Mapping[str, Timed], rounds: int) -> dict[str, np.ndarray]:
+def measure(calls: Mapping[str, Timed], rounds: int, turn: float = TURN) -> dict[str, np.ndarray]:
     """Seconds per call, ``(rounds,)`` for each: every round times all, beginning with another one each time."""
     names = list(calls)
-    counts = {name: repeats(calls[name]) for name in names}          # warms up, too
+    counts = {name: repeats(calls[name], turn) for name in names}          # warms up, too
     spent = {name: np.empty(rounds) for name in names}
     for k in range(rounds):
         for name in names[k % len(names):] + names[:k % len(names)]:

@@ -10,14 +10,13 @@ An answer {"absent": reason} says that the peer cannot do this. Needs NumPy and 
 import json
 import os
 import sys
-import time
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+from common import seconds, times
 
 RATES = {"adam": 1e-3, "sgd_momentum": 1e-2, "adagrad": 1e-2}
-SETTLE = 5e-3                                  # seconds after a turn, in which the peer's threads fall asleep
 Made = tuple[Callable[[], object], Callable[[], np.ndarray]]
 
 
@@ -156,7 +155,7 @@ PEERS: dict[str, tuple[str, Callable[..., Made]]] = {
 def kernels(optimizer: str, n: int, threads: int, rounds: int) -> dict[str, list[float]]:
     """numoptim's kernel and torch's fused operator in turns on the same memory; equal results first."""
     import torch
-    from common import measure, stepper, times
+    from common import measure, stepper
     from roofline import plan
 
     from numoptim.arrays import aligned_zeros
@@ -193,12 +192,7 @@ def answer(question: dict[str, Any], held: dict[str, Any]) -> dict[str, Any]:
         held["step"], held["weights"] = make(question["optimizer"], question["sizes"], question["threads"])
         return {}
     if "run" in question:
-        begin = time.perf_counter()
-        for _ in range(question["run"]):
-            held["step"]()
-        spent = time.perf_counter() - begin
-        time.sleep(SETTLE)
-        return {"seconds": spent}
+        return {"seconds": seconds(times(held["step"]), question["run"])}
     if "weights" in question:
         return {"weights": held["weights"]().tolist()}
     return {"spent": kernels(question["kernels"], question["n"], question["threads"], question["rounds"])}

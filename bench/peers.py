@@ -7,6 +7,9 @@ same weights and gradients, float32 and all processors. ``ratio`` = peer / numop
 "adam kernel" and the like: numoptim's kernel and torch's fused operator within one process, on the same arrays.
 Before anything is timed, three steps of both give the same weights to a part in 10,000 of the step.
 
+A peer is stopped while numoptim's turn lasts: threads of OpenMP spin for milliseconds after a step, on processors that
+numoptim needs, whose own threads fall asleep after 50 microseconds.
+
 A peer needs an environment of its own: NUMOPTIM_BENCH_TORCH, _JAX (with optax), _MXNET and _DEEPSPEED name its
 Python; otherwise it is looked for in this one. What cannot be imported is named as absent. For kernel to kernel
 torch's environment needs numba and cffi too.
@@ -18,6 +21,7 @@ is.
 import itertools
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -35,12 +39,13 @@ from numoptim.native import processors
 SIZES = (100, 1_000, 10_000, 100_000, 1_000_000, 10_000_000)
 QUICK = (100, 10_000, 1_000_000)
 MANY = ((200, 1_000), (1_000, 100))            # tensors, elements of each
+TURN = 0.05                                    # seconds: at first caches are cold, and threads may share a processor
 NAMES = {"adam": "adam", "sgd_momentum": "sgd", "adagrad": "adagrad"}
 SERVER = Path(__file__).with_name("peer_server.py")
 
 
 class Peer:
-    """A process that makes a peer's steps."""
+    """A process that makes a peer's steps when it is asked, and is stopped otherwise."""
 
     def __init__(self, environment: str) -> None:
         python = os.environ.get(f"NUMOPTIM_BENCH_{environment.upper()}", sys.executable)
@@ -59,9 +64,14 @@ class Peer:
 
     def ask(self, **question: Any) -> dict[str, Any]:
         assert self.process.stdin is not None and self.process.stdout is not None
+        self.process.send_signal(signal.SIGCONT)
         print(json.dumps(question), file=self.process.stdin, flush=True)
         reply = self.process.stdout.readline()
-        return json.loads(reply) if reply else {"absent": f"its process ended with status {self.process.wait()}"}
+        if not reply:
+            return {"absent": f"its process ended with status {self.process.wait()}"}
+        self.process.send_signal(signal.SIGSTOP)         # what spins goes on where it was, as in a loop of steps
+        os.waitpid(self.process.pid, os.WUNTRACED)
+        return dict(json.loads(reply))
 
     def timed(self, count: int) -> float:
         return float(self.ask(run=count)["seconds"])
@@ -92,7 +102,7 @@ def against(other: dict[str, Timed], optimizer: str, sizes: list[int], rounds: i
     """Whole steps on tensors of these sizes."""
     own = trainer(optimizer, sizes)
     case = f"{optimizer} step" if len(sizes) == 1 else f"{optimizer} {len(sizes)} x {sizes[0]}"
-    yield from compared(measure({"numoptim": times(lambda: own.step(1)), **other}, rounds),
+    yield from compared(measure({"numoptim": times(lambda: own.step(1)), **other}, rounds, TURN),
                         case=case, dtype="float32", n=sum(sizes), threads=processors())
 
 

@@ -65,3 +65,13 @@ def test_a_peer_that_computes_something_else_is_not_timed(optimizer, monkeypatch
         assert 0 < peer.timed(1) < 10
         monkeypatch.setitem(peers.RATES, optimizer, 2 * peers.RATES[optimizer])
         assert "other weights" in peers.check(peer, "NumPy", optimizer)
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="needs /proc")
+def test_a_peer_is_stopped_while_it_is_not_asked():
+    import peers
+    with peers.Peer("numpy") as peer:
+        for _ in range(3):
+            assert peer.ask(make="NumPy", optimizer="adam", sizes=[3], threads=1) == {}
+            assert Path(f"/proc/{peer.process.pid}/stat").read_text().split()[2] == "T"
+        assert "ended with status 1" in peer.ask(make="no such peer")["absent"]
