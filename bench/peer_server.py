@@ -1,11 +1,10 @@
 """One peer in a process of its own, which peers.py asks for steps: JSON, a line for each question and answer.
 
     {"make": peer, "optimizer": name, "sizes": [...], "threads": k}    -> {} (steps on tensors of ones of these sizes)
-    {"weights": true}                                                  -> {"weights": [...]}
     {"run": count}                                                     -> {"seconds": s}
-    {"kernels": optimizer, "n": n, "threads": k, "rounds": r}          -> {"spent": {name: [seconds, ...]}}
+    {"weights": true}                                                  -> {"weights": the first tensor's bytes in hex}
 
-An answer {"absent": reason} says that the peer cannot do this. Needs NumPy and the peer; ``kernels`` needs numoptim.
+An answer {"absent": reason} says that the peer cannot do this. Needs NumPy and the peer.
 """
 import json
 import os
@@ -141,6 +140,25 @@ def numpy_step(optimizer: str, sizes: list[int], threads: int) -> Made:
     return step, lambda: tensors[0][0]
 
 
+def torch_kernel(optimizer: str, sizes: list[int], threads: int) -> Made:
+    """torch's fused operator alone, always the first step, on memory as numoptim's."""
+    import torch
+
+    from numoptim.arrays import aligned_zeros
+    torch.set_num_threads(threads)
+    arrays = [aligned_zeros(sizes[0], np.float32) for _ in range(4)]
+    arrays[0][:], arrays[1][:] = start(sizes[0])
+    w, g, m, v = ([torch.from_numpy(array)] for array in arrays)
+    t = [torch.tensor(1.0)]
+    given = {"lr": RATES[optimizer], "weight_decay": 0.0, "maximize": False}
+    return {
+        "adam": lambda: torch._fused_adam_(w, g, m, v, [], t, beta1=0.9, beta2=0.999, eps=1e-8, amsgrad=False, **given),
+        "sgd_momentum": lambda: torch._fused_sgd_(w, g, m, momentum=0.9, dampening=0.0, nesterov=False,
+                                                  is_first_step=False, **given),
+        "adagrad": lambda: torch._fused_adagrad_(w, g, m, t, lr_decay=0.0, eps=1e-10, **given),
+    }[optimizer], lambda: arrays[0]
+
+
 PEERS: dict[str, tuple[str, Callable[..., Made]]] = {
     "torch fused": ("torch", lambda *case: torch_step(*case, fused=True)),
     "torch foreach": ("torch", lambda *case: torch_step(*case, foreach=True)),
@@ -150,52 +168,18 @@ PEERS: dict[str, tuple[str, Callable[..., Made]]] = {
     "DeepSpeed": ("deepspeed", deepspeed_step),
     "NumPy": ("numpy", numpy_step),
 }
-
-
-def kernels(optimizer: str, n: int, threads: int, rounds: int) -> dict[str, list[float]]:
-    """numoptim's kernel and torch's fused operator in turns on the same memory; equal results first."""
-    import torch
-    from common import measure, stepper
-    from roofline import plan
-
-    from numoptim.arrays import aligned_zeros
-    from numoptim.rules import RULES
-    torch.set_num_threads(threads)
-    rule = next(rule for rule in RULES if rule.name == optimizer)
-    arrays = [aligned_zeros(n, np.float32) for _ in range(2 + len(rule.slots))]
-    values = {"learning_rate": RATES[optimizer], **({"momentum": 0.9} if optimizer == "sgd_momentum" else {})}
-    own = plan(rule, arrays, threads, **values)
-    tensors = [[torch.from_numpy(array)] for array in arrays]
-    t = torch.tensor(1.0)
-    given = {"lr": RATES[optimizer], "weight_decay": 0.0, "maximize": False}
-    fused = {
-        "adam": lambda: torch._fused_adam_(*tensors, [], [t], beta1=0.9, beta2=0.999, eps=1e-8, amsgrad=False, **given),
-        "sgd_momentum": lambda: torch._fused_sgd_(*tensors, momentum=0.9, dampening=0.0, nesterov=False,
-                                                  is_first_step=False, **given),
-        "adagrad": lambda: torch._fused_adagrad_(*tensors, [t], lr_decay=0.0, eps=1e-10, **given),
-    }[optimizer]
-    found = []
-    for step in (stepper(own), fused):
-        for array, value in zip(arrays, (*start(n), *[0] * len(rule.slots)), strict=True):
-            array[:] = value
-        step()
-        found.append(arrays[0].copy())
-    np.testing.assert_allclose(*found, rtol=1e-4, atol=1e-6, err_msg=f"{optimizer}: numoptim and torch differ")
-    spent = measure({"numoptim": times(stepper(own, 999)), "torch": times(fused)}, rounds)
-    return {name: list(seconds) for name, seconds in spent.items()}
+KERNELS: dict[str, tuple[str, Callable[..., Made]]] = {"torch": ("torch", torch_kernel)}
 
 
 def answer(question: dict[str, Any], held: dict[str, Any]) -> dict[str, Any]:
     if "make" in question:
         held.clear()
-        make = PEERS[question["make"]][1]
+        make = (PEERS | KERNELS)[question["make"]][1]
         held["step"], held["weights"] = make(question["optimizer"], question["sizes"], question["threads"])
         return {}
     if "run" in question:
         return {"seconds": seconds(times(held["step"]), question["run"])}
-    if "weights" in question:
-        return {"weights": held["weights"]().tolist()}
-    return {"spent": kernels(question["kernels"], question["n"], question["threads"], question["rounds"])}
+    return {"weights": held["weights"]().tobytes().hex()}
 
 
 def main() -> None:

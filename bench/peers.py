@@ -1,18 +1,19 @@
-"""The same work in other libraries: a whole step as a user calls it, and kernel to kernel on the same memory.
+"""The same work in other libraries: a whole step as a user calls it, and kernel to kernel.
 
     python bench/peers.py [--quick] [--json]
 
 Every peer runs in a process of its own (peer_server.py), one at a time, and takes turns with numoptim, with the
 same weights and gradients, float32 and all processors. ``ratio`` = peer / numoptim: above 1 numoptim is faster.
-"adam kernel" and the like: numoptim's kernel and torch's fused operator within one process, on the same arrays.
-Before anything is timed, three steps of both give the same weights to a part in 10,000 of the step.
+"adam kernel" and the like: numoptim's kernel and torch's fused operator alone, on one thread and on all. Before
+anything is timed, three steps of both (of kernels one, with as many elements and threads) give the same weights to a
+part in 10,000 of the step.
 
 A peer is stopped while numoptim's turn lasts: threads of OpenMP spin for milliseconds after a step, on processors that
-numoptim needs, whose own threads fall asleep after 50 microseconds.
+numoptim needs, whose own threads fall asleep after 50 microseconds. Each has memory of its own: where that lies in the
+third cache, at a million elements, moves a ratio by a tenth from run to run, which the quartiles do not show.
 
 A peer needs an environment of its own: NUMOPTIM_BENCH_TORCH, _JAX (with optax), _MXNET and _DEEPSPEED name its
-Python; otherwise it is looked for in this one. What cannot be imported is named as absent. For kernel to kernel
-torch's environment needs numba and cffi too.
+Python; otherwise it is looked for in this one. What cannot be imported is named as absent.
 
 numoptim's time hardly changes with the number of tensors, since they lie in one buffer; small steps are what a call
 costs. Where the buffers do not fit in cache all good kernels wait for the same memory: a ratio near 1 is all there
@@ -29,12 +30,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from common import Row, Timed, absent, compared, measure, run, times
+from common import Row, Timed, absent, compared, measure, run, stepper, times
 from hand import by_hand
-from peer_server import PEERS, RATES, start
+from peer_server import KERNELS, PEERS, RATES, Made, start
+from roofline import buffers, plan
 
 import numoptim
 from numoptim.native import processors
+from numoptim.rules import RULES
 
 SIZES = (100, 1_000, 10_000, 100_000, 1_000_000, 10_000_000)
 QUICK = (100, 10_000, 1_000_000)
@@ -77,25 +80,37 @@ class Peer:
         return float(self.ask(run=count)["seconds"])
 
 
+def options(optimizer: str) -> dict[str, float]:
+    return {"learning_rate": RATES[optimizer], **({"momentum": 0.9} if optimizer == "sgd_momentum" else {})}
+
+
 def trainer(optimizer: str, sizes: list[int]) -> numoptim.Trainer:
     params = numoptim.Parameters({f"p{k}": start(size)[0] for k, size in enumerate(sizes)})
     for name, size in zip(params, sizes, strict=True):
         params.grad[name] = start(size)[1]
-    extra = {"momentum": 0.9} if optimizer == "sgd_momentum" else {}
-    return numoptim.Trainer(params, NAMES[optimizer], {"learning_rate": RATES[optimizer], **extra})
+    return numoptim.Trainer(params, NAMES[optimizer], options(optimizer))
+
+
+def differs(peer: Peer, own: Made, steps: int, **case: Any) -> str:
+    """Why this peer cannot be compared in a case; "" if it can: so many steps give numoptim's weights."""
+    made = peer.ask(**case)
+    if "absent" in made or "absent" in (made := peer.ask(run=steps)):
+        return str(made["absent"])
+    step, weights = own
+    begin = weights().copy()
+    for _ in range(steps):
+        step()
+    moved = np.frombuffer(bytes.fromhex(peer.ask(weights=True)["weights"]), np.float32) - begin
+    wanted = weights() - begin
+    wrong = np.flatnonzero(~np.isclose(moved, wanted, rtol=1e-3, atol=1e-4 * abs(wanted).max()))
+    return f"steps give other weights than numoptim's, elements {wrong} of {begin.size}" if wrong.size else ""
 
 
 def check(peer: Peer, name: str, optimizer: str) -> str:
-    """Why this peer cannot be compared; "" if it can: three steps on 1,003 elements give numoptim's weights."""
-    made = peer.ask(make=name, optimizer=optimizer, sizes=[1003], threads=processors())
-    if "absent" in made or "absent" in (made := peer.ask(run=3)):
-        return str(made["absent"])
-    own, (begin, _) = trainer(optimizer, [1003]), start(1003)
-    for _ in range(3):
-        own.step(1)
-    moved, wanted = np.array(peer.ask(weights=True)["weights"]) - begin, own.params.flat - begin
-    wrong = np.flatnonzero(~np.isclose(moved, wanted, rtol=1e-3, atol=1e-4 * abs(wanted).max()))
-    return f"three steps give other weights than numoptim's, elements {wrong} of 1003" if wrong.size else ""
+    """The same for whole steps: three on 1,003 elements."""
+    own = trainer(optimizer, [1003])
+    return differs(peer, (lambda: own.step(1), lambda: own.params.flat), 3,
+                   make=name, optimizer=optimizer, sizes=[1003], threads=processors())
 
 
 def against(other: dict[str, Timed], optimizer: str, sizes: list[int], rounds: int) -> Iterator[Row]:
@@ -116,13 +131,17 @@ def whole(name: str, peer: Peer, optimizer: str, cases: list[list[int]], rounds:
         yield from against({name: peer.timed}, optimizer, sizes, rounds)
 
 
-def kernel(optimizer: str, n: int, threads: int, peer: Peer, rounds: int) -> Iterator[Row]:
+def kernel(name: str, peer: Peer, optimizer: str, n: int, threads: int, rounds: int) -> Iterator[Row]:
     case: Row = {"case": f"{optimizer} kernel", "dtype": "float32", "n": n, "threads": threads}
-    reply = peer.ask(kernels=optimizer, n=n, threads=threads, rounds=rounds)
-    if "absent" in reply:
-        yield {**case, **absent("torch", reply["absent"])}
+    rule = next(rule for rule in RULES if rule.name == optimizer)
+    arrays = buffers(rule, n, np.float32)
+    arrays[0][:], arrays[1][:] = start(n)
+    step = stepper(plan(rule, arrays, threads, **options(optimizer)))
+    reason = differs(peer, (step, lambda: arrays[0]), 1, make=name, optimizer=optimizer, sizes=[n], threads=threads)
+    if reason:
+        yield {**case, **absent(name, reason)}
     else:
-        yield from compared({name: np.array(spent) for name, spent in reply["spent"].items()}, **case)
+        yield from compared(measure({"numoptim": times(step), name: peer.timed}, rounds, TURN), **case)
 
 
 def rows(quick: bool) -> Iterator[Row]:
@@ -132,9 +151,10 @@ def rows(quick: bool) -> Iterator[Row]:
         with Peer(environment) as peer:
             for optimizer in optimizers:
                 yield from whole(name, peer, optimizer, [[n] for n in sizes] + many, rounds)
-    with Peer("torch") as peer:
-        for optimizer, n, threads in itertools.product(optimizers, sizes, sorted({1, processors()})):
-            yield from kernel(optimizer, n, threads, peer, rounds)
+    for name, (environment, _) in KERNELS.items():
+        with Peer(environment) as peer:
+            for optimizer, n, threads in itertools.product(optimizers, sizes, sorted({1, processors()})):
+                yield from kernel(name, peer, optimizer, n, threads, rounds)
     for optimizer, n in itertools.product(optimizers, sizes):
         yield from against(by_hand(optimizer, n), optimizer, [n], rounds)
 

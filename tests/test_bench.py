@@ -67,6 +67,16 @@ def test_a_peer_that_computes_something_else_is_not_timed(optimizer, monkeypatch
         assert "other weights" in peers.check(peer, "NumPy", optimizer)
 
 
+def test_kernels_are_compared_after_one_equal_step(monkeypatch):
+    import peers
+    with peers.Peer("numpy") as peer:
+        (row,) = peers.kernel("NumPy", peer, "adam", 1003, 1, 1)
+        assert row["against"] == "NumPy" and row["ratio"] > 0
+        monkeypatch.setitem(peers.RATES, "adam", 2 * peers.RATES["adam"])
+        (row,) = peers.kernel("NumPy", peer, "adam", 1003, 1, 1)
+        assert "other weights" in row["absent"]
+
+
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="needs /proc")
 def test_a_peer_is_stopped_while_it_is_not_asked():
     import peers
