@@ -56,6 +56,7 @@ class Peer:
         bin = str(Path(python).parent)         # DeepSpeed looks for ninja there
         self.process = subprocess.Popen(
             [python, str(SERVER)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
+            process_group=0,                   # so that a stopped one is ended where this process is killed
             env={**os.environ, "PYTHONPATH": path, "PATH": f"{bin}{os.pathsep}{os.environ.get('PATH', '')}"})
 
     def __enter__(self) -> "Peer":
