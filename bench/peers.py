@@ -11,6 +11,8 @@ part in 10,000 of the step.
 A peer is stopped while numoptim's turn lasts: threads of OpenMP spin for milliseconds after a step, on processors that
 numoptim needs, whose own threads fall asleep after 50 microseconds. Each has memory of its own: where that lies in the
 third cache, at a million elements, moves a ratio by a tenth from run to run, which the quartiles do not show.
+Nor do they show a machine in use: a step on two OpenMP threads takes milliseconds where another program holds one of
+two processors.
 
 A peer needs an environment of its own: NUMOPTIM_BENCH_TORCH, _JAX (with optax), _MXNET and _DEEPSPEED name its
 Python; otherwise it is looked for in this one. What cannot be imported is named as absent.
