@@ -53,8 +53,8 @@ def usage(log: str) -> dict[str, Usage]:
     for part in log.split("Compiling entry function '")[1:]:
         registers, = re.findall(r"Used (\d+) registers", part)
         stack, stores, loads = re.findall(r"(\d+) bytes (?:stack frame|spill stores|spill loads)", part)
-        shared, = re.findall(r"Used .* (\d+) bytes smem", part)
-        found[part.partition("'")[0]] = Usage(int(registers), int(stack) + int(stores) + int(loads), int(shared))
+        shared = re.findall(r"Used .* (\d+) bytes smem", part)
+        found[part.partition("'")[0]] = Usage(int(registers), int(stack) + int(stores) + int(loads), int(*shared))
     return found
 
 
