@@ -92,7 +92,7 @@ $(VENV)/test.stamp: $(SOURCES) | $(BIN)/python
 	touch $@ $(VENV)/demo.stamp
 
 $(VENV)/cuda.stamp: $(VENV)/test.stamp
-	$(PIP) install --editable '.[test,cuda]'
+	$(PIP) install --editable '.[test,cuda,cuda-jit]'
 	touch $@
 
 # The extra alone: it takes no numoptim.

@@ -17,7 +17,7 @@ from numoptim.rules import RULES
 
 EXACT = re.compile(r"""(add|sub|mul|div|sqrt|rcp)\.rn\.f(32|64) | (abs|neg|copysign)\.f(32|64)
     | (setp\.\w+|selp)\.f(32|64) | cvt\.rn\.f(32|64)\.[su](32|64) | cvt\.rn\.f32\.f64 | cvt\.f64\.f32
-    | cvt\.rzi\.s64\.f64 | (mov|ld|st)\.\S+""", re.VERBOSE)
+    | cvt\.rzi\.s64\.f(32|64) | (mov|ld|st)\.\S+""", re.VERBOSE)
 WIDE = {"f32": "v4.b32", "f64": "v2.b64"}
 
 
