@@ -68,8 +68,9 @@ def kernel(rule: Rule | str, dtype: npt.DTypeLike = np.float32) -> Any:
     differing sizes, t < 1 and hyper-parameters out of range, it writes nothing. Grid and blocks of one dimension,
     of any size. Noise is numoptim's.
 
-    rule: a Rule, or the name of a built-in one. Raises ValueError for an unknown one, a layer-wise one, and one that
-    calls what a GPU has not got; TypeError for another dtype; ImportError where there is no numba.cuda.
+    rule: a Rule, or the name of a built-in one. Raises ValueError for an unknown one, one whose step takes several
+    kernels (layer-wise ones), and one that calls what a GPU has not got; TypeError for another dtype; ImportError where
+    there is no numba.cuda.
     """
     from .jit import functions
     return functions(named(rule), _key(dtype)).kernel
@@ -95,6 +96,6 @@ def hyper(rule: Rule | str, **values: float | None) -> Any:
 
     A record does, too, but Numba copies it to the GPU and back, and waits, at every launch.
     """
-    from numoptim.kernels.element import values_type
+    from .jit import hyper_type
     rule = named(rule)
-    return values_type(rule)(*record(rule, **values).item())
+    return hyper_type(rule)(*record(rule, **values).item())

@@ -6,6 +6,7 @@ simulator a rule is plain Python on NumPy's scalars. All that knows ``numba.cuda
 """
 import functools
 import math
+from collections import namedtuple
 from collections.abc import Callable, Iterable
 from types import BuiltinFunctionType, FunctionType, ModuleType
 from typing import Any, NamedTuple
@@ -17,7 +18,7 @@ from numba.core.errors import TypingError
 
 from numoptim import gradient
 from numoptim.kernels import abi, element
-from numoptim.kernels.abi import FLOAT
+from numoptim.kernels.abi import FLOAT, phases
 from numoptim.random import HALF, LOW, philox
 from numoptim.retype import rebuilt
 from numoptim.rule import Rule
@@ -201,6 +202,12 @@ def blanks(rule: Rule, bounds: Any) -> dict[str, str]:
     }
 
 
+@functools.cache
+def hyper_type(rule: Rule) -> Any:
+    """A tuple of a rule's hyper-parameters."""
+    return namedtuple("hyper", rule.fields)
+
+
 def nothing(t, h):
     return ()
 
@@ -217,11 +224,11 @@ class Functions(NamedTuple):
 def functions(rule: Rule, dtype: str) -> Functions:
     """Those of a rule for "f32" or "f64".
 
-    Raises ValueError for a layer-wise rule, and for one that a GPU has no functions for.
+    Raises ValueError for a rule whose step takes several kernels, and for one that a GPU has no functions for.
     """
-    if rule.layerwise:
-        raise ValueError(f"rule {rule.name!r} sums over whole parameters, which takes several kernels: use a Trainer "
-                         "of Parameters(..., device='cuda'), or launch those of numoptim.cuda.ptx")
+    if phases(rule) != ("range",):
+        raise ValueError(f"a step of rule {rule.name!r} takes several kernels: use a Trainer of Parameters(..., "
+                         "device='cuda'), or launch those of numoptim.cuda.ptx")
     if rule not in RULES:
         compiled(rule, dtype, 80)                   # which says in a sentence what cannot be
     scalar: Any = FLOAT[dtype].type
@@ -230,7 +237,7 @@ def functions(rule: Rule, dtype: str) -> Functions:
                    for end in ("least", "most"))
     names: dict[str, Any] = {
         "np": np, "cuda": cuda, "exactly": exactly, "step": step, "check": arrays_of(scalar),
-        "T": scalar, "V": element.values_type(rule), "H": element.constants_type(rule),
+        "T": scalar, "V": hyper_type(rule), "H": element.constants_type(rule),
         "TINY": np.finfo(scalar).tiny, "LEAST": least, "MOST": most, "RATE": abi.least_rate(FLOAT[dtype]),
         "derive": part(rule.prepare or nothing, None), "gradient": part(getattr(gradient, rule.gradient), scalar),
         "update": part(rule.update, scalar), "flush": part(gradient.flush, scalar),

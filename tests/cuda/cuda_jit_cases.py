@@ -24,7 +24,7 @@ import numoptim.cuda
 from numoptim import Rule
 from numoptim.aot import PACKAGE
 from numoptim.cuda.figures import instructions
-from numoptim.rule import clip, exp, power, sign
+from numoptim.rule import Slot, clip, exp, power, sign
 from numoptim.rules import RULES
 
 SIMULATED = os.environ.get("NUMBA_ENABLE_CUDASIM") == "1"
@@ -299,14 +299,15 @@ def test_noise_of_ones_own(dtype):
 # --- what is refused
 
 @pytest.mark.parametrize("make", [numoptim.cuda.kernel, numoptim.cuda.device])
-def test_unknown_rules_other_types_and_layerwise_rules_are_refused(make):
+def test_unknown_rules_other_types_and_rules_of_several_kernels_are_refused(make):
     with pytest.raises(ValueError, match="did you mean 'adam'"):
         make("adem")
     with pytest.raises(TypeError, match="float16"):
         make("adam", np.float16)
-    for name in ("lars", "lamb", "lans", "lbsgd_lars"):
-        with pytest.raises(ValueError, match=rf"rule '{name}' .* Parameters\(\.\.\., device='cuda'\)"):
-            make(name)
+    counting = Rule("counting", indexing, (Slot("n", over="all"),), prepare=lambda t, h: (h.n + 1.0,), derived=("n",))
+    for rule in (*(rule for rule in RULES if rule.layerwise), counting):
+        with pytest.raises(ValueError, match=rf"rule '{rule.name}' .* Parameters\(\.\.\., device='cuda'\)"):
+            make(rule)
 
 
 def indexing(w, g, h):
