@@ -17,7 +17,7 @@ from numba import from_dtype, njit, types
 from numba.core.errors import TypingError
 
 from numoptim import gradient
-from numoptim.kernels import abi, element
+from numoptim.kernels import abi, common
 from numoptim.kernels.abi import FLOAT, phases
 from numoptim.random import HALF, LOW, philox
 from numoptim.retype import rebuilt
@@ -182,7 +182,7 @@ def blanks(rule: Rule, bounds: Any) -> dict[str, str]:
     def row(form: str, names: Iterable[Any]) -> str:
         return "".join(f"{form.format(name)}, " for name in names)
 
-    slots, known = [f"slot_{slot}" for slot in rule.slots], element.constants_of(rule)
+    slots, known = [f"slot_{slot}" for slot in rule.slots], common.constants_of(rule)
     kinds = {key: "np.int64" if isinstance(default, int) else "np.float64" for key, (default, _) in rule.fields.items()}
     sources = {**{key: f"values.{key}" for key in rule.fields},
                **{key: f"derived[{k}]" for k, key in enumerate(rule.derived)}}
@@ -237,7 +237,7 @@ def functions(rule: Rule, dtype: str) -> Functions:
                    for end in ("least", "most"))
     names: dict[str, Any] = {
         "np": np, "cuda": cuda, "exactly": exactly, "step": step, "check": arrays_of(scalar),
-        "T": scalar, "V": hyper_type(rule), "H": element.constants_type(rule),
+        "T": scalar, "V": hyper_type(rule), "H": common.constants_type(rule),
         "TINY": np.finfo(scalar).tiny, "LEAST": least, "MOST": most, "RATE": abi.least_rate(FLOAT[dtype]),
         "derive": part(rule.prepare or nothing, None), "gradient": part(getattr(gradient, rule.gradient), scalar),
         "update": part(rule.update, scalar), "flush": part(gradient.flush, scalar),

@@ -2,7 +2,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from numoptim.kernels import element
+from numoptim.kernels import common, element
 from numoptim.kernels.compile import cached, inline
 from numoptim.rule import Rule
 
@@ -23,7 +23,7 @@ def update_kernel(parts: Parts) -> Callable[..., Any]:
 
 def init_kernel(parts: Parts) -> Callable[..., Any]:
     """The slots before the first step."""
-    initial, of_groups = element.initial(parts.rule, parts.dtype), element.of_groups(parts.rule)
+    initial, of_groups = element.initial(parts.rule, parts.dtype), common.of_groups(parts.rule)
 
     def one(i, buffers, extra, h):
         initial(i, buffers, h)

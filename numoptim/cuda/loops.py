@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from numoptim.kernels import abi, element
+from numoptim.kernels import abi, common, element
 from numoptim.kernels.abi import FLOAT
 from numoptim.kernels.check import first_segment, within
 from numoptim.kernels.compile import inline
@@ -40,7 +40,7 @@ class Parts:
 
 def values_of(rule: Rule) -> Any:
     """``values_of(p, group)``: the kernel's own hyper-parameters, or those of one C struct in an array of them."""
-    read = element.values(rule)
+    read = common.values(rule)
 
     def values(p, group):
         if is_null(p.hyper):
@@ -51,7 +51,7 @@ def values_of(rule: Rule) -> Any:
 
 def usable(rule: Rule, dtype: str) -> Any:
     """``usable(values, t)``: whether a step with these numbers is to be made."""
-    rests = element.rests(rule, dtype)
+    rests = common.rests(rule, dtype)
     fits = each([_fits(k, *row) for k, row in enumerate(abi.bounds(rule, dtype, "range").tolist())])
 
     def usable(values, t):
@@ -96,14 +96,14 @@ def has_row(group, page, groups, ready):
     return page <= group and group < min(groups, page + ROWS) and ready[group - page] != 0
 
 
-def kernel(parts: Parts, suffix: str, sweep: Any, constants: element.Constants,
+def kernel(parts: Parts, suffix: str, sweep: Any, constants: common.Constants,
            one_step: bool = False) -> Callable[..., Any]:
     """A kernel: ``sweep(page, groups, p, t, table, ready)`` is what it does under one page of constants.
 
     one_step: the number of the step plays no part.
     """
     from numba import int32, types
-    known, narrow = element.constants_type(parts.rule), element.narrow(parts.rule, parts.dtype)
+    known, narrow = common.constants_type(parts.rule), common.narrow(parts.rule, parts.dtype)
     _, lead, prepare, _ = constants
     viewed, values_of, usable = parts.view, parts.values_of, parts.usable
     rows = types.NamedUniTuple(parts.number, len(known._fields), known)

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from numoptim.kernels import abi, element
+from numoptim.kernels import abi, common
 from numoptim.kernels.compile import cached, inline
 from numoptim.kernels.intrinsics import each, word
 from numoptim.kernels.loops import buffers_of
@@ -47,7 +47,7 @@ View: Any = namedtuple(                                                     # ty
 def view(rule: Rule, dtype: str) -> Any:
     """``view(parameters) -> View``; ``own`` the tuple V of hyper-parameters by value."""
     from numba import float64, from_dtype, int32, int64, types
-    record, begin, table = from_dtype(parameters(rule)), element.begin(rule), types.CPointer(int64)
+    record, begin, table = from_dtype(parameters(rule)), common.begin(rule), types.CPointer(int64)
     kinds = {"norms": types.CPointer(float64), "vectors": int32,
              **dict.fromkeys(("offsets", "which", "hyper", "step"), table)}
     fields = each([word(from_dtype(abi.hyper_dtype(rule)[name]), record, f"own.{name}") for name in rule.fields])

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from numoptim.kernels import abi, element
+from numoptim.kernels import abi, common, element
 from numoptim.kernels.abi import BLOCK, FROZEN
 from numoptim.kernels.compile import inline, specialise
 from numoptim.kernels.intrinsics import added, is_null, load, neighbours, put, store
@@ -37,7 +37,7 @@ def results_of(parts: Parts, k: int, known: Any, kind: Any) -> Any:
     s: the segment, or 0 where the reduction is over all.
     """
     results, place = parts.rule.reductions[k].results, place_of(parts, k)
-    read, with_results = neighbours(len(results)), element.replaced(known, results, kind=kind)
+    read, with_results = neighbours(len(results)), common.replaced(known, results, kind=kind)
 
     def step(where, x):
         p, s = where
@@ -45,17 +45,17 @@ def results_of(parts: Parts, k: int, known: Any, kind: Any) -> Any:
     return inline(step)
 
 
-def constants(parts: Parts, count: int) -> element.Constants:
-    """element.constants, for the first ``count`` reductions."""
-    known = element.values_type(parts.rule)
-    return element.constants(parts.rule, count, parts.values_of, grouped,
+def constants(parts: Parts, count: int) -> common.Constants:
+    """common.constants, for the first ``count`` reductions."""
+    known = common.values_type(parts.rule)
+    return common.constants(parts.rule, count, parts.values_of, grouped,
                              lambda k: results_of(parts, k, known, np.float64))
 
 
 def completed(parts: Parts, count: int) -> Any:
     """``completed((p, s), H) -> H``: what ``Constants.complete`` adds, to what is kept of a group as H."""
-    known, reductions = element.constants_type(parts.rule), parts.rule.reductions[:count]
-    return element.chained([element.recall(parts.rule, "segment", known, parts.scalar),
+    known, reductions = common.constants_type(parts.rule), parts.rule.reductions[:count]
+    return common.chained([common.recall(parts.rule, "segment", known, parts.scalar),
                             *(results_of(parts, k, known, parts.scalar) for k, reduction in enumerate(reductions)
                               if reduction.over == "segment")])
 
@@ -195,7 +195,7 @@ def advance_kernel(parts: Parts) -> Callable[..., Any]:
     """The new values of slots over segments and over all, by the first block: where it writes, others would read."""
     viewed, values_of, usable, layerwise = parts.view, parts.values_of, parts.usable, parts.rule.layerwise
     _, lead, prepare, complete = constants(parts, len(parts.rule.reductions))
-    keep, keep_all = (element.keep(parts.rule, parts.dtype, scope) for scope in ("segment", "all"))
+    keep, keep_all = (common.keep(parts.rule, parts.dtype, scope) for scope in ("segment", "all"))
 
     def kernel(given):
         p = viewed(given)
@@ -211,7 +211,7 @@ def advance_kernel(parts: Parts) -> Callable[..., Any]:
             s += threads()
         barrier()
         if thread() == 0 and block() == 0:
-            group = element.first_group(p, grouped(p))
+            group = common.first_group(p, grouped(p))
             if group != FROZEN and usable(values_of(p, group), t):
                 keep_all((p, 0), leading)
         return 0

@@ -13,7 +13,7 @@ from numoptim import random
 from numoptim.random import TILE
 from numoptim.rule import Reduction, Rule
 
-from . import abi, element, intrinsics
+from . import abi, common, element, intrinsics
 from .abi import BLOCK, FLOAT, FROZEN
 from .check import first_segment
 from .compile import cached, inline, outline, specialise
@@ -140,8 +140,8 @@ def segment_sums(rule: Rule, dtype: str, k: int) -> Any:
 
 def over_segment(rule: Rule, dtype: str, k: int) -> Any:
     """``step((p, s), V) -> V`` with the results of reduction k over a segment."""
-    sums, narrow = segment_sums(rule, dtype, k), element.narrow(rule, dtype)
-    finish = element.finish(rule, rule.reductions[k])
+    sums, narrow = segment_sums(rule, dtype, k), common.narrow(rule, dtype)
+    finish = common.finish(rule, rule.reductions[k])
 
     def step(place, values):
         p, s = place
@@ -151,8 +151,8 @@ def over_segment(rule: Rule, dtype: str, k: int) -> Any:
 
 def over_all(rule: Rule, dtype: str, k: int) -> Any:
     """``step((p, 0), V) -> V`` with the results of reduction k over all segments but frozen ones, in order."""
-    sums, narrow = segment_sums(rule, dtype, k), element.narrow(rule, dtype)
-    finish = element.finish(rule, rule.reductions[k])
+    sums, narrow = segment_sums(rule, dtype, k), common.narrow(rule, dtype)
+    finish = common.finish(rule, rule.reductions[k])
     none = (0.0,) * len(rule.reductions[k].sums)
 
     def step(place, values):
@@ -165,16 +165,16 @@ def over_all(rule: Rule, dtype: str, k: int) -> Any:
     return inline(step)
 
 
-def constants(rule: Rule, dtype: str, count: int) -> element.Constants:
-    """element.constants, for the first ``count`` reductions, of the sums in the plan or of elements."""
-    read = element.values(rule)
+def constants(rule: Rule, dtype: str, count: int) -> common.Constants:
+    """common.constants, for the first ``count`` reductions, of the sums in the plan or of elements."""
+    read = common.values(rule)
 
     def values_of(p, group):
         return read(p.hyper, group)
 
     def step_of(k: int) -> Any:
         return (over_all if rule.reductions[k].over == "all" else over_segment)(rule, dtype, k)
-    return element.constants(rule, count, inline(values_of), grouped, step_of)
+    return common.constants(rule, count, inline(values_of), grouped, step_of)
 
 
 @inline
@@ -187,11 +187,11 @@ def grouped(p):
 
 def range_kernel(rule: Rule, dtype: str) -> Callable[..., Any]:
     """The update of all segments that the plan's range touches; without groups also of slots over them and over all."""
-    viewed, read, start = view(rule, dtype), element.values(rule), inline(first_segment)
+    viewed, read, start = view(rule, dtype), common.values(rule), inline(first_segment)
     _, lead, prepare, complete = constants(rule, dtype, len(rule.reductions))
     begun, ended, rows = rows_of(rule, dtype)
-    rests, keep, keep_all = (element.rests(rule, dtype), element.keep(rule, dtype, "segment"),
-                             element.keep(rule, dtype, "all"))
+    rests, keep, keep_all = (common.rests(rule, dtype), common.keep(rule, dtype, "segment"),
+                             common.keep(rule, dtype, "all"))
     span, given = (noisy if rule.noisy else dense)(rule, dtype), extra(rule.noisy)
 
     def kernel(plan, t):
@@ -229,14 +229,14 @@ def range_kernel(rule: Rule, dtype: str) -> Callable[..., Any]:
 def rows_of(rule: Rule, dtype: str) -> tuple[Any, Any, Any]:
     """What is kept of a group: V where segments add to it, else H. Functions from V, to H, and of room for some."""
     from numba import float64, from_dtype, int64, types
-    narrow, same = element.narrow(rule, dtype), inline(lambda x: x)
+    narrow, same = common.narrow(rule, dtype), inline(lambda x: x)
     if any(reduction.over == "segment" for reduction in rule.reductions):
-        known = element.values_type(rule)
+        known = common.values_type(rule)
         integers = [key for key, (default, _) in rule.fields.items() if isinstance(default, int)]
         kinds = [int64 if name in integers else float64 for name in known._fields]
         begun, ended = same, narrow
     else:
-        known = element.constants_type(rule)
+        known = common.constants_type(rule)
         kinds = [from_dtype(FLOAT[dtype])] * len(known._fields)
         begun, ended = narrow, same
     return begun, ended, intrinsics.stack(types.BaseTuple.from_types(kinds, known), ROWS + 1)
@@ -244,9 +244,9 @@ def rows_of(rule: Rule, dtype: str) -> tuple[Any, Any, Any]:
 
 def advance_kernel(rule: Rule, dtype: str) -> Callable[..., Any]:
     """New values of slots over segments and over all: the plan that begins at 0 writes them, as no other has to."""
-    viewed, read = view(rule, dtype), element.values(rule)
+    viewed, read = view(rule, dtype), common.values(rule)
     _, lead, prepare, complete = constants(rule, dtype, len(rule.reductions))
-    keep, keep_all = element.keep(rule, dtype, "segment"), element.keep(rule, dtype, "all")
+    keep, keep_all = common.keep(rule, dtype, "segment"), common.keep(rule, dtype, "all")
 
     def kernel(plan, t):
         rare()
@@ -258,7 +258,7 @@ def advance_kernel(rule: Rule, dtype: str) -> Callable[..., Any]:
             group = p.which[s]
             if group != FROZEN and p.offsets[s] < p.offsets[s + 1]:
                 keep((p, s), complete((p, s), prepare(p, t, read(p.hyper, group), leading)))
-        if element.first_group(p, True) != FROZEN:
+        if common.first_group(p, True) != FROZEN:
             keep_all((p, 0), leading)
         return 0
     return kernel
@@ -277,8 +277,8 @@ def extra(is_noisy: bool) -> Any:
 
 def sums_kernel(rule: Rule, dtype: str, k: int) -> Callable[..., Any]:
     """Partial sums of reduction k, of the blocks that begin in the plan's range; buffers must reach to their ends."""
-    viewed, read, begin = view(rule, dtype), element.values(rule), inline(first_segment)
-    (_, lead, prepare, complete), narrow = constants(rule, dtype, k), element.narrow(rule, dtype)
+    viewed, read, begin = view(rule, dtype), common.values(rule), inline(first_segment)
+    (_, lead, prepare, complete), narrow = constants(rule, dtype, k), common.narrow(rule, dtype)
     width, column = abi.columns(rule)[-1], abi.columns(rule)[k]
     block = block_sums(rule, dtype, rule.reductions[k])
 
@@ -304,8 +304,8 @@ def sums_kernel(rule: Rule, dtype: str, k: int) -> Callable[..., Any]:
 
 def init_kernel(rule: Rule, dtype: str) -> Callable[..., Any]:
     """The first slots of a rule whose slots do not start at 0."""
-    viewed, read, derive = view(rule, dtype), element.values(rule), element.derive(rule)
-    initial, narrow = element.initial(rule, dtype), element.narrow(rule, dtype)
+    viewed, read, derive = view(rule, dtype), common.values(rule), common.derive(rule)
+    initial, narrow = element.initial(rule, dtype), common.narrow(rule, dtype)
 
     def kernel(plan, t):
         rare()
