@@ -1059,7 +1059,7 @@ int32_t numoptim_novograd_f64_advance(int64_t first, int64_t count, int64_t segm
  *     Zheng et al., "Asynchronous stochastic gradient descent with delay compensation", ICML 2017,
  *     eq. 10.  https://arxiv.org/abs/1609.08326
  *
- * Its slots begin as numoptim_dcasgd_<f32|f64>_init leaves them, others at 0.
+ * Its slots begin as numoptim_dcasgd_<f32|f64>_init leaves them.
  *
  * Hyper-parameters
  *     learning_rate    [0, inf)      default 0.01
@@ -1106,7 +1106,7 @@ int32_t numoptim_dcasgd_f64_init(int64_t size, const double *w, double *w_bak, c
  *     Zheng et al., "Asynchronous stochastic gradient descent with delay compensation", ICML 2017,
  *     eq. 10.  https://arxiv.org/abs/1609.08326
  *
- * Its slots begin as numoptim_dcasgd_momentum_<f32|f64>_init leaves them, others at 0.
+ * Its slots begin as numoptim_dcasgd_momentum_<f32|f64>_init leaves them.
  *
  * Hyper-parameters
  *     learning_rate    [0, inf)      default 0.01
@@ -1158,7 +1158,7 @@ int32_t numoptim_dcasgd_momentum_f64_init(int64_t size, const double *w, double 
  *     McMahan et al., "Ad click prediction: a view from the trenches", KDD 2013, Algorithm 1 with
  *     alpha = learning_rate, lambda1 = lamda1, lambda2 = wd.  https://doi.org/10.1145/2487575.2488200
  *
- * Its slots begin as numoptim_ftrl_<f32|f64>_init leaves them, others at 0.
+ * Its slots begin as numoptim_ftrl_<f32|f64>_init leaves them.
  *
  * Hyper-parameters
  *     learning_rate    [0, inf)      default 0.1

@@ -18,7 +18,7 @@ from . import __version__, native
 from .aot import LIBRARY, PACKAGE
 from .hyperparameters import COMMON, Hyper, checked, nearest
 from .optimizer import RuleOptimizer, find
-from .rule import Rule
+from .rule import SCOPES, Rule
 from .rules import RULES
 
 WIDTH = 80
@@ -144,7 +144,9 @@ def _described(rule: Rule) -> Iterable[str]:
     yield from textwrap.wrap(rule.doc.partition("\n")[0], WIDTH)
     yield from _labelled("update", rule.section("Update").splitlines())
     yield from _labelled("note", _wrapped(rule.remark("Update")))
-    yield from _labelled("slots", [", ".join(rule.slots) or "none"])
+    fewer = {"element": "", "segment": " (one for each parameter)", "all": " (one for all)"}
+    slots = [f"{slot}{fewer[slot.over]}" for slot in rule.slots_over(*SCOPES)]
+    yield from _labelled("slots", [", ".join(slots) or "none"])
     yield from _labelled("hyper", _hyper_lines({k: v for k, v in rule.fields.items() if k not in COMMON}))
     options = [(key, repr(default), accepted) for key, (default, _, accepted) in _class(rule).options.items()]
     yield from _labelled("option", _columns(options))

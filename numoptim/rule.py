@@ -5,7 +5,6 @@ apply it to every element of flat buffers, and check, prepare and document it fr
 """
 import inspect
 import keyword
-import math
 import os
 import re
 import sys
@@ -16,7 +15,7 @@ from functools import cached_property
 from typing import Any, Literal, Self, get_args
 
 from . import dry_run
-from .hyperparameters import COMMON, INF, NOISE, Hyper, Interval
+from .hyperparameters import COMMON, INF, NOISE, Hyper, Interval, checked
 from .scalar import clip, exp, log, maximum, power, sign
 
 __all__ = ["INF", "Reduction", "Rule", "Slot", "clip", "exp", "log", "maximum", "power", "sign"]
@@ -40,10 +39,11 @@ class Slot(str):
         step changes together. Those of the latter two are float64, and read as ``h.<name>``. Their new value is what
         a reduction of the same scope, or ``prepare`` for one over all, gives under their name: where that has been
         computed it is what ``h`` has, before and in there it is what the latest step left.
-    low: the least value that it takes.
+    low: the least value that the rule gives it, which tests and readers rely on; nothing looks after it.
     start: its value before the first step, where the rule has no ``init`` that says it.
 
-    Raises ValueError for another scope, and for a start below ``low`` or without end.
+    Raises TypeError for a name that is no string and for what is no number, ValueError for another scope, and for a
+    start below ``low`` or without end.
     """
 
     over: Scope
@@ -51,13 +51,19 @@ class Slot(str):
     start: float
 
     def __new__(cls, name: str, over: Scope = "element", low: float = -INF, start: float = 0.0) -> Self:
-        slot = super().__new__(cls, name)
-        slot.over, slot.low, slot.start = over, float(low), float(start)
+        if type(name) is not str:
+            raise TypeError(f"a slot's name is a string, not {name!r}")
         if over not in SCOPES:
             raise ValueError(f"slot {name!r} is over {' or '.join(map(repr, SCOPES))}, not {over!r}")
-        if not (slot.low <= slot.start and math.isfinite(slot.start)):
-            raise ValueError(f"slot {name!r} starts at {start!r}: expected a number from low={low!r} on")
+        slot = super().__new__(cls, name)
+        slot.over, slot.low = over, -INF if low == -INF else checked("low", low, 0.0, "(-inf, inf)")
+        slot.start = checked("start", start, 0.0, f"[{slot.low}, inf)")
         return slot
+
+    def __repr__(self) -> str:
+        given = {"over": (self.over, "element"), "low": (self.low, -INF), "start": (self.start, 0.0)}
+        more = [f"{key}={value!r}" for key, (value, usual) in given.items() if value != usual]
+        return f"Slot({', '.join([super().__repr__(), *more])})" if more else super().__repr__()
 
 
 @dataclass(frozen=True)

@@ -56,8 +56,9 @@ class Flat(Bound):
         ends = segments(saved["named"]) if "named" in saved else self.params.offsets
         for name, slot in zip(optimizer._slots(), saved["slots"].values(), strict=True):
             layout = Layout.of(name, (int(ends[-1]),), flat.dtype, (len(ends) - 1,))
-            if (slot.shape, slot.dtype) != layout:
-                raise ValueError(f"slot {name!r} is {slot.dtype} {slot.shape}; expected {layout.dtype} {layout.shape}")
+            shape, dtype = getattr(slot, "shape", ""), getattr(slot, "dtype", type(slot).__name__)
+            if (shape, dtype) != layout:
+                raise ValueError(f"slot '{name}' is {dtype} {shape}; expected {layout.dtype} {layout.shape}")
         if "named" in saved:
             return State(rule, self._among_new(saved, optimizer, ends), count(saved, "t"), count(saved, "offset"))
         slots = {}

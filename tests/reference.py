@@ -180,7 +180,7 @@ def step(rule, buffers, groups, t, offsets=None, which=None, elements=None, stor
     which = [0] * (len(offsets) - 1) if which is None else which
     live, slots = [s for s, group in enumerate(which) if group >= 0], list(zip(rule.slots, buffers[2:], strict=True))
     buffers = [*buffers[:2], *(buffer for slot, buffer in slots if slot.over == "element")]
-    if not live:
+    if not live or not size:
         return
     with np.errstate(all="ignore"):
         latest = {slot: buffer[0] for slot, buffer in slots if slot.over == "all"}

@@ -374,6 +374,32 @@ def test_what_numba_does_not_compile(update):
     assert len(str(refused.value).splitlines()) == 1
 
 
+def sometimes(x, k, on):
+    factor = 1.0
+    if on > 0.0:
+        factor = k
+    if on < 0.5:
+        return x
+    return factor * x
+
+
+def with_an_integer(w, g, m, h):
+    return w - h.learning_rate * sometimes(g, 2, h.wd), m
+
+
+def with_a_float(w, g, m, h):
+    return w - h.learning_rate * sometimes(g, 2.0, h.wd), m
+
+
+def test_a_rule_that_is_refused_leaves_helpers_to_others():
+    for update, right in ((with_an_integer, False), (with_a_float, True)) * 2:
+        if right:
+            kernel(Rule("own", update, ("m",), HYPER))
+        else:
+            with pytest.raises(ValueError, match="float32 elements are computed in double precision"):
+                kernel(Rule("own", update, ("m",), HYPER))
+
+
 def refers_to_a_local(factor):
     def update(w, g, h):
         return w - factor * g

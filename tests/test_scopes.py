@@ -97,6 +97,8 @@ for each in (AVERAGED, ADAPTED):
 
 def test_what_a_slot_is():
     assert Slot("m") == "m" and Slot("m").over == "element" and Slot("m").low == -np.inf
+    assert repr(Slot("m")) == "'m'" and repr(ADAPTED.slots) == (
+        "(Slot('d', over='all', low=0.0, start=0.001), Slot('m', start=0.25), Slot('v', over='segment', start=-0.5))")
     assert ADAPTED.slots == ("d", "m", "v") and ADAPTED.slots_over("segment", "all") == ("d", "v")
     for twin in (pickle.loads(pickle.dumps(PARTS["slots"])), copy.deepcopy(PARTS["slots"])):
         assert list(map(vars, twin)) == list(map(vars, PARTS["slots"]))
@@ -104,12 +106,23 @@ def test_what_a_slot_is():
 
 @pytest.mark.parametrize("arguments, message", [
     ({"over": "parameter"}, "slot 'v' is over 'element' or 'segment' or 'all', not 'parameter'"),
-    ({"low": 1.0}, "slot 'v' starts at 0.0: expected a number from low=1.0 on"),
-    ({"start": np.nan}, "slot 'v' starts at nan"), ({"start": np.inf}, "slot 'v' starts at inf"),
+    ({"low": 1.0}, r"start=0\.0 is out of range: expected a finite number in \[1\.0, inf\)"),
+    ({"low": np.nan}, "low=nan is out of range"), ({"start": np.nan}, "start=nan is out of range"),
+    ({"start": 10**400}, "start=10.* is out of range"), ({"start": "0"}, "start='0': expected a number"),
+    ({"name": Slot("v", over="segment")}, "a slot's name is a string, not Slot"),
 ])
 def test_slots_that_are_refused(arguments, message):
-    with pytest.raises(ValueError, match=message):
-        Slot("v", **arguments)
+    with pytest.raises((ValueError, TypeError), match=message):
+        Slot(**{"name": "v", **arguments})
+
+
+def test_a_start_beyond_the_elements_type():
+    rule = Rule("own", averaged, (Slot("z", start=1e300), Slot("total", over="all")), AVERAGED.hyper, shares,
+                ("total", "share"))
+    own = optimizer.rule_optimizer.from_rule(rule)()
+    assert (own.create_state(0, np.zeros(2)).slots["z"] == 1e300).all()
+    with pytest.raises(ValueError, match=r"rule 'own': slots .*z.* start beyond float32"):
+        own.create_state(0, np.zeros(2, np.float32))
 
 
 def reads(name):
@@ -339,3 +352,21 @@ def test_rules_that_differ_in_their_slots_alone_are_two():
     rules = [Rule("own", adapted, **{**PARTS, "slots": (Slot("d", over="all", start=start), *PARTS["slots"][1:])})
              for start in (1.0, 2.0)]
     assert [pickle.loads(pickle.dumps(rule)) for rule in rules] == rules
+
+
+def test_a_step_without_elements_advances_nothing():
+    none, offsets = np.zeros(0), np.array([0, 0])
+    d, v = np.ones(1), np.ones(1)
+    kernel(ADAPTED, float)(offsets, none, none, d, none, v, hyper(ADAPTED), 1)
+    trainer = trained("adapted", 1, {"empty": (0, 2)})
+    assert d == v == 1 and trainer.slots["d"] == 1e-3 and trainer.slots["v"]["empty"] == -0.5
+
+
+@pytest.mark.parametrize("slot, x", [("v", np.zeros(1)), ("v", np.zeros((), np.float32)), ("d", np.zeros(2))])
+def test_states_of_other_slots_are_refused(slot, x):
+    own, w = optimizer.create("adapted"), np.ones(3, np.float32)
+    good = own.create_state(0, w)
+    state = optimizer.State(ADAPTED, {**good.slots, slot: x}, 0)
+    with pytest.raises(ValueError, match=rf"slot '{slot}' of 0 is float.*; expected float64 \(\)"):
+        own.update(0, w, w, state)
+    assert (w == 1).all()

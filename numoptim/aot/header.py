@@ -173,7 +173,7 @@ def _described(rule: Rule) -> str:
             remark = rule.remark(label)
             lines += ["", f"{label} ({remark})" if remark else label, *textwrap.indent(text, "    ").splitlines()]
     if rule.inits:
-        lines += ["", "Its slots begin as numoptim_" + rule.name + "_<f32|f64>_init leaves them, others at 0."]
+        lines += ["", "Its slots begin as numoptim_" + rule.name + "_<f32|f64>_init leaves them."]
     for slot in rule.slots_over("segment", "all"):
         lines += ["", f"{slot} is {'segments doubles' if slot.over == 'segment' else 'one double'}, "
                       f"{number(slot.start)} before the first step."]

@@ -115,5 +115,5 @@ static inline int32_t layers(const code *code, numoptim_plan *plan, int64_t t, i
     if (status != NUMOPTIM_OK || plan->count == 0)
         return status;
     plan->count = plan->offsets[plan->segments];
-    return code->kernels[level()](plan, t);
+    return plan->count == 0 ? NUMOPTIM_OK : code->kernels[level()](plan, t);
 }

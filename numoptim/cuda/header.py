@@ -65,7 +65,12 @@ IMAGE_OF = """const void *numoptim_cuda_image(const char *name)
 def _entry(rule: Rule, dtype: str) -> str:
     name = f"{rule.name}_{dtype}"
     return (f'    {{ "{name}", image_{name}, {len(rule.slots)}, {len(rule.fields)}, {FLOAT[dtype].itemsize}, '
-            f"{len(rule.reductions)}, {int(rule.inits)}, NULL }},")
+            f"{len(rule.reductions)}, {int(rule.inits)}, {doubles(rule)}, NULL }},")
+
+
+def doubles(rule: Rule) -> int:
+    """A bit for each slot that has a double for each segment, or for all."""
+    return sum(1 << place - 2 for place in places(rule, "segment", "all"))
 
 
 def _bodies(rule: Rule, dtype: str, k: int) -> list[str]:

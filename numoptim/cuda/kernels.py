@@ -18,7 +18,7 @@ def update_kernel(parts: Parts) -> Callable[..., Any]:
     complete = completed(parts, count)
     sweep = (noisy(parts, complete) if parts.rule.noisy else
              dense(parts, element.update(parts.rule, parts.dtype), complete))
-    return kernel(parts, "", sweep, constants(parts, count))
+    return kernel(parts, "", sweep, constants(parts, count), parts.usable)
 
 
 def init_kernel(parts: Parts) -> Callable[..., Any]:
@@ -28,7 +28,7 @@ def init_kernel(parts: Parts) -> Callable[..., Any]:
     def one(i, buffers, extra, h):
         initial(i, buffers, h)
     sweep = dense(parts, inline(one), of_groups.complete, kept=2)
-    return kernel(parts, "_init", sweep, of_groups, one_step=True)
+    return kernel(parts, "_init", sweep, of_groups, parts.usable, one_step=True)
 
 
 @cached

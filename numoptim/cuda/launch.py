@@ -14,6 +14,7 @@ from numoptim.rules import RULES
 
 from . import ARCHITECTURES, ptx
 from .driver import Context
+from .header import doubles
 
 LIBRARY = PACKAGE / "lib" / soname("numoptim_cuda")
 
@@ -84,7 +85,7 @@ def loaded(rule: Rule, dtype: "np.dtype[Any]", capability: int) -> Any:
     code = image(rule, dtype, capability)
     pointer = ffi.cast("void *", code) if isinstance(code, int) else ffi.from_buffer(code)
     status = lib.numoptim_cuda_load(pointer, name_of(rule, dtype).encode(), len(rule.slots), len(rule.fields),
-                                    dtype.itemsize, len(rule.reductions), rule.inits, out)
+                                    dtype.itemsize, len(rule.reductions), rule.inits, doubles(rule), out)
     launcher().check(status, f"kernels of {rule.name!r}")
     kernels = out[0]
     weakref.finalize(loaded, lib.numoptim_cuda_unload, kernels)

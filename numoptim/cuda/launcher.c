@@ -118,7 +118,7 @@ struct numoptim_cuda_kernels {
     void *library;
     void *kernel[KERNELS];                                /* null where the rule has none */
     int64_t slots, fields;
-    int32_t itemsize, layerwise;
+    int32_t itemsize, layerwise, doubles;
     int32_t resident[KERNELS][DEVICES];                   /* blocks that a device runs at a time; 0: not yet asked */
 };
 
@@ -126,27 +126,25 @@ static CUresult find_kernels(numoptim_cuda_kernels *kernels, const char *name, i
 {
     char symbol[MOST_NAME];
     for (int k = 0; k < KERNELS; k++) {
-        if (k < UPDATE ? k / 2 >= kernels->layerwise : k == INIT && !has_init)
+        if (k < UPDATE ? k / 2 >= kernels->layerwise : (k == INIT && !has_init) || (k == ADVANCE && !kernels->doubles))
             continue;
         if (snprintf(symbol, sizeof symbol, "%s%s", name, suffixes[k]) >= (int)sizeof symbol)
             return CUDA_ERROR_NOT_FOUND;
         const CUresult result = driver.cuLibraryGetKernel(&kernels->kernel[k], kernels->library, symbol);
-        if (k == ADVANCE && result == CUDA_ERROR_NOT_FOUND)
-            kernels->kernel[k] = NULL;                    /* most rules have none */
-        else if (result != CUDA_SUCCESS)
+        if (result != CUDA_SUCCESS)
             return result;
     }
     return CUDA_SUCCESS;
 }
 
 int32_t numoptim_cuda_load(const void *image, const char *name, int64_t slots, int64_t fields, int32_t itemsize,
-                           int32_t layerwise, int32_t has_init, numoptim_cuda_kernels **out)
+                           int32_t layerwise, int32_t has_init, int32_t doubles, numoptim_cuda_kernels **out)
 {
     if (image == NULL || name == NULL || out == NULL)
         return NUMOPTIM_NULL;
     *out = NULL;
     if (slots < 0 || slots > MOST_SLOTS || fields < 0 || fields > MOST_FIELDS || (itemsize != 4 && itemsize != 8) ||
-        layerwise < 0 || layerwise > REDUCTIONS)
+        layerwise < 0 || layerwise > REDUCTIONS || doubles < 0 || doubles >> slots != 0)
         return NUMOPTIM_SIZE;
     if (numoptim_cuda_available() != NUMOPTIM_OK)
         return numoptim_cuda_available();
@@ -157,6 +155,7 @@ int32_t numoptim_cuda_load(const void *image, const char *name, int64_t slots, i
     kernels->fields = fields;
     kernels->itemsize = itemsize;
     kernels->layerwise = layerwise;
+    kernels->doubles = doubles;
     CUresult result = driver.cuLibraryLoadData(&kernels->library, image, NULL, NULL, 0, NULL, NULL, 0);
     if (result != CUDA_SUCCESS) {
         free(kernels);
@@ -241,9 +240,8 @@ static int32_t check_pointers(const numoptim_cuda_kernels *kernels, const numopt
         if (read[k])
             status = check_memory(tables[k], sizeof(int64_t), device);
     for (int64_t k = 0; k < 2 + kernels->slots && status == NUMOPTIM_OK; k++) {
-        /* Of rules that advance, some slots are doubles, which init leaves alone; slots begin without a gradient. */
-        const int wide = k >= 2 && kernels->kernel[ADVANCE] != NULL;
-        if (first != INIT || (k != 1 && !(wide && plan->buffers[k] == NULL)))
+        const int wide = k >= 2 && (kernels->doubles >> (k - 2) & 1);
+        if (first != INIT || (k != 1 && !wide))           /* slots begin without a gradient, and each by itself */
             status = check_memory(plan->buffers[k], wide ? sizeof(double) : (size_t)kernels->itemsize, device);
     }
     return status;

@@ -29,11 +29,12 @@ typedef struct numoptim_cuda_kernels numoptim_cuda_kernels;
 /*
  * Load an image: PTX (text that ends in 0), a cubin or a fatbin. name is the kernels', such as "adam_f32"; slots and
  * fields are how many the rule has, itemsize is 4 or 8; layerwise: how many passes of sums, at most 3, with <name>_norms
- * and <name>_trust, <name>_norms2 and <name>_trust2 ...; has_init: there is <name>_init. Needs no current context. No
- * call may use the kernels when they are unloaded.
+ * and <name>_trust, <name>_norms2 and <name>_trust2 ...; has_init: there is <name>_init; doubles: bit k says that slot k
+ * has a double for each segment, or for all, so that there is <name>_advance. Needs no current context. No call may use
+ * the kernels when they are unloaded.
  */
 int32_t numoptim_cuda_load(const void *image, const char *name, int64_t slots, int64_t fields, int32_t itemsize,
-                           int32_t layerwise, int32_t has_init, numoptim_cuda_kernels **kernels);
+                           int32_t layerwise, int32_t has_init, int32_t doubles, numoptim_cuda_kernels **kernels);
 int32_t numoptim_cuda_unload(numoptim_cuda_kernels *kernels);
 
 /*

@@ -12,7 +12,7 @@ typedef struct entry {
     const char *name;
     const char *image;
     int64_t slots, fields;
-    int32_t itemsize, layerwise, has_init;
+    int32_t itemsize, layerwise, has_init, doubles;
     numoptim_cuda_kernels *kernels;                       /* null until a call needs them */
 } entry;
 
@@ -33,7 +33,7 @@ static int32_t loaded(entry *e, numoptim_cuda_kernels **kernels)
     *kernels = e->kernels;
     if (*kernels == NULL) {
         status = numoptim_cuda_load(e->image, e->name, e->slots, e->fields, e->itemsize, e->layerwise, e->has_init,
-                                    kernels);
+                                    e->doubles, kernels);
         __atomic_store_n(&e->kernels, *kernels, __ATOMIC_RELEASE);
     }
     pthread_mutex_unlock(&loading);

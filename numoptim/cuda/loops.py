@@ -35,7 +35,8 @@ class Parts:
         self.rule, self.scalar, self.number = rule, FLOAT[dtype].type, from_dtype(FLOAT[dtype])
         self.dtype, self.width = dtype, VECTOR // FLOAT[dtype].itemsize
         self.view, self.lift = view(rule, dtype), intrinsics.lift(self.width)
-        self.values_of, self.usable, self.segment_of = values_of(rule), usable(rule, dtype), segment_of(rule)
+        self.values_of, self.segment_of = values_of(rule), segment_of(rule)
+        self.usable, self.summable = usable(rule, dtype), usable(rule, dtype, resting=True)
 
 
 def values_of(rule: Rule) -> Any:
@@ -49,9 +50,9 @@ def values_of(rule: Rule) -> Any:
     return inline(values)
 
 
-def usable(rule: Rule, dtype: str) -> Any:
-    """``usable(values, t)``: whether a step with these numbers is to be made."""
-    rests = common.rests(rule, dtype)
+def usable(rule: Rule, dtype: str, resting: bool = False) -> Any:
+    """``usable(values, t)``: whether a step with these numbers is made; resting: also one that changes nothing."""
+    rests = inline(lambda values: False) if resting else common.rests(rule, dtype)
     fits = each([_fits(k, *row) for k, row in enumerate(abi.bounds(rule, dtype, "range").tolist())])
 
     def usable(values, t):
@@ -97,15 +98,15 @@ def has_row(group, page, groups, ready):
 
 
 def kernel(parts: Parts, suffix: str, sweep: Any, constants: common.Constants,
-           one_step: bool = False) -> Callable[..., Any]:
+           usable: Any, one_step: bool = False) -> Callable[..., Any]:
     """A kernel: ``sweep(page, groups, p, t, table, ready)`` is what it does under one page of constants.
 
-    one_step: the number of the step plays no part.
+    usable: of which groups. one_step: the number of the step plays no part.
     """
     from numba import int32, types
     known, narrow = common.constants_type(parts.rule), common.narrow(parts.rule, parts.dtype)
     _, lead, prepare, _ = constants
-    viewed, values_of, usable = parts.view, parts.values_of, parts.usable
+    viewed, values_of = parts.view, parts.values_of
     rows = types.NamedUniTuple(parts.number, len(known._fields), known)
     # Every kernel has its own, or each would occupy what all of a rule take.
     shared_table = intrinsics.shared_array(rows, ROWS, f"shared_table{suffix}")

@@ -44,7 +44,8 @@
  * Streams, graphs, first calls
  *     A step may be captured. The first one of a rule and type loads its kernels: make it before a capture, or make
  *     a call of size 0. Loading needs memory of the device, and can fail for want of it; the next call tries again.
- *     Rules take one launch, and layer-wise ones two more for each pass of sums.
+ *     Rules take one launch, layer-wise ones two more for each pass of sums, and one whose slots are over segments or
+ *     all one more.
  *
  * Promises
  *     Thread-safe: any thread may call any function at any time. The same input gives the bits of numoptim.h, at any

@@ -133,13 +133,18 @@ def norms_kernel(parts: Parts, k: int, suffix: str) -> Callable[..., Any]:
             if mine and lane == 0:
                 put(p.norms, place_of_block(place), load(lanes, thread()))
             base += blocks() * teams
-    return kernel(parts, suffix, inline(sweep), constants(parts, k))
+    return kernel(parts, suffix, inline(sweep), constants(parts, k), summable(parts, k))
+
+
+def summable(parts: Parts, k: int) -> Any:
+    """Whose elements reduction k sums: one over all has a part of segments that the step leaves as they are."""
+    return parts.summable if parts.rule.reductions[k].over == "all" else parts.usable
 
 
 def trust_kernel(parts: Parts, k: int, suffix: str) -> Callable[..., Any]:
     """What the partial sums of reduction k give for every segment, or for all, in the place of the first ones."""
     from numba import float64
-    viewed, values_of, usable, reduction = parts.view, parts.values_of, parts.usable, parts.rule.reductions[k]
+    viewed, values_of, usable, reduction = parts.view, parts.values_of, summable(parts, k), parts.rule.reductions[k]
     finish, over_all = specialise(reduction.finish, None, inline), reduction.over == "all"
     first_of_all, lead, prepare, complete = constants(parts, k)
     none, partial, place = (0.0,) * len(reduction.sums), neighbours(len(reduction.sums)), place_of(parts, k)
@@ -174,12 +179,11 @@ def trust_kernel(parts: Parts, k: int, suffix: str) -> Callable[..., Any]:
             if group < 0 or group >= groups:                      # a frozen segment has no partial sums
                 count = 0
             own = sums(count, first, p)
-            if over_all:
-                if count > 0:
+            if thread() == 0 and count > 0 and usable(values_of(p, group), t):
+                if over_all:
                     total = added(total, own)
-            elif thread() == 0 and count > 0:
-                values = values_of(p, group)
-                if usable(values, t):
+                else:
+                    values = values_of(p, group)
                     known = complete((p, s), prepare(p, t, values, lead(p, t)))
                     put(p.norms, place(first), finish(*own, known))
             s += stride

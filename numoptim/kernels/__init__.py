@@ -54,7 +54,7 @@ def _checked(rule: Rule, dtype: str, phase: str) -> Any:
             return status
         if counts_segments:
             plan.count = table_at(plan.offsets)[plan.segments]
-        return run(plan, t)
+        return run(plan, t) if plan.count != 0 else 0
     return entry
 
 
@@ -88,11 +88,11 @@ def over_arrays(rule: Rule, dtype: str) -> Any:
     def update(*given):
         enough(given)
         buffers, hyper, t, plan = given[arrays], given[-2], np.int64(given[-1]), stack_plan()
-        size = len(buffers[0])
+        found, size = addresses(buffers), len(buffers[0])
         if not of_elements(buffers, size):
             raise ValueError("numoptim: weights, gradient and slots differ in size")
         places = table_at(plan_at(plan) + BUFFERS_AT)
-        for k, address in enumerate(addresses(buffers)):
+        for k, address in enumerate(found):
             places[k] = address
         if layers:
             offsets = given[0]

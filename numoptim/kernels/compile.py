@@ -77,13 +77,16 @@ def of_elements(rule: str, function: Any, scalar: Any, count: int, constants: An
     return made
 
 
-def _widened(function: Any) -> tuple[str, int] | None:
-    """File and line where a compiled function, or one that it calls, first makes a float64 of a float32."""
+def _widened(function: Any, given: Any = None) -> tuple[str, int] | None:
+    """File and line where a compiled function, or one that it calls, first makes a float64 of a float32.
+
+    given: the types that it is called with, since other rules may call it with others; None: it is this rule's own.
+    """
     from numba import float32, float64, types
     from numba.core import ir
     first = function.py_func.__code__.co_firstlineno
     for signature, compiled in function.overloads.items():
-        if float64 in signature:                    # its caller has made that
+        if float64 in signature or given not in (None, signature):          # of the first its caller has made one
             continue
         kinds, blocks = compiled.type_annotation.typemap, compiled.type_annotation.blocks
         assignments = [each for block in blocks.values() for each in block.find_insts(ir.Assign)]
@@ -91,7 +94,9 @@ def _widened(function: Any) -> tuple[str, int] | None:
         for each in sorted(assignments, key=lambda each: (each.loc.line <= first, each.loc.line)):
             calls = isinstance(each.value, ir.Expr) and each.value.op == "call"
             called = kinds[each.value.func.name] if calls else None
-            place = _widened(called.dispatcher) if isinstance(called, types.Dispatcher) else None
+            place = None
+            if isinstance(called, types.Dispatcher):
+                place = _widened(called.dispatcher, compiled.type_annotation.calltypes[each.value].args)
             used = [kinds[var.name] for var in each.list_vars() if var is not each.target]
             if not place and kinds[each.target.name] == float64 and float32 in used:
                 place = each.loc.filename, each.loc.line

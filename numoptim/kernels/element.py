@@ -109,7 +109,10 @@ def initial(rule: Rule, dtype: str) -> Any:
     if rule.init:
         init = _scalar(rule, dtype, rule.init, 1)
     else:
-        starts = tuple(scalar(slot.start) for slot in rule.slots_over("element"))
+        with np.errstate(over="ignore"):
+            starts = tuple(scalar(slot.start) for slot in rule.slots_over("element"))
+        if not all(map(np.isfinite, starts)):
+            raise ValueError(f"rule {rule.name!r}: slots {rule.slots} start beyond {scalar.__name__}")
 
         def constant(w, h):
             return starts

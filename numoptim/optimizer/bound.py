@@ -48,7 +48,7 @@ class Bound:
         """Read another array from the next step on. ValueError where it shares memory with the weight or a slot."""
         weight, _, *slots = self.spans
         span = self.memory.span(grad)
-        names = "weight", *(f"slot {name!r}" for name in self._slots)
+        names = "weight", *(f"slot '{name}'" for name in self._slots)
         check_apart("gradient", self.indices[0], span, zip(names, (weight, *slots), strict=False))
         self.grad = None                           # whatever interrupts this, none is taken for set
         self.plans[0].set_gradient(grad, span[0])

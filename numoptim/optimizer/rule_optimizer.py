@@ -165,10 +165,14 @@ class RuleOptimizer(Optimizer):
         self._check_rule(state.rule, state.slots)
         spans = {"weight": memory.span(weight)}
         for name, slot in state._slots.items():
-            like = Layout.of(name, weight.shape, weight.dtype)
-            span = memory.span(memory.checked(f"slot {name!r} of {index!r}", slot, like=like))
-            check_apart(f"slot {name!r}", index, span, spans.items())
-            spans[f"slot {name!r}"] = span
+            checked = memory.checked(f"slot '{name}' of {index!r}", slot, weight if name.over == "element" else None)
+            layout = Layout.of(name, weight.shape, weight.dtype)
+            if (checked.shape, checked.dtype) != layout:
+                raise ValueError(f"slot '{name}' of {index!r} is {checked.dtype} {checked.shape}; expected "
+                                 f"{layout.dtype} {layout.shape}")
+            span = memory.span(checked)
+            check_apart(f"slot '{name}'", index, span, spans.items())
+            spans[f"slot '{name}'"] = span
         grad = self._checked_gradient(memory, index, grad, weight)
         bound = Bound(self, memory, weight, grad, state, [index], np.array([0, weight.size]), 1)
         bound.set_gradient(grad)
@@ -182,8 +186,9 @@ class RuleOptimizer(Optimizer):
     def _check_rule(self, rule: Rule, slots: Mapping[str, Buffer]) -> None:
         """ValueError for slots that are not those of the rule that the options choose now."""
         if rule is not self.rule or tuple(slots) != self._slots():
-            raise ValueError(f"the state belongs to {rule.name!r} with slots {tuple(slots)}; "
-                             f"{type(self).__name__} now applies {self.rule.name!r} with slots {self._slots()}")
+            there, here = (", ".join(map(str, names)) or "none" for names in (slots, self._slots()))
+            raise ValueError(f"the state belongs to {rule.name!r} with the slots {there}; {type(self).__name__} now "
+                             f"applies {self.rule.name!r} with the slots {here}")
 
     # --- what a step consists of
 

@@ -1,4 +1,5 @@
 """Object files of built-in rules are compiled once, and anew when what they depend on has changed."""
+import dataclasses
 import os
 import sys
 import threading
@@ -9,6 +10,7 @@ from reference import BY_NAME
 
 from numoptim import Rule
 from numoptim.aot import MATHEMATICS, PACKAGE, cache
+from numoptim.rule import Slot
 
 
 @pytest.fixture
@@ -126,6 +128,12 @@ def test_builds_of_different_sources_at_once(build, tmp_path, monkeypatch):
     for thread in threads:
         thread.join()
     assert not wrong and os.listdir(tmp_path / "objects") == ["machine-adam.zip"]
+
+
+def test_slots_that_start_elsewhere_are_another_rule(build):
+    slots = [("v",), (Slot("v", start=0.5),), (Slot("v", low=0, start=0.5),), (Slot("v", start=0.75),)]
+    rules = [dataclasses.replace(BY_NAME["sgd_momentum"], slots=each) for each in slots]
+    assert [build(rule)[1] for rule in (*rules, rules[-1])] == [1, 2, 3, 4, 4]
 
 
 def update(w, g, h):
