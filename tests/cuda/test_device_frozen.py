@@ -3,9 +3,9 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from device import Problem, buffers_for
+from device import MOST_SEGMENTS, Problem, buffers_for
 from ptx import Fault
-from reference import FLOAT, each_dtype, each_rule, same_bits, values
+from reference import FLOAT, each_dtype, each_rule, same_bits, values, whole_ones
 from test_gpu_bits import WITH_INIT, both, copied, cut, multiplied
 
 from numoptim.cuda.loops import ROWS
@@ -24,19 +24,28 @@ each_grid = pytest.mark.parametrize("launch", GRIDS, ids=["vectors", "single ele
 
 
 def live(which, width=0):
-    """(first, last, place of the first norm, of the last) of segments that a kernel may look at."""
+    """(number, first, last, place of the first norm, of the last) of segments that a kernel may look at."""
     for s, (first, last) in enumerate(pairwise(OFFSETS)):
         place = width * (first // BLOCK + s)
         if which[s] != FROZEN and first < last:
-            yield first, last, place, place + width * -(-(last - first) // BLOCK)
+            yield s, first, last, place, place + width * -(-(last - first) // BLOCK)
 
 
 def allowed(problem, buffers, which):
     """Memory of live segments, and the tables."""
     parts = [problem.offsets, problem.which, problem.hyper]
-    for first, last, start, end in live(which, columns(problem.rule)[-1]):
-        parts += [*(b[first:last] for b in buffers), *([problem.norms[start:end]] if problem.rule.layerwise else [])]
+    apart = whole_ones(problem.rule)
+    for s, first, last, start, end in live(which, columns(problem.rule)[-1]):
+        parts += [b[s:s + 1] if k in apart else b[first:last] for k, b in enumerate(buffers)]
+        parts += [problem.norms[start:end]] if problem.rule.layerwise else []
     return parts
+
+
+def frozen_numbers(rule, which):
+    """Which numbers of each buffer are frozen segments'."""
+    elements, segments = np.repeat(which == FROZEN, np.diff(OFFSETS)), np.arange(MOST_SEGMENTS) < 0
+    segments[:len(which)] = which == FROZEN
+    return [segments if k in whole_ones(rule) else elements for k in range(2 + len(rule.slots))]
 
 
 @each_grid
@@ -46,18 +55,17 @@ def allowed(problem, buffers, which):
 def test_nothing_of_a_frozen_segment_is_read_or_written(rule, dtype, which, launch):
     problem = Problem(rule, dtype, SIZE, OFFSETS, which, multiplied(rule, 2))
     twin = Problem(rule, dtype, SIZE, OFFSETS, which, multiplied(rule, 2))
-    frozen = np.repeat(which == FROZEN, np.diff(OFFSETS))
-    begin = buffers_for(rule, dtype, SIZE)
-    for buffer in begin:
-        buffer[frozen] = np.nan
+    begin, frozen = buffers_for(rule, dtype, SIZE), frozen_numbers(rule, which)
+    for buffer, numbers in zip(begin, frozen, strict=True):
+        buffer[numbers] = np.nan
     processor, device = copied(begin), copied(begin)
     for t in (1, 2):
         assert twin.processor(processor, t) == 0
         problem.device(device, t, memory=allowed(problem, device, which), **launch)
-    for new, expected in zip(device, processor, strict=True):
-        assert same_bits(new, expected) and (np.isnan(new) == frozen).all()
-    assert frozen.all() == same_bits(device[0], begin[0])
-    for first, last, *_ in live(which):
+    for new, expected, numbers in zip(device, processor, frozen, strict=True):
+        assert same_bits(new, expected) and (np.isnan(new) == numbers).all()
+    assert (which == FROZEN).all() == same_bits(device[0], begin[0])
+    for _, first, last, *_ in live(which):
         assert not np.array_equal(device[0][first:last], begin[0][first:last])
 
 
