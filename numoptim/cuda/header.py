@@ -80,8 +80,8 @@ def _bodies(rule: Rule, dtype: str, k: int) -> list[str]:
     bodies = [_plan(rule, buffers) + f"    return numoptim_cuda_{rule.name}_{dtype}_plan(&plan, h, t, stream);\n",
               PLAN.format(rule=rule.name, RULE=rule.name.upper(), k=k, check=check)]
     if rule.inits:
-        for k in (1, *places(rule, "segment", "all")):
-            buffers[k] = "NULL"
+        for place in (1, *places(rule, "segment", "all")):
+            buffers[place] = "NULL"
         bodies.append(_plan(rule, buffers) + INIT.format(k=k, check=_check(rule, dtype, "_init", {"h": "h"})))
     return bodies
 
