@@ -10,8 +10,7 @@ import numpy as np
 
 from numoptim.kernels import element
 from numoptim.kernels.compile import inline, specialise
-from numoptim.kernels.loops import LANES
-from numoptim.random import TILE
+from numoptim.random import LANES, TILE
 
 from . import intrinsics, noise
 from .intrinsics import block, blocks, thread, threads

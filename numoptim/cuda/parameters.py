@@ -8,7 +8,7 @@ import numpy as np
 from numoptim.kernels import abi, common
 from numoptim.kernels.compile import cached, inline
 from numoptim.kernels.intrinsics import each, word
-from numoptim.kernels.loops import buffers_of
+from numoptim.kernels.view import buffers_of
 from numoptim.rule import Rule
 
 

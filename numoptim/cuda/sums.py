@@ -12,7 +12,7 @@ from numoptim.kernels import abi, common, element
 from numoptim.kernels.abi import BLOCK, FROZEN
 from numoptim.kernels.compile import inline, specialise
 from numoptim.kernels.intrinsics import added, is_null, load, neighbours, put, store
-from numoptim.kernels.loops import LANES
+from numoptim.kernels.sums import LANES
 
 from . import intrinsics
 from .intrinsics import barrier, block, blocks, thread, threads

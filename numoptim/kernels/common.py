@@ -84,6 +84,19 @@ def replaced(known: Any, names: Sequence[str], among: Sequence[str] = (), kind: 
     return inline(replace)
 
 
+def picked(places: Sequence[int], kind: Any = None) -> Any:
+    """``f(x)``: what a tuple has at these places, each as ``kind`` (None: as it is)."""
+    def at(k: int) -> Any:
+        if kind is None:
+            def value(x):
+                return x[k]
+        else:
+            def value(x):
+                return kind(x[k])
+        return inline(value)
+    return each([at(k) for k in places])
+
+
 def derive(rule: Rule) -> Any:
     """``derive(t, V) -> V`` with what prepare derives."""
     if rule.prepare is None:
@@ -109,13 +122,7 @@ def finish(rule: Rule, reduction: Reduction) -> Any:
 def pointers(rule: Rule, scope: Scope) -> Any:
     """``pointers(p)``: those to the slots of a scope."""
     scoped = rule.slots_over("segment", "all")
-
-    def one(k: int) -> Any:
-        def value(numbers):
-            return numbers[k]
-        return inline(value)
-
-    chosen = each([one(scoped.index(slot)) for slot in rule.slots_over(scope)])
+    chosen = picked([scoped.index(slot) for slot in rule.slots_over(scope)])
 
     def pointers(p):
         return chosen(p.numbers)
@@ -139,13 +146,7 @@ def keep(rule: Rule, dtype: str, scope: Scope) -> Any:
     if not rule.slots_over(scope):
         return _same
     of_scope, known, resting = pointers(rule, scope), values_type(rule), rests(rule, dtype)
-
-    def one(k: int) -> Any:
-        def value(values):
-            return values[k]
-        return inline(value)
-
-    chosen = each([one(known._fields.index(slot)) for slot in rule.slots_over(scope)])
+    chosen = picked([known._fields.index(slot) for slot in rule.slots_over(scope)])
 
     def keep(place, values):
         p, s = place
@@ -254,14 +255,8 @@ def constants_type(rule: Rule) -> Any:
 
 def narrow(rule: Rule, dtype: str) -> Any:
     """``narrow(V) -> H``."""
-    scalar, known = FLOAT[dtype].type, constants_type(rule)
-
-    def cell(k: int) -> Any:
-        def value(values):
-            return scalar(values[k])
-        return inline(value)
-
-    cells = each([cell(values_type(rule)._fields.index(name)) for name in known._fields])
+    known = constants_type(rule)
+    cells = picked([values_type(rule)._fields.index(name) for name in known._fields], FLOAT[dtype].type)
 
     def narrow(values):
         return known(*cells(values))

@@ -3,7 +3,6 @@
 A ``span`` updates elements first ... last - 1 of one segment under one set of constants. Indices are unsigned: an index
 whose sign LLVM cannot prove keeps a loop scalar.
 """
-from collections import namedtuple
 from collections.abc import Callable
 from typing import Any
 
@@ -11,43 +10,17 @@ import numpy as np
 
 from numoptim import random
 from numoptim.random import TILE
-from numoptim.rule import Reduction, Rule
+from numoptim.rule import Rule
 
 from . import abi, common, element, intrinsics
-from .abi import BLOCK, FLOAT, FROZEN
+from .abi import FLOAT, FROZEN
 from .check import first_segment
 from .compile import cached, inline, outline, specialise
-from .intrinsics import added, apart, each, is_null, load, put, rare, store, unaliased
+from .intrinsics import apart, rare, unaliased
+from .sums import advance_kernel, constants, grouped, sums_kernel
+from .view import view
 
-LANES = 64
 ROWS = 16           # sets of constants kept on the stack while segments alternate
-
-
-# buffers: of elements; numbers: slots over segments and all.
-View: Any = namedtuple("View", [*(word.name for word in abi.PLAN), "numbers"])       # type: ignore[misc]
-
-
-@cached
-def view(rule: Rule, dtype: str) -> Any:
-    """``view(plan) -> View``: the plan's words, each of its type."""
-    from numba import float64, from_dtype, int64, types
-    record, table, numbers = from_dtype(abi.PLAN_DTYPE), types.CPointer(int64), types.CPointer(float64)
-    kinds = {"offsets": table, "which": table, "hyper": table, "norms": numbers}
-    words = {word.name: intrinsics.word(kinds.get(word.name, int64), record, word.name) for word in abi.PLAN}
-    words["buffers"], words["numbers"] = buffers_of(rule, dtype, record)
-    read = each(list(words.values()))
-
-    def view(plan):
-        return View(*read(plan))
-    return inline(view)
-
-
-def buffers_of(rule: Rule, dtype: str, record: Any) -> tuple[Any, Any]:
-    """Functions of a struct with ``buffers``: pointers to those of elements, and to those of slots over the rest."""
-    from numba import float64, from_dtype, types
-    return (intrinsics.words(types.CPointer(from_dtype(FLOAT[dtype])), record, "buffers",
-                             [0, 1, *abi.places(rule, "element")]),
-            intrinsics.words(types.CPointer(float64), record, "buffers", abi.places(rule, "segment", "all")))
 
 
 # --- spans
@@ -82,107 +55,6 @@ def noisy(rule: Rule, dtype: str) -> Any:
     return outline(span)
 
 
-# --- sums
-
-@cached
-def block_sums(rule: Rule, dtype: str, reduction: Reduction) -> Any:
-    """``block(first, last, buffers, h)``: the sums over at most BLOCK elements.
-
-    64 lanes and a fixed tree: one order of additions for every vector width.
-    """
-    from numba import float64
-    terms, none = element.terms(rule, dtype, reduction), (0.0,) * len(reduction.sums)
-    stack_lanes = intrinsics.stacks(float64, LANES, len(none))
-
-    def row(start, count, buffers, h, lanes):
-        unaliased()
-        for lane in range(count):
-            store(lanes, lane, added(load(lanes, lane), terms(start + np.uintp(lane), buffers, h)))
-
-    add_row = inline(row)
-
-    def block(first, last, buffers, h):
-        apart()
-        lanes = stack_lanes()
-        for lane in range(LANES):
-            store(lanes, lane, none)
-        start, rows = np.uintp(first), (last - first) // LANES
-        for r in range(rows):
-            add_row(start + np.uintp(r * LANES), LANES, buffers, h, lanes)
-        add_row(start + np.uintp(rows * LANES), last - first - rows * LANES, buffers, h, lanes)
-        half = LANES // 2
-        while half > 0:
-            for lane in range(half):
-                store(lanes, lane, added(load(lanes, lane), load(lanes, lane + half)))
-            half //= 2
-        return load(lanes, 0)
-    return outline(block)
-
-
-def segment_sums(rule: Rule, dtype: str, k: int) -> Any:
-    """``sums(p, s, h)`` of reduction k over a segment: of the partial sums in the plan; without, of its elements."""
-    reduction, width, column = rule.reductions[k], abi.columns(rule)[-1], abi.columns(rule)[k]
-    block, none = block_sums(rule, dtype, reduction), (0.0,) * len(reduction.sums)
-    partial = intrinsics.neighbours(len(none))
-
-    def sums(p, s, h):
-        first, last, total = p.offsets[s], p.offsets[s + 1], none
-        slot = width * (first // BLOCK + s) + column
-        for start in range(first, last, BLOCK):
-            if is_null(p.norms):
-                total = added(total, block(start, min(start + BLOCK, last), p.buffers, h))
-            else:
-                total = added(total, partial(p.norms, slot))
-            slot += width
-        return total
-    return inline(sums)
-
-
-def over_segment(rule: Rule, dtype: str, k: int) -> Any:
-    """``step((p, s), V) -> V`` with the results of reduction k over a segment."""
-    sums, narrow = segment_sums(rule, dtype, k), common.narrow(rule, dtype)
-    finish = common.finish(rule, rule.reductions[k])
-
-    def step(place, values):
-        p, s = place
-        return finish(sums(p, s, narrow(values)), values)
-    return inline(step)
-
-
-def over_all(rule: Rule, dtype: str, k: int) -> Any:
-    """``step((p, 0), V) -> V`` with the results of reduction k over all segments but frozen ones, in order."""
-    sums, narrow = segment_sums(rule, dtype, k), common.narrow(rule, dtype)
-    finish = common.finish(rule, rule.reductions[k])
-    none = (0.0,) * len(rule.reductions[k].sums)
-
-    def step(place, values):
-        p, _ = place
-        total, h = none, narrow(values)
-        for s in range(p.segments):
-            if is_null(p.which) or p.which[s] != FROZEN:
-                total = added(total, sums(p, s, h))
-        return finish(total, values)
-    return inline(step)
-
-
-def constants(rule: Rule, dtype: str, count: int) -> common.Constants:
-    """common.constants, for the first ``count`` reductions, of the sums in the plan or of elements."""
-    read = common.values(rule)
-
-    def values_of(p, group):
-        return read(p.hyper, group)
-
-    def step_of(k: int) -> Any:
-        return (over_all if rule.reductions[k].over == "all" else over_segment)(rule, dtype, k)
-    return common.constants(rule, count, inline(values_of), grouped, step_of)
-
-
-@inline
-def grouped(p):
-    """Whether segments have groups; else the plan is all there is, and has one."""
-    return not is_null(p.which)
-
-
 # --- kernels
 
 def range_kernel(rule: Rule, dtype: str) -> Callable[..., Any]:
@@ -203,7 +75,7 @@ def range_kernel(rule: Rule, dtype: str) -> Callable[..., Any]:
         for s in range(start(p.segments, p.offsets, p.first), p.segments):
             if p.offsets[s] >= end:
                 break
-            group = 0 if is_null(p.which) else p.which[s]
+            group = p.which[s] if grouped(p) else 0
             if group == FROZEN:
                 continue
             values, row = read(p.hyper, group), min(group, ROWS)
@@ -242,28 +114,6 @@ def rows_of(rule: Rule, dtype: str) -> tuple[Any, Any, Any]:
     return begun, ended, intrinsics.stack(types.BaseTuple.from_types(kinds, known), ROWS + 1)
 
 
-def advance_kernel(rule: Rule, dtype: str) -> Callable[..., Any]:
-    """New values of slots over segments and over all: the plan that begins at 0 writes them, as no other has to."""
-    viewed, read = view(rule, dtype), common.values(rule)
-    _, lead, prepare, complete = constants(rule, dtype, len(rule.reductions))
-    keep, keep_all = common.keep(rule, dtype, "segment"), common.keep(rule, dtype, "all")
-
-    def kernel(plan, t):
-        rare()
-        p = viewed(plan)
-        if p.first != 0:
-            return 0
-        leading = lead(p, t)
-        for s in range(p.segments):
-            group = p.which[s]
-            if group != FROZEN and p.offsets[s] < p.offsets[s + 1]:
-                keep((p, s), complete((p, s), prepare(p, t, read(p.hyper, group), leading)))
-        if common.first_group(p, True) != FROZEN:
-            keep_all((p, 0), leading)
-        return 0
-    return kernel
-
-
 def extra(is_noisy: bool) -> Any:
     """``extra(p, values, t)``: what a span takes besides constants."""
     if is_noisy:
@@ -273,33 +123,6 @@ def extra(is_noisy: bool) -> Any:
         def given(p, values, t):
             return ()
     return inline(given)
-
-
-def sums_kernel(rule: Rule, dtype: str, k: int) -> Callable[..., Any]:
-    """Partial sums of reduction k, of the blocks that begin in the plan's range; buffers must reach to their ends."""
-    viewed, read, begin = view(rule, dtype), common.values(rule), inline(first_segment)
-    (_, lead, prepare, complete), narrow = constants(rule, dtype, k), common.narrow(rule, dtype)
-    width, column = abi.columns(rule)[-1], abi.columns(rule)[k]
-    block = block_sums(rule, dtype, rule.reductions[k])
-
-    def kernel(plan, t):
-        rare()
-        p = viewed(plan)
-        end, leading = p.first + p.count, lead(p, t)
-        for s in range(begin(p.segments, p.offsets, p.first), p.segments):
-            first, last = p.offsets[s], p.offsets[s + 1]
-            if first >= end:
-                break
-            if p.which[s] == FROZEN:
-                continue
-            h = narrow(complete((p, s), prepare(p, t, read(p.hyper, p.which[s]), leading)))
-            skipped = max(p.first - first + BLOCK - 1, 0) // BLOCK         # blocks that begin before the range
-            slot = width * (first // BLOCK + s + skipped) + column
-            for start in range(first + skipped * BLOCK, min(last, end), BLOCK):
-                put(p.norms, slot, block(start - p.first, min(start + BLOCK, last) - p.first, p.buffers, h))
-                slot += width
-        return 0
-    return kernel
 
 
 def init_kernel(rule: Rule, dtype: str) -> Callable[..., Any]:
