@@ -49,6 +49,10 @@ NAMES = {"adam": "adam", "sgd_momentum": "sgd", "adagrad": "adagrad"}
 SERVER = Path(__file__).with_name("peer_server.py")
 
 
+class Gone(Exception):
+    """Why a peer does not answer any more."""
+
+
 class Peer:
     """A process that makes a peer's steps when it is asked, and is stopped otherwise."""
 
@@ -71,16 +75,26 @@ class Peer:
     def ask(self, **question: Any) -> dict[str, Any]:
         assert self.process.stdin is not None and self.process.stdout is not None
         self.process.send_signal(signal.SIGCONT)
-        print(json.dumps(question), file=self.process.stdin, flush=True)
-        reply = self.process.stdout.readline()
+        try:
+            print(json.dumps(question), file=self.process.stdin, flush=True)
+            reply = self.process.stdout.readline()
+        except BrokenPipeError:                          # it ended while it was stopped
+            reply = ""
         if not reply:
             return {"absent": f"its process ended with status {self.process.wait()}"}
         self.process.send_signal(signal.SIGSTOP)         # what spins goes on where it was, as in a loop of steps
         os.waitpid(self.process.pid, os.WUNTRACED)
         return dict(json.loads(reply))
 
+    def answer(self, key: str, **question: Any) -> Any:
+        """One word of a reply; Gone where there is none."""
+        reply = self.ask(**question)
+        if "absent" in reply:
+            raise Gone(reply["absent"])
+        return reply[key]
+
     def timed(self, count: int) -> float:
-        return float(self.ask(run=count)["seconds"])
+        return float(self.answer("seconds", run=count))
 
 
 def options(optimizer: str) -> dict[str, float]:
@@ -103,7 +117,7 @@ def differs(peer: Peer, own: Made, steps: int, **case: Any) -> str:
     begin = weights().copy()
     for _ in range(steps):
         step()
-    moved = np.frombuffer(bytes.fromhex(peer.ask(weights=True)["weights"]), np.float32) - begin
+    moved = np.frombuffer(bytes.fromhex(peer.answer("weights", weights=True)), np.float32) - begin
     wanted = weights() - begin
     wrong = np.flatnonzero(~np.isclose(moved, wanted, rtol=1e-3, atol=1e-4 * abs(wanted).max()))
     return f"steps give other weights than numoptim's, elements {wrong} of {begin.size}" if wrong.size else ""
@@ -125,13 +139,15 @@ def against(other: dict[str, Timed], optimizer: str, sizes: list[int], rounds: i
 
 
 def whole(name: str, peer: Peer, optimizer: str, cases: list[list[int]], rounds: int) -> Iterator[Row]:
-    reason = check(peer, name, optimizer)
+    try:
+        reason = check(peer, name, optimizer)
+        for sizes in [] if reason else cases:
+            peer.ask(make=name, optimizer=optimizer, sizes=sizes, threads=processors())
+            yield from against({name: peer.timed}, optimizer, sizes, rounds)
+    except Gone as error:
+        reason = str(error)
     if reason:
         yield {"case": f"{optimizer} step", **absent(name, reason)}
-        return
-    for sizes in cases:
-        peer.ask(make=name, optimizer=optimizer, sizes=sizes, threads=processors())
-        yield from against({name: peer.timed}, optimizer, sizes, rounds)
 
 
 def kernel(name: str, peer: Peer, optimizer: str, n: int, threads: int, rounds: int) -> Iterator[Row]:
@@ -140,11 +156,14 @@ def kernel(name: str, peer: Peer, optimizer: str, n: int, threads: int, rounds: 
     arrays = buffers(rule, n, np.float32)
     arrays[0][:], arrays[1][:] = start(n)
     step = stepper(plan(rule, arrays, threads, **options(optimizer)))
-    reason = differs(peer, (step, lambda: arrays[0]), 1, make=name, optimizer=optimizer, sizes=[n], threads=threads)
+    try:
+        reason = differs(peer, (step, lambda: arrays[0]), 1, make=name, optimizer=optimizer, sizes=[n], threads=threads)
+        if not reason:
+            yield from compared(measure({"numoptim": times(step), name: peer.timed}, rounds, TURN), **case)
+    except Gone as error:
+        reason = str(error)
     if reason:
         yield {**case, **absent(name, reason)}
-    else:
-        yield from compared(measure({"numoptim": times(step), name: peer.timed}, rounds, TURN), **case)
 
 
 def rows(quick: bool) -> Iterator[Row]:

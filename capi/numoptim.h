@@ -20,8 +20,8 @@
  *     Functions return 0 (NUMOPTIM_OK) or a negative status, and then have written nothing: a null pointer, a size,
  *     offset or count that is negative or 2**60 or more, t < 1, a hyper-parameter that is NaN or out of its range, a
  *     bad table of segments. Functions for f32 want a hyper-parameter in its range as a float, too: 1e-46 is 0 then,
- *     and 1e39 infinite; of a range "(0, inf) or 0" the 0 is only what is 0 itself. With size 0 there is nothing to do,
- *     and buffers may be null.
+ *     and 1e39 infinite; of a range "(0, inf) or 0" the 0 is only what is 0 itself. With size 0, or
+ *     no segments, there is nothing to do, and buffers may be null.
  *
  * Layer-wise rules (LARS, LAMB ...)
  *     They sum over each segment, or over all of them: segment s is [offsets[s], offsets[s + 1]) of the buffers, so

@@ -53,10 +53,11 @@ class Slot(str):
     def __new__(cls, name: str, over: Scope = "element", low: float = -INF, start: float = 0.0) -> Self:
         if type(name) is not str:
             raise TypeError(f"a slot's name is a string, not {name!r}")
-        if over not in SCOPES:
+        if type(over) is not str or over not in SCOPES:
             raise ValueError(f"slot {name!r} is over {' or '.join(map(repr, SCOPES))}, not {over!r}")
         slot = super().__new__(cls, name)
-        slot.over, slot.low = over, -INF if low == -INF else checked("low", low, 0.0, "(-inf, inf)")
+        unbounded = isinstance(low, float) and low == -INF
+        slot.over, slot.low = over, -INF if unbounded else checked("low", low, 0.0, "(-inf, inf)")
         slot.start = checked("start", start, 0.0, f"[{slot.low}, inf)")
         return slot
 

@@ -85,3 +85,24 @@ def test_a_peer_is_stopped_while_it_is_not_asked():
             assert peer.ask(make="NumPy", optimizer="adam", sizes=[3], threads=1) == {}
             assert Path(f"/proc/{peer.process.pid}/stat").read_text().split()[2] == "T"
         assert "ended with status 1" in peer.ask(make="no such peer")["absent"]
+
+
+@pytest.mark.parametrize("make", [lambda peers, peer: peers.kernel("NumPy", peer, "adam", 1003, 1, 1),
+                                  lambda peers, peer: peers.whole("NumPy", peer, "adam", [[3]], 1)])
+@pytest.mark.parametrize("after", [0, 1, 2, 4])
+def test_a_peer_that_ends_is_a_row_without_a_ratio(make, after, monkeypatch):
+    """Killed while it is stopped, before any of the questions."""
+    import peers
+    with peers.Peer("numpy") as peer:
+        asked, ask = [], peer.ask
+
+        def ask_or_end(**question):
+            if len(asked) == after:
+                peer.process.kill()
+                peer.process.wait()
+            asked.append(question)
+            return ask(**question)
+
+        monkeypatch.setattr(peer, "ask", ask_or_end)
+        row = list(make(peers, peer))[-1]
+        assert "its process ended with status -9" in row["absent"] and row["against"] == "NumPy" and "ratio" not in row

@@ -107,6 +107,8 @@ def test_what_a_slot_is():
 @pytest.mark.parametrize("arguments, message", [
     ({"over": "parameter"}, "slot 'v' is over 'element' or 'segment' or 'all', not 'parameter'"),
     ({"low": 1.0}, r"start=0\.0 is out of range: expected a finite number in \[1\.0, inf\)"),
+    ({"over": np.array("all")}, "slot 'v' is over 'element'"),
+    ({"low": np.array([0.0, 1.0])}, "low=array.*: expected a number"),
     ({"low": np.nan}, "low=nan is out of range"), ({"start": np.nan}, "start=nan is out of range"),
     ({"start": 10**400}, "start=10.* is out of range"), ({"start": "0"}, "start='0': expected a number"),
     ({"name": Slot("v", over="segment")}, "a slot's name is a string, not Slot"),
@@ -271,7 +273,8 @@ def test_states_of_more_parameters(tmp_path):
         assert slots["v"][key] == -0.5 and (slots["m"][key] == 0.25).all()
 
 
-@pytest.mark.parametrize("slot, x", [("v", np.zeros(4)), ("v", np.zeros(5, np.float32)), ("d", np.zeros(1))])
+@pytest.mark.parametrize("slot, x", [("v", np.zeros(4)), ("v", np.zeros(5, np.float32)), ("d", np.zeros(1)), ("d", 1.0),
+                                     ("v", [1.0])])
 def test_files_of_other_slots_change_nothing(slot, x, tmp_path):
     trainer = trained("adapted", 2)
     trainer.save_states(tmp_path / "good")
@@ -370,3 +373,21 @@ def test_states_of_other_slots_are_refused(slot, x):
     with pytest.raises(ValueError, match=rf"slot '{slot}' of 0 is float.*; expected float64 \(\)"):
         own.update(0, w, w, state)
     assert (w == 1).all()
+
+
+@pytest.mark.parametrize("there, here", [("novograd", "adam"), ("adam", "novograd")])
+def test_slots_of_another_rule_are_its_own_whatever_they_were(there, here):
+    """Names alone are equal: of one, v has as many numbers as there are elements, of the other one."""
+    w = np.ones(1000, np.float32)
+    state = optimizer.State(optimizer.create(here).rule, optimizer.create(there).create_state(0, w).slots, 0)
+    assert [slot.over for slot in state.slots] == [slot.over for slot in optimizer.create(here).rule.slots]
+    with pytest.raises((ValueError, TypeError), match="slot 'v' of 0 is float"):
+        optimizer.create(here).update(0, w, w, state)
+    assert (w == 1).all()
+
+
+def test_slots_with_scopes_of_their_own_are_the_rules():
+    w, adam = np.ones(1, np.float32), optimizer.create("adam")
+    state = optimizer.State(adam.rule, {"m": np.zeros(1, np.float32), Slot("v", over="all"): np.zeros(())}, 0)
+    with pytest.raises(TypeError, match="slot 'v' of 0 is float64"):
+        adam.update(0, w, w, state)

@@ -164,7 +164,7 @@ class RuleOptimizer(Optimizer):
     def _bind(self, memory: Memory, index: Key, weight: Buffer, grad: Any, state: State) -> Bound:
         self._check_rule(state.rule, state.slots)
         spans = {"weight": memory.span(weight)}
-        for name, slot in state._slots.items():
+        for name, slot in zip(self._slots(), state._slots.values(), strict=True):
             checked = memory.checked(f"slot '{name}' of {index!r}", slot, weight if name.over == "element" else None)
             layout = Layout.of(name, weight.shape, weight.dtype)
             if (checked.shape, checked.dtype) != layout:

@@ -52,7 +52,7 @@ class State(Sealed):
     def __init__(self, rule: Rule, slots: Mapping[str, Buffer], t: int, offset: int = 0) -> None:
         known = {str(slot): slot for slot in rule.slots_over(*SCOPES)}
         self._slots: dict[Any, Buffer] = {
-            name if isinstance(name, Slot) else known.get(name) or Slot(name): slot for name, slot in slots.items()}
+            known.get(name) or (name if isinstance(name, Slot) else Slot(name)): slot for name, slot in slots.items()}
         self._rule, self._offset = rule, offset
         self._count = array("q", [t])              # where steps count, in C (aot/steps.c)
         self._bound: Bound | None = None

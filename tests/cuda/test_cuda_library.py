@@ -1,5 +1,6 @@
 """libnumoptim_cuda.so as a host written in C sees it: every function's bits, errors, loading, builds, a program."""
 import ctypes
+import functools
 import re
 import shutil
 import subprocess
@@ -12,7 +13,7 @@ import pytest
 from cuda_calls import Cuda
 from device import Problem, buffers_for
 from gpu_arrays import Graph, Stream, alive
-from reference import FLOAT, each_rule, records, values
+from reference import BY_NAME, FLOAT, each_rule, records, values
 from tools import compiler
 
 from numoptim import Parameters, Trainer
@@ -218,6 +219,19 @@ def test_memory_of_the_host(host):
 
 def test_memory_that_is_not_aligned(host):
     assert "not aligned" in refused(host, -105, g=host.upload(np.ones(101, np.float32)) + 2)
+
+
+def test_doubles_of_segments_are_aligned_as_doubles(host):
+    """Among floats, which may lie at any multiple of 4."""
+    rule = BY_NAME["novograd"]
+    host.gpu.register(ptx(rule))
+    w, g, m = (host.upload(np.ones(101, np.float32)) for _ in range(3))
+    offsets, norms, v = host.upload(np.array([0, 100])), host.upload(np.zeros(4)), host.upload(np.zeros(2))
+    h = records(rule, [values(rule)])
+    call = functools.partial(host.call, "numoptim_cuda_novograd_f32", 100, 1, offsets, norms, w, g)
+    statuses = [call(m + past_m, v + past_v, h, 1, None)
+                for past_m, past_v in ((0, 0), (4, 0), (2, 0), (0, 8), (0, 4))]
+    assert statuses == [0, 0, -105, 0, -105] and len(host.gpu.launches()) == 3 * 4
 
 
 def test_memory_of_another_device(host):
