@@ -5,7 +5,7 @@
 The functions of libnumoptim.so and those of hand.c take turns on the same buffers, called from the same jitted loop.
 numoptim's check their arguments and work their constants out at every call; hand.c's are given theirs. ``ratio`` =
 hand-written / numoptim: below 0.91 numoptim takes more than 1.1 times as long. Before anything is timed, three steps
-of both give the same bits. The default sizes lie in the first cache, the second, the third (float64) and memory.
+of both give the same bits. The default sizes lie in the first cache (two), the second, the third (float64) and memory.
 
 What binds: a rule takes at least as long as its divisions and square roots, which share a unit of the processor and
 are timed one kind at a time in the first cache, and as a loop that only loads and stores what it does (roofline.py's
@@ -37,7 +37,7 @@ from numoptim.rules import RULES
 COMPILERS = "gcc", "clang"
 FLAGS = "-O3", "-march=native", "-ffp-contract=off", "-fno-math-errno", "-shared", "-fPIC"
 VALUES = {"wd": 0.01, "rescale_grad": 0.5, "clip_gradient": 0.4, "momentum": 0.9, "clip_weights": 0.9, "wd_lh": 0.1}
-SIZES = (1_000, 10_000, 100_000, 10_000_000)
+SIZES = (100, 1_000, 10_000, 100_000, 10_000_000)
 QUICK = (10_000,)
 TYPES = {np.float32: "f32", np.float64: "f64"}
 IN_CACHE = 1000                                # elements that divisions and roots are timed on

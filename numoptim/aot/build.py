@@ -21,7 +21,7 @@ from . import digest, header, soname
 
 HERE = Path(__file__).parent
 CUDA = HERE.parent / "cuda"
-ALLOWED = {"memset", "_GLOBAL_OFFSET_TABLE_"}        # what kernels may need of the world
+ALLOWED = {"memset", "_GLOBAL_OFFSET_TABLE_", header.ISA}       # what kernels may need of the world
 SOURCES = "crew.c", "steps.c", "python.c"            # of the extension, in order
 EXTENSION = """
 int32_t call(intptr_t entry, intptr_t plan, int64_t t);
@@ -46,15 +46,15 @@ class Toolchain:
     """A C compiler for Linux on ``machine``, and its binutils."""
 
     def __init__(self, machine: str = "") -> None:
-        from . import ir
+        from . import levels
         self.machine = machine or platform.machine()
-        if sys.platform != "linux" or self.machine not in ir.LEVELS:
+        if sys.platform != "linux" or self.machine not in levels.LEVELS:
             raise Unavailable(f"no ahead-of-time build for {sys.platform} on {self.machine}")
         native = self.machine == platform.machine()
         self.cc = shlex.split(os.environ.get("CC", "cc")) if native else [f"{self.machine}-linux-gnu-gcc"]
         if not self.cc or not runs(*self.cc, "--version"):
             raise Unavailable(f"no C compiler {' '.join(self.cc)!r}")
-        self.levels = len(ir.LEVELS[self.machine])
+        self.levels = len(levels.LEVELS[self.machine])
 
     def compile(self, *arguments: str, cwd: Path) -> None:
         self._run(*self.cc, *arguments, cwd=cwd)
@@ -122,12 +122,13 @@ def _objects(rules: Sequence[Rule], work: Path, tools: Toolchain) -> list[Path]:
         with ProcessPoolExecutor(mp_context=get_context("fork")) as pool:
             groups = list(pool.map(one, rules))
     for rule, files in zip(rules, groups, strict=True):
-        for file in files:
-            undefined = set(tools.binutil("nm", "-u", file.name, cwd=work).split()[1::2]) - ALLOWED
-            if undefined:
-                raise ValueError(f"rule {rule.name!r} needs {', '.join(sorted(undefined))}, which a library without "
-                                 "Python does not have: rules may raise nothing and call math.sqrt, math.copysign and "
-                                 "the functions of numoptim.rule")
+        listed = tools.binutil("nm", "-gP", *(file.name for file in files), cwd=work).splitlines()
+        symbols = [line.split()[:2] for line in listed if not line.endswith(":")]
+        undefined = {name for name, kind in symbols if kind == "U"} - {name for name, kind in symbols if kind != "U"}
+        if undefined - ALLOWED:
+            raise ValueError(f"rule {rule.name!r} needs {', '.join(sorted(undefined - ALLOWED))}, which a library "
+                             "without Python does not have: rules may raise nothing and call math.sqrt, math.copysign "
+                             "and the functions of numoptim.rule")
     return [check, *(file for files in groups for file in files)]
 
 

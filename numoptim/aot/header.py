@@ -22,7 +22,8 @@ RESERVED = frozenset(re.findall(r"\w+", """
     extern float friend goto inline int long mutable namespace new noexcept nullptr operator private protected public
     register restrict short signed sizeof static struct switch template this throw typedef typeid typename union
     unsigned using virtual void volatile"""))
-CHECK = "kernel_check"                                 # hidden symbol of the function that checks plans
+# Hidden symbols: the function that checks plans, and the level of the instruction set in use.
+CHECK, ISA = "kernel_check", "isa_in_use"
 COMMON_TEXT = {
     "wd": "weight decay",
     "rescale_grad": "factor of the gradient, before it is clipped",
@@ -195,9 +196,9 @@ def common_hyper() -> list[str]:
 
 # --- the dispatcher
 
-def kernel_symbol(rule: Rule, dtype: str, phase: str, level: int) -> str:
-    """Hidden symbol of one kernel for one instruction set."""
-    return f"kernel{level}_{rule.name}_{dtype}_{phase}"
+def kernel_symbol(rule: Rule, dtype: str, phase: str) -> str:
+    """Hidden symbol of one kernel."""
+    return f"kernel_{rule.name}_{dtype}_{phase}"
 
 
 def dispatcher(rules: Sequence[Rule], levels: int, name: str, sources: str) -> str:
@@ -207,7 +208,7 @@ def dispatcher(rules: Sequence[Rule], levels: int, name: str, sources: str) -> s
     parts = [f'#define SOURCES "{sources}"\n#define LEVELS {levels}', f'#include "{name}.h"',
              (HERE / "runtime.c").read_text().replace("/* @MESSAGES@ */", messages)]
     for rule in rules:
-        parts += [_code(rule, dtype, phase, levels) for phase in abi.kernel_phases(rule) for dtype in TYPES]
+        parts += [_code(rule, dtype, phase) for phase in abi.kernel_phases(rule) for dtype in TYPES]
         parts += [_function(rule, dtype, suffix) for suffix in entries(rule) for dtype in TYPES]
         parts.append(_tables(rule))
     parts.append("static const numoptim_rule rules[] = {\n" + ",\n".join(map(_descriptor, rules)) + "\n};\n")
@@ -217,17 +218,16 @@ def dispatcher(rules: Sequence[Rule], levels: int, name: str, sources: str) -> s
     return "\n".join(parts)
 
 
-def _code(rule: Rule, dtype: str, phase: str, levels: int) -> str:
-    """The kernels of a phase, what they accept, and the function of a plan that is in the descriptor."""
-    name = f"{rule.name}_{dtype}_{phase}"
-    symbols = [kernel_symbol(rule, dtype, phase, 0 if phase == "init" else level) for level in range(levels)]
-    declared = "\n".join(f"HIDDEN numoptim_entry {symbol};" for symbol in dict.fromkeys(symbols))
+def _code(rule: Rule, dtype: str, phase: str) -> str:
+    """The kernel of a phase, what it accepts, and the function of a plan that is in the descriptor."""
+    name, symbol = f"{rule.name}_{dtype}_{phase}", kernel_symbol(rule, dtype, phase)
     rows = ", ".join(f"{{ {', '.join('INT64_MIN' if x == -2**63 else str(x) for x in row)} }}"
                      for row in abi.bounds(rule, dtype, phase).tolist())
-    return (f"{declared}\nstatic const bound {name}_bounds[] = {{ {rows} }};\n"
-            f"static const code {name}_code = {{ {{ {', '.join(symbols)} }}, {name}_bounds, {len(rule.fields)} }};\n"
-            f"static int32_t {name}(const numoptim_plan *plan, int64_t t)\n{{\n"
-            f"    return run(&{name}_code, plan, t, {abi.phase(rule, phase).needed});\n}}\n")
+    code = (f"HIDDEN numoptim_entry {symbol};\nstatic const bound {name}_bounds[] = {{ {rows} }};\n"
+            f"static const code {name}_code = {{ {symbol}, {name}_bounds, {len(rule.fields)} }};\n")
+    entry = (f"static int32_t {name}(const numoptim_plan *plan, int64_t t)\n{{\n"
+             f"    return run(&{name}_code, plan, t, {abi.phase(rule, phase).needed});\n}}\n")
+    return code if phase == "whole" else code + entry
 
 
 def _function(rule: Rule, dtype: str, suffix: str) -> str:
@@ -242,7 +242,8 @@ def _function(rule: Rule, dtype: str, suffix: str) -> str:
     filled |= {f"buffers[{k}]": f"(void *){name}" if name in given else "0"
                for k, name in enumerate(("w", "g", *map(_parameter, rule.slots)))}
     lines += ["numoptim_plan plan;", *(f"plan.{word} = {value};" for word, value in filled.items())]
-    code, needed = f"&{rule.name}_{dtype}{suffix or '_range'}_code", abi.phase(rule, suffix[1:] or "whole").needed
+    whole = "_whole" if "whole" in abi.kernel_phases(rule) else "_range"
+    code, needed = f"&{rule.name}_{dtype}{suffix or whole}_code", abi.phase(rule, suffix[1:] or "whole").needed
     lines.append(f"return {'layers' if rule.layerwise and not suffix else 'run'}({code}, &plan, {t}, {needed});")
     return "\n".join([prototype(rule, dtype, suffix), "{", *(f"    {line}" for line in lines), "}", ""])
 

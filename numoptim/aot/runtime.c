@@ -51,31 +51,26 @@ static int32_t best(void)
 #endif
 }
 
-/* Kernels of level 0 run everywhere and give the same bits: nothing depends on when this is set. */
-static int32_t in_use;
+/* What kernels read. Level 0 runs everywhere, and all give the same bits: nothing depends on when this is set. */
+HIDDEN int32_t isa_in_use;
 
 static __attribute__((constructor)) void choose(void)
 {
     const char *wish = getenv("NUMOPTIM_ISA");
     const int32_t most = best(), digit = wish != NULL && wish[0] != '\0' && wish[1] == '\0' ? wish[0] - '0' : most;
-    __atomic_store_n(&in_use, digit >= 0 && digit < most ? digit : most, __ATOMIC_RELAXED);
-}
-
-static inline int32_t level(void)
-{
-    return __atomic_load_n(&in_use, __ATOMIC_RELAXED);
+    __atomic_store_n(&isa_in_use, digit >= 0 && digit < most ? digit : most, __ATOMIC_RELAXED);
 }
 
 int32_t numoptim_isa(void)
 {
-    return level();
+    return __atomic_load_n(&isa_in_use, __ATOMIC_RELAXED);
 }
 
 int32_t numoptim_set_isa(int32_t wanted)
 {
     if (wanted < 0 || wanted > best())
         return NUMOPTIM_CPU;
-    __atomic_store_n(&in_use, wanted, __ATOMIC_RELAXED);
+    __atomic_store_n(&isa_in_use, wanted, __ATOMIC_RELAXED);
     return 0;
 }
 
@@ -84,9 +79,9 @@ typedef struct bound {
     int64_t least, most, flip, zero;
 } bound;
 
-/* A kernel for every instruction set, and what it accepts. */
+/* A kernel, and what it accepts. */
 typedef struct code {
-    numoptim_entry *kernels[LEVELS];
+    numoptim_entry *kernel;
     const bound *bounds;
     int64_t fields;
 } code;
@@ -96,7 +91,7 @@ HIDDEN int64_t kernel_check(const numoptim_plan *plan, int64_t t, const bound *b
 static inline int32_t run(const code *code, const numoptim_plan *plan, int64_t t, int64_t needed)
 {
     const int32_t status = (int32_t)kernel_check(plan, t, code->bounds, code->fields, needed);
-    return status != NUMOPTIM_OK || plan->count == 0 ? status : code->kernels[level()](plan, t);
+    return status != NUMOPTIM_OK || plan->count == 0 ? status : code->kernel(plan, t);
 }
 
 /* In the place of a pass whose plans programs of 0.1.0 cannot fill in: to them, what it sums has no room in norms. */
@@ -115,5 +110,5 @@ static inline int32_t layers(const code *code, numoptim_plan *plan, int64_t t, i
     if (status != NUMOPTIM_OK || plan->count == 0)
         return status;
     plan->count = plan->offsets[plan->segments];
-    return plan->count == 0 ? NUMOPTIM_OK : code->kernels[level()](plan, t);
+    return plan->count == 0 ? NUMOPTIM_OK : code->kernel(plan, t);
 }

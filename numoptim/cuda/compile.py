@@ -82,7 +82,7 @@ def emit(rule: Rule, module: llvm.ModuleRef, sm: int) -> str:
     llvm.initialize_all_targets()
     llvm.initialize_all_asmprinters()
     target = llvm.Target.from_triple(TRIPLE).create_target_machine(cpu=f"sm_{sm}", opt=3)
-    parsed = retargeted(module, TRIPLE, target)
+    parsed = retargeted(module, target)
     for function in parsed.functions:
         if not function.is_declaration:
             function.add_function_attribute("convergent")         # until LLVM sees that it meets no barrier

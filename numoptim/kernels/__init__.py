@@ -41,7 +41,8 @@ def _checked(rule: Rule, dtype: str, phase: str) -> Any:
 
     from . import check, intrinsics, loops
     from .compile import inline, outline
-    run, checked = inline(loops.kernels(rule, dtype)["range" if phase == "whole" else phase]), outline(check.checking())
+    kernels, checked = loops.kernels(rule, dtype), outline(check.checking())
+    run = inline(kernels["range" if phase == "whole" and phase not in kernels else phase])
     table, needed = abi.bounds(rule, dtype, phase), abi.phase(rule, phase).needed
     address, fields = table.ctypes.data, len(table)
     _alive.append(table)

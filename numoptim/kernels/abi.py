@@ -114,8 +114,8 @@ def phases(rule: Rule) -> tuple[str, ...]:
 
 
 def kernel_phases(rule: Rule) -> tuple[str, ...]:
-    """The phases that a rule has a kernel for."""
-    return (*phases(rule), *(["init"] if rule.inits else []))
+    """The phases that a rule has a kernel for; "whole": all elements at once, where a step is one phase."""
+    return (*phases(rule), *(["whole"] if phases(rule) == ("range",) else []), *(["init"] if rule.inits else []))
 
 
 def places(rule: Rule, *scopes: Scope) -> list[int]:

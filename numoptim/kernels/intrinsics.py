@@ -255,7 +255,8 @@ def _attributes(*names):
 
 
 apart = _attributes("noinline", "nounwind")       # it stays one function, whoever calls it
-rare = _attributes("minsize", "optsize")          # it runs once a call or a segment
+# It runs once a call or a segment, and reads what was written just before: two words by one load would wait for both.
+rare = _attributes("minsize", "optsize", "noimplicitfloat")
 
 
 @intrinsic

@@ -86,8 +86,8 @@ def linked(functions: Mapping[str, tuple[Callable[..., Any], Any]], face: Callab
     return whole
 
 
-def retargeted(module: llvm.ModuleRef, triple: str, target: llvm.TargetMachine) -> llvm.ModuleRef:
+def retargeted(module: llvm.ModuleRef, target: llvm.TargetMachine) -> llvm.ModuleRef:
     """A copy of a module, for another processor."""
     copy = llvm.parse_assembly(str(module))
-    copy.triple, copy.data_layout = triple, str(target.target_data)
+    copy.triple, copy.data_layout = target.triple, str(target.target_data)
     return copy

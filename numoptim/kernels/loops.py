@@ -25,6 +25,12 @@ ROWS = 16           # sets of constants kept on the stack while segments alterna
 
 # --- spans
 
+@cached
+def span(rule: Rule, dtype: str) -> Any:
+    """A rule's ``span(first, last, buffers, extra, h)``."""
+    return outline((noisy if rule.noisy else dense)(rule, dtype))
+
+
 def dense(rule: Rule, dtype: str) -> Any:
     """``span(first, last, buffers, extra, h)``."""
     update = element.update(rule, dtype)
@@ -33,7 +39,7 @@ def dense(rule: Rule, dtype: str) -> Any:
         apart(), unaliased()
         for j in range(last - first):
             update(np.uintp(first) + np.uintp(j), buffers, extra, h)
-    return outline(span)
+    return span
 
 
 def noisy(rule: Rule, dtype: str) -> Any:
@@ -52,7 +58,7 @@ def noisy(rule: Rule, dtype: str) -> Any:
             for e in range(max(begin, start), min(end, start + TILE)):
                 normal = scalar(normals[np.uintp(e - start)])
                 update(np.uintp(e - origin), buffers, (normal,), h)
-    return outline(span)
+    return span
 
 
 # --- kernels
@@ -64,7 +70,7 @@ def range_kernel(rule: Rule, dtype: str) -> Callable[..., Any]:
     begun, ended, rows = rows_of(rule, dtype)
     rests, keep, keep_all = (common.rests(rule, dtype), common.keep(rule, dtype, "segment"),
                              common.keep(rule, dtype, "all"))
-    span, given = (noisy if rule.noisy else dense)(rule, dtype), extra(rule.noisy)
+    update, given = span(rule, dtype), extra(rule.noisy)
 
     def kernel(plan, t):
         rare()
@@ -89,11 +95,27 @@ def range_kernel(rule: Rule, dtype: str) -> Callable[..., Any]:
             first, last = max(p.offsets[s], p.first), min(p.offsets[s + 1], end)
             if first < last and not rests(values):
                 own = complete((p, s), known)
-                span(first - p.first, last - p.first, p.buffers, given(p, values, t), ended(own))
+                update(first - p.first, last - p.first, p.buffers, given(p, values, t), ended(own))
                 if not grouped(p):
                     keep((p, s), own)
         if not grouped(p):
             keep_all((p, 0), leading)
+        return 0
+    return kernel
+
+
+def whole_kernel(rule: Rule, dtype: str) -> Callable[..., Any]:
+    """The update of all elements of the buffers under one set of hyper-parameters, where a step is one pass."""
+    viewed, read, rests = view(rule, dtype), common.values(rule), common.rests(rule, dtype)
+    derived, narrow = common.derive(rule), common.narrow(rule, dtype)
+    update, given = span(rule, dtype), extra(rule.noisy)
+
+    def kernel(plan, t):
+        rare()
+        p = viewed(plan)
+        values = read(p.hyper, 0)
+        if not rests(values):
+            update(np.int64(0), p.count, p.buffers, given(p, values, t), narrow(derived(t, values)))
         return 0
     return kernel
 
@@ -147,6 +169,8 @@ def kernels(rule: Rule, dtype: str) -> dict[str, Callable[..., Any]]:
     made["range"] = range_kernel(rule, dtype)
     if "advance" in abi.phases(rule):
         made["advance"] = advance_kernel(rule, dtype)
+    if "whole" in abi.kernel_phases(rule):
+        made["whole"] = whole_kernel(rule, dtype)
     if rule.inits:
         made["init"] = init_kernel(rule, dtype)
     return made
