@@ -1,7 +1,5 @@
 """Hyper-parameters: their ranges, and the checks and messages made from those."""
-import difflib
 import functools
-import heapq
 import math
 import numbers
 import re
@@ -104,6 +102,8 @@ def nearest(word: str, known: Iterable[str]) -> str:
 
 def close(word: str, known: Iterable[str]) -> str | None:
     """The name that is most like a word, or None."""
+    import difflib
+    import heapq
     lower, word = {k.lower(): k for k in known}, word.lower()
     # Comparing a word with each of thousands takes seconds: with those that begin and end as it does.
     like = heapq.nlargest(100, lower, lambda k: _common(k, word) + _common(k[::-1], word[::-1]))

@@ -37,12 +37,8 @@ def reached(functions: Iterable[Any]) -> Iterator[FunctionType]:
             yield function
 
 
-def rebuilt(function: Any, constant: Callable[[float], Any] | None, named: Callable[[Any], Any]) -> FunctionType:
-    """``function`` with its float literals, defaults and float globals passed through ``constant`` (None: left alone).
-
-    ``float`` is ``constant``, too, within it. Other globals, the functions that it calls among them, are what
-    ``named`` makes of them. TypeError for what is no plain function of its arguments and of globals.
-    """
+def parameters(function: Any) -> tuple[str, ...]:
+    """Their names. TypeError for what is no plain function of its arguments and of globals."""
     if not isinstance(function, FunctionType):
         raise TypeError(f"a rule is made of plain Python functions, not {function!r}")
     if function.__closure__:
@@ -50,6 +46,16 @@ def rebuilt(function: Any, constant: Callable[[float], Any] | None, named: Calla
                         "rules are functions of their arguments and of module-level constants")
     if function.__code__.co_kwonlyargcount:
         raise TypeError(f"{function.__qualname__} has arguments by name alone, which kernels do not know")
+    return function.__code__.co_varnames[:function.__code__.co_argcount]
+
+
+def rebuilt(function: Any, constant: Callable[[float], Any] | None, named: Callable[[Any], Any]) -> FunctionType:
+    """``function`` with its float literals, defaults and float globals passed through ``constant`` (None: left alone).
+
+    ``float`` is ``constant``, too, within it. Other globals, the functions that it calls among them, are what
+    ``named`` makes of them. TypeError for what is no plain function of its arguments and of globals.
+    """
+    parameters(function)
 
     def retyped(value: Any) -> Any:
         if isinstance(value, tuple):

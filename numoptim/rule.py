@@ -16,6 +16,7 @@ from typing import Any, Literal, Self, get_args
 
 from . import dry_run
 from .hyperparameters import COMMON, INF, NOISE, Hyper, Interval, checked
+from .retype import parameters
 from .scalar import clip, exp, log, maximum, power, sign
 
 __all__ = ["INF", "Reduction", "Rule", "Slot", "clip", "exp", "log", "maximum", "power", "sign"]
@@ -149,7 +150,7 @@ class Rule:
         for reduction in self.reductions:
             arities += [("terms", reduction.terms, element), ("finish", reduction.finish, 1 + len(reduction.sums))]
         for what, function, count in arities:
-            if function is not None and len(inspect.signature(function).parameters) != count:
+            if function is not None and len(parameters(function)) != count:
                 raise ValueError(f"rule {self.name!r}: {what} takes {count} arguments, "
                                  f"not {inspect.signature(function)}")
         self._check_reductions()
@@ -219,7 +220,7 @@ class Rule:
             raise ValueError(f"rule {self.name!r}: reductions are over 'segment' or 'all', and those over 'all' come "
                              f"first, not {scopes}")
         for reduction in self.reductions:
-            given = tuple(inspect.signature(reduction.finish).parameters)
+            given = parameters(reduction.finish)
             if not reduction.sums or given != (*reduction.sums, "h"):
                 raise ValueError(f"rule {self.name!r}: finish takes the sums by their names, "
                                  f"({', '.join((*reduction.sums, 'h'))}), not ({', '.join(given)})")

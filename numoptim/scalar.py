@@ -20,8 +20,8 @@ def power(b: float, n: int) -> float:
     """b**n for an integer n >= 0 by squaring; its relative error grows as n * 2**-53."""
     r = 1.0
     while n > 0:
-        if n & 1:
-            r *= b
+        # Every step has another n, so that a branch would be foretold wrongly; what floats decide needs none.
+        r *= b if 0.5 * float(n & 1) > 0.25 else 1.0
         b *= b
         n >>= 1
     return r

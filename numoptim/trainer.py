@@ -3,9 +3,9 @@ import copy
 import weakref
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Any, ClassVar, Literal, Never, Self, SupportsFloat
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Never, Self, SupportsFloat
 
-from . import checkpoint, display, native, resume
+from . import display, native
 from .hints import instead, keywords, renamed
 from .hyperparameters import checked, one_of
 from .optimizer import Optimizer, create, find
@@ -13,6 +13,9 @@ from .optimizer.locks import at_once
 from .parameters import Parameters, Views
 from .sealed import Stepping
 from .steps import Flat, Graphed, Loop, driver_of, is_flat
+
+if TYPE_CHECKING:                      # else whoever saves nothing would wait for archives and JSON
+    from . import checkpoint
 
 
 class Trainer(Stepping):
@@ -162,18 +165,19 @@ class Trainer(Stepping):
 
     # --- saving and resuming
 
-    def save_states(self, path: checkpoint.File) -> None:
+    def save_states(self, path: "checkpoint.File") -> None:
         """Write all that a resumed run needs beside the weights, so that it continues bit for bit.
 
         Slots, step count, position in the noise, hyper-parameters, multipliers, the schedule (of
         lr_scheduler; another function is left to the program that resumes). The weights are yours to save.
         Replaces an older file only when complete. TypeError for a custom state that is not arrays and numbers.
         """
+        from . import checkpoint, resume
         with self._driver.lock:
             self._driver.halt()
             checkpoint.save(path, {**resume.own(self._optimizer, self._params), **self._driver.save()})
 
-    def load_states(self, path: checkpoint.File, missing: Literal["new"] | None = None) -> None:
+    def load_states(self, path: "checkpoint.File", missing: Literal["new"] | None = None) -> None:
         """Become what the trainer was that saved ``path``, weights apart: see ``save_states``.
 
         missing="new": parameters that the file lacks begin with new states, among those that it has, by name and shape
@@ -181,6 +185,7 @@ class Trainer(Stepping):
         all go on from the file's update number. ValueError, and nothing changed, for a damaged or foreign file, another
         optimizer, other parameter names or shapes, another dtype; RuntimeError in the middle of a step.
         """
+        from . import checkpoint, resume
         if not one_of(missing, "new"):
             raise ValueError(f"missing={missing!r}: expected None or 'new'")
         self._driver.check_outside()

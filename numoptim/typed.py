@@ -60,6 +60,7 @@ def _place_of_decision() -> Any:
 class Number:
     """A value with its type: ELEMENT (that of the weights), DOUBLE (float64) or INTEGER (int64)."""
 
+    __slots__ = "kind", "value", "way"
     __array_ufunc__ = None                          # NumPy's functions refuse it
 
     def __init__(self, value: Any, kind: str, way: Way) -> None:
@@ -114,7 +115,7 @@ def checked_element(value: Any) -> None:
 
 def common(*values: Any) -> str:
     """The type of what is computed from these."""
-    kinds = {kind_of(value) for value in values}
+    kinds = set(map(kind_of, values))
     if len(kinds) == 1:
         return kinds.pop()
     if ELEMENT in kinds:
@@ -125,17 +126,13 @@ def common(*values: Any) -> str:
 
 def computed(operation: Callable[..., Any], *values: Any, kind: str = "") -> Number:
     """``operation`` of numbers of one type."""
-    kind, plain = kind or common(*values), []
-    way: Any = None
-    for each in values:
-        is_number = type(each) is Number
-        plain.append(each.value if is_number else each)
-        way = each.way if is_number else way
+    kind = kind or common(*values)
+    ways = [each.way for each in values if type(each) is Number]
     try:
-        value = operation(*plain)
+        value = operation(*[each.value if type(each) is Number else each for each in values])
     except (ArithmeticError, ValueError, TypeError):                # as with x / 0, or integers' operations on NaN
         value = math.nan if kind != INTEGER else 0
-    return Number(value, kind, way)
+    return Number(value, kind, ways[0])
 
 
 def _of_one(a: Any, operation: Callable[..., Any]) -> Number:

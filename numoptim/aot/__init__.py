@@ -4,7 +4,6 @@
 
 What is here costs nothing to import, for whoever loads a library: where it is, and the ``digest`` to compare.
 """
-import hashlib
 from pathlib import Path
 
 from numoptim import __version__
@@ -27,6 +26,7 @@ LIBRARY = PACKAGE / "lib" / soname("numoptim")
 
 def digest(*more: str) -> str:
     """Of all in this package that the C library and Python's extension are made from, and of ``more`` folders."""
+    import hashlib
     files = [PACKAGE / f"{name}.py" for name in MATHEMATICS]
     files += [PACKAGE / "cuda" / name for name in ("launcher.c", "launcher.h")]
     for folder in ("aot", "kernels", "rules", *more):

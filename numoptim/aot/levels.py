@@ -68,20 +68,21 @@ def fails(function: llvm.ValueRef) -> bool:
 
 
 def by_level(name: str, kind: str, symbols: Sequence[str], may_fail: bool) -> str:
-    """LLVM IR of a function of a type that is, with all its parameters in place, the symbol of the level in use."""
+    """LLVM IR of a function of this type, part of those that call it, that calls the symbol of the level in use."""
     result, kinds = kind.removesuffix(")").split(" (")
     given = ", ".join(f"{each} %p{k}" for k, each in enumerate(kinds.split(", ")))
-    status = result if may_fail else f"range({result} 0, 1) {result}"
-    cases = " ".join(f"i32 {level}, label %level{level}" for level in range(1, len(symbols)))
-    calls = "\n".join(f"level{level}:\n  %status{level} = musttail call {result} @{symbol}({given})\n"
-                      f"  ret {result} %status{level}" for level, symbol in enumerate(symbols))
     declared = "\n".join(f"declare hidden {result} @{symbol}({kinds})" for symbol in symbols)
+    chosen = "\n".join(f"  %is{level} = icmp eq i32 %level, {level}\n"
+                       f"  %f{level} = select i1 %is{level}, ptr @{symbol}, ptr %f{level - 1}"
+                       for level, symbol in enumerate(symbols) if level)
     return f"""
 @{ISA} = external hidden global i32
 {declared}
-define {status} @"{name}"({given}) noinline nounwind {{
+define {result} @"{name}"({given}) alwaysinline nounwind {{
   %level = load atomic i32, ptr @{ISA} monotonic, align 4
-  switch i32 %level, label %level0 [{cases}]
-{calls}
+  %f0 = select i1 true, ptr @{symbols[0]}, ptr null
+{chosen}
+  %status = call {"" if may_fail else f"range({result} 0, 1) "}{result} %f{len(symbols) - 1}({given})
+  ret {result} %status
 }}
 """

@@ -13,7 +13,7 @@ import numpy as np
 
 from numoptim.kernels import abi, common, element
 from numoptim.kernels.abi import FLOAT
-from numoptim.kernels.check import first_segment, within
+from numoptim.kernels.check import segment_at, within
 from numoptim.kernels.compile import inline
 from numoptim.kernels.intrinsics import each, is_null
 from numoptim.rule import Rule
@@ -77,7 +77,7 @@ def _fits(k: int, least: int, most: int, flip: int, zero: int) -> Any:
 
 def segment_of(rule: Rule) -> Any:
     """``segment_of(i, p)``: the segment of element i, and where it ends: beyond i, so that no table keeps a thread."""
-    start, several = inline(first_segment), rule.layerwise
+    start, several = segment_at(), rule.layerwise
 
     def segment(i, p):
         if not several and is_null(p.hyper):

@@ -5,9 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from numoptim.kernels import abi, common
+from numoptim.kernels import abi, common, intrinsics
 from numoptim.kernels.compile import cached, inline
-from numoptim.kernels.intrinsics import each, word
 from numoptim.kernels.view import buffers_of
 from numoptim.rule import Rule
 
@@ -39,33 +38,24 @@ def parameters(rule: Rule) -> "np.dtype[Any]":
     return np.dtype(list(chain(*fields.values())), align=True)
 
 
-View: Any = namedtuple(                                                     # type: ignore[misc]
-    "View", [*(word.name for word in abi.DEVICE_PLAN), "numbers", "own", "t", "vectors"])
+WORDS = [*(word.name for word in abi.DEVICE_PLAN if word.name not in ("norms", "buffers")), "t", "vectors"]
+View: Any = namedtuple("View", [*WORDS, "norms", "buffers", "numbers", "own"])           # type: ignore[misc]
 
 
 @cached
 def view(rule: Rule, dtype: str) -> Any:
     """``view(parameters) -> View``; ``own`` the tuple V of hyper-parameters by value."""
     from numba import float64, from_dtype, int32, int64, types
-    record, begin, table = from_dtype(parameters(rule)), common.begin(rule), types.CPointer(int64)
-    kinds = {"norms": types.CPointer(float64), "vectors": int32,
-             **dict.fromkeys(("offsets", "which", "hyper", "step"), table)}
-    fields = each([word(from_dtype(abi.hyper_dtype(rule)[name]), record, f"own.{name}") for name in rule.fields])
-
-    def own_values(given):
-        return begin(fields(given))
-
-    known = {"own": inline(own_values), **({} if rule.layerwise else {"norms": inline(_none)})}
-    known["buffers"], known["numbers"] = buffers_of(rule, dtype, record)
-    names: tuple[str, ...] = View._fields
-    words = each([known.get(name) or word(kinds.get(name, int64), record, name) for name in names])
+    record: Any = from_dtype(parameters(rule))
+    begin, table = common.begin(rule), types.CPointer(int64)
+    kinds = {"vectors": int32, **dict.fromkeys(("offsets", "which", "hyper", "step"), table)}
+    words = intrinsics.words([(kinds.get(name, int64), record.offset(name)) for name in WORDS])
+    fields = intrinsics.words([(record.typeof(f"own.{name}"), record.offset(f"own.{name}")) for name in rule.fields])
+    norms = (intrinsics.words([(types.CPointer(float64), record.offset("norms"))]) if rule.layerwise else
+             inline(lambda given: (0,)))
+    buffers, numbers = buffers_of(rule, dtype, record)
 
     def view(given):
-        return View(*words(given))
+        return View(*words(given), *norms(given),                                       # type: ignore[call-arg]
+                    buffers(given), numbers(given), begin(fields(given)))
     return inline(view)
-
-
-def _none(given):
-    return 0
-
-

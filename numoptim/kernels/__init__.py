@@ -40,8 +40,8 @@ def _checked(rule: Rule, dtype: str, phase: str) -> Any:
     from numba import from_dtype, int64, types
 
     from . import check, intrinsics, loops
-    from .compile import inline, outline
-    kernels, checked = loops.kernels(rule, dtype), outline(check.checking())
+    from .compile import inline
+    kernels, checked = loops.kernels(rule, dtype), check.compiled()
     run = inline(kernels["range" if phase == "whole" and phase not in kernels else phase])
     table, needed = abi.bounds(rule, dtype, phase), abi.phase(rule, phase).needed
     address, fields = table.ctypes.data, len(table)

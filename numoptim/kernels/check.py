@@ -16,7 +16,7 @@ from .abi import (
     TABLE,
     TABLE_BIT,
 )
-from .compile import cached, inline
+from .compile import cached, inline, outline
 from .intrinsics import is_null
 
 EVERY_BUFFER, BUFFERS_AT = 2**abi.PLAN[-1].length - 1, 8 * (len(abi.PLAN) - 1)
@@ -32,6 +32,12 @@ def first_segment(segments, offsets, element):
         else:
             high = middle
     return low
+
+
+@cached
+def segment_at() -> Any:
+    """``first_segment``, for other functions of kernels."""
+    return inline(first_segment)
 
 
 def within(word, least, most, flip, zero):
@@ -56,7 +62,7 @@ def fitting() -> Any:
 
 def covering(table_at: Any) -> Any:
     """``covers(plan, groups, every)``: whether the table of segments is one for the plan's range, or every segment."""
-    start = inline(first_segment)
+    start = segment_at()
 
     def covers(plan, groups, every):
         offsets, which, k = table_at(plan.offsets), table_at(plan.which), plan.segments
@@ -114,3 +120,9 @@ def checking() -> Any:
         return NULL if needed & NORMS_BIT != 0 and plan.norms == 0 else 0
 
     return check
+
+
+@cached
+def compiled() -> Any:
+    """``checking`` as one function of this process, whichever kernels call it."""
+    return outline(checking())

@@ -16,7 +16,7 @@ from numoptim.rule import SCOPES, Reduction, Rule, Scope
 
 from .abi import FLOAT, FROZEN, hyper_dtype, least_rate
 from .compile import inline, specialise
-from .intrinsics import each, load, record_at, store
+from .intrinsics import load, picked, record_at, second, store, words
 
 
 @functools.cache
@@ -43,14 +43,9 @@ def begin(rule: Rule) -> Any:
 def values(rule: Rule) -> Any:
     """``values(hyper, k) -> V``: that of struct k, of a pointer to the first."""
     from numba import from_dtype
-    struct_at, begun = record_at(from_dtype(hyper_dtype(rule))), begin(rule)
-
-    def field(name: str) -> Any:
-        def value(record):
-            return record[name]
-        return inline(value)
-
-    fields = each([field(name) for name in rule.fields])
+    record, begun = from_dtype(hyper_dtype(rule)), begin(rule)
+    struct_at = record_at(record)
+    fields = words([(record.typeof(name), record.offset(name)) for name in rule.fields])
 
     def values(hyper, k):
         return begun(fields(struct_at(hyper, k)))
@@ -62,47 +57,20 @@ def replaced(known: Any, names: Sequence[str], among: Sequence[str] = (), kind: 
 
     among: what there is in ``new``, in order; else it is ``names``.
     """
-    def cell(k: int, name: str) -> Any:
-        if name in names:
-            place = (among or names).index(name)
-
-            def value(given):
-                return kind(given[1][place])
-        else:
-            def value(given):
-                return given[0][k]
-        return inline(value)
-
-    if not set(names) & set(known._fields):
-        def same(old, new):
-            return old
-        return inline(same)
-    cells = each([cell(k, name) for k, name in enumerate(known._fields)])
+    from numba import from_dtype
+    number, count = from_dtype(np.dtype(kind)), len(known._fields)
+    chosen = picked([(count + (among or names).index(name), number) if name in names else (k, None)
+                     for k, name in enumerate(known._fields)], known)
 
     def replace(old, new):
-        return known(*cells((old, new)))
+        return chosen((old, new))
     return inline(replace)
-
-
-def picked(places: Sequence[int], kind: Any = None) -> Any:
-    """``f(x)``: what a tuple has at these places, each as ``kind`` (None: as it is)."""
-    def at(k: int) -> Any:
-        if kind is None:
-            def value(x):
-                return x[k]
-        else:
-            def value(x):
-                return kind(x[k])
-        return inline(value)
-    return each([at(k) for k in places])
 
 
 def derive(rule: Rule) -> Any:
     """``derive(t, V) -> V`` with what prepare derives."""
     if rule.prepare is None:
-        def same(t, values):
-            return values
-        return inline(same)
+        return second
     prepare, with_derived = specialise(rule.prepare, None, inline), replaced(values_type(rule), rule.derived)
 
     def derive(t, values):
@@ -122,7 +90,7 @@ def finish(rule: Rule, reduction: Reduction) -> Any:
 def pointers(rule: Rule, scope: Scope) -> Any:
     """``pointers(p)``: those to the slots of a scope."""
     scoped = rule.slots_over("segment", "all")
-    chosen = picked([scoped.index(slot) for slot in rule.slots_over(scope)])
+    chosen = picked([(scoped.index(slot), None) for slot in rule.slots_over(scope)])
 
     def pointers(p):
         return chosen(p.numbers)
@@ -132,7 +100,7 @@ def pointers(rule: Rule, scope: Scope) -> Any:
 def recall(rule: Rule, scope: Scope, known: Any, kind: Any = np.float64) -> Any:
     """``recall((p, s), x) -> x``, a tuple of type ``known``, with the slots of a scope; s: of which segment, or 0."""
     if not rule.slots_over(scope):
-        return _same
+        return second
     of_scope, with_slots = pointers(rule, scope), replaced(known, rule.slots_over(scope), kind=kind)
 
     def recall(place, values):
@@ -144,9 +112,9 @@ def recall(rule: Rule, scope: Scope, known: Any, kind: Any = np.float64) -> Any:
 def keep(rule: Rule, dtype: str, scope: Scope) -> Any:
     """``keep((p, s), V)``: write the slots of a scope."""
     if not rule.slots_over(scope):
-        return _same
+        return second
     of_scope, known, resting = pointers(rule, scope), values_type(rule), rests(rule, dtype)
-    chosen = picked([known._fields.index(slot) for slot in rule.slots_over(scope)])
+    chosen = picked([(known._fields.index(slot), None) for slot in rule.slots_over(scope)])
 
     def keep(place, values):
         p, s = place
@@ -158,18 +126,14 @@ def keep(rule: Rule, dtype: str, scope: Scope) -> Any:
 
 def chained(steps: Sequence[Any]) -> Any:
     """``f(place, x)``: x through steps ``x = step(place, x)``, one after the other."""
-    if not steps:
-        return _same
-    before, step = chained(steps[:-1]), steps[-1]
+    some = [step for step in steps if step is not second]
+    if len(some) < 2:
+        return some[0] if some else second
+    before, last = chained(some[:-1]), some[-1]
 
     def through(place, x):
-        return step(place, before(place, x))
+        return last(place, before(place, x))
     return inline(through)
-
-
-@inline
-def _same(place, x):
-    return x
 
 
 @inline
@@ -192,7 +156,7 @@ def of_groups(rule: Rule) -> "Constants":
 
     def prepare(p, t, values, lead):
         return derived(t, values)
-    return Constants(inline(lead), inline(lead), inline(prepare), _same)
+    return Constants(inline(lead), inline(lead), inline(prepare), second)
 
 
 class Constants(NamedTuple):
@@ -255,12 +219,9 @@ def constants_type(rule: Rule) -> Any:
 
 def narrow(rule: Rule, dtype: str) -> Any:
     """``narrow(V) -> H``."""
-    known = constants_type(rule)
-    cells = picked([values_type(rule)._fields.index(name) for name in known._fields], FLOAT[dtype].type)
-
-    def narrow(values):
-        return known(*cells(values))
-    return inline(narrow)
+    from numba import from_dtype
+    known, number = constants_type(rule), from_dtype(FLOAT[dtype])
+    return picked([(values_type(rule)._fields.index(name), number) for name in known._fields], known)
 
 
 def rests(rule: Rule, dtype: str) -> Any:

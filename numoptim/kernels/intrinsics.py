@@ -7,10 +7,7 @@ from numba import types
 from numba.core import cgutils
 from numba.core.errors import TypingError
 
-from .compile import inline
-
 intrinsic: Any = numba.extending.intrinsic      # the face that mypy sees of what it makes lacks Numba's part
-
 
 @intrinsic
 def is_null(typing, pointer):
@@ -18,6 +15,16 @@ def is_null(typing, pointer):
     def generate(context, builder, signature, args):
         return cgutils.is_null(builder, args[0])
     return types.boolean(pointer), generate
+
+
+@intrinsic
+def itself(typing, x):
+    return x(x), lambda context, builder, signature, args: args[0]
+
+
+@intrinsic
+def second(typing, a, b):
+    return b(a, b), lambda context, builder, signature, args: args[1]
 
 
 def record_at(kind):
@@ -85,33 +92,65 @@ def stack(kind, size):
     return allocate
 
 
+@intrinsic
+def shifted(typing, pointer, k):
+    """A pointer to the k-th value from there on."""
+    def generate(context, builder, signature, args):
+        return builder.gep(args[0], [args[1]], source_etype=context.get_data_type(pointer.dtype))
+    return pointer(pointer, k), generate
+
+
+@intrinsic
+def numbers(typing, pointer):
+    """The tuple there, number by number: what was just written comes late to who reads two of them at once."""
+    def generate(context, builder, signature, args):
+        kind, values = context.get_data_type(pointer.dtype), []
+        for k, number in enumerate(pointer.dtype):
+            value, at = context.get_value_type(number), [ir.IntType(32)(0), ir.IntType(32)(k)]
+            place, size = builder.gep(args[0], at, source_etype=kind), context.get_abi_sizeof(value)
+            values.append(builder.load_atomic(place, "unordered", size, typ=value))
+        return context.make_tuple(builder, pointer.dtype, values)
+    return pointer.dtype(pointer), generate
+
+
 # --- plans and buffers
 
-def word(kind, record, field):
-    """A function of a struct of type ``record``: its field as ``kind``, a number or pointer."""
-    one = words(kind, record, field, [0])
-
-    @inline
-    def first(plan):
-        return one(plan)[0]
-    return first
-
-
-def words(kind, record, field, places):
-    """The same for a field that is an array: those at some places, as a tuple."""
-    result = types.UniTuple(kind, len(places))
+def words(places):
+    """A function of a struct: a tuple of values in it, each of the type and at the offset, in bytes, that is given."""
+    result = types.Tuple([kind for kind, _ in places])
 
     @intrinsic
-    def read(typing, plan):
+    def read(typing, struct):
         def generate(context, builder, signature, args):
-            value, found = context.get_value_type(kind), []
-            for k in places:
-                offset = ir.IntType(64)(record.offset(field) + 8 * k)
-                place = builder.gep(args[0], [offset], source_etype=ir.IntType(8))
-                found.append(builder.load(place, typ=value))
+            found = []
+            for kind, offset in places:
+                place = builder.gep(args[0], [ir.IntType(64)(offset)], source_etype=ir.IntType(8))
+                found.append(builder.load(place, typ=context.get_value_type(kind)))
             return context.make_tuple(builder, result, found)
-        return result(plan), generate
+        return result(struct), generate
     return read
+
+
+def picked(places, known=None):
+    """A function of a tuple: a tuple of what it has at these places, each as the type beside it unless that is None.
+
+    Of a tuple of tuples, places count through all of them. known: the named tuple that the result is; None: of no name.
+    """
+    @intrinsic
+    def pick(typing, given):
+        nested = len(given) > 0 and isinstance(given[0], types.BaseTuple)
+        old = [kind for one in given for kind in one] if nested else list(given)
+        new = [kind or old[k] for k, kind in places]
+        result = types.BaseTuple.from_types(new, known)
+
+        def generate(context, builder, signature, args):
+            values = cgutils.unpack_tuple(builder, args[0])
+            if nested:
+                values = [value for one in values for value in cgutils.unpack_tuple(builder, one)]
+            return context.make_tuple(builder, result, [
+                context.cast(builder, values[k], old[k], kind) for (k, _), kind in zip(places, new, strict=True)])
+        return result(given), generate
+    return pick
 
 
 @intrinsic

@@ -14,29 +14,30 @@ from numoptim.rule import Rule
 
 from . import abi, common, element, intrinsics
 from .abi import FLOAT, FROZEN
-from .check import first_segment
+from .check import segment_at
 from .compile import cached, inline, outline, specialise
-from .intrinsics import apart, rare, unaliased
-from .sums import advance_kernel, constants, grouped, sums_kernel
+from .intrinsics import apart, is_null, itself, numbers, rare, shifted, unaliased
+from .sums import advance_kernel, constants, sums_kernel
 from .view import view
 
 ROWS = 16           # sets of constants kept on the stack while segments alternate
+EVERY_ROW = 2**ROWS - 1
 
 
 # --- spans
 
 @cached
 def span(rule: Rule, dtype: str) -> Any:
-    """A rule's ``span(first, last, buffers, extra, h)``."""
+    """A rule's ``span(first, last, buffers, extra, row)``, where ``row`` points to its h."""
     return outline((noisy if rule.noisy else dense)(rule, dtype))
 
 
 def dense(rule: Rule, dtype: str) -> Any:
-    """``span(first, last, buffers, extra, h)``."""
     update = element.update(rule, dtype)
 
-    def span(first, last, buffers, extra, h):
+    def span(first, last, buffers, extra, row):
         apart(), unaliased()
+        h = numbers(row)
         for j in range(last - first):
             update(np.uintp(first) + np.uintp(j), buffers, extra, h)
     return span
@@ -48,8 +49,9 @@ def noisy(rule: Rule, dtype: str) -> Any:
     update, scalar, fill = element.update(rule, dtype), FLOAT[dtype].type, specialise(random.fill, np.float32, inline)
     stack_normals, stack_words = intrinsics.stack(float32, TILE), intrinsics.stack(uint32, TILE)
 
-    def span(first, last, buffers, extra, h):
+    def span(first, last, buffers, extra, row):
         apart(), unaliased()
+        h = numbers(row)
         normals, words, (seed, t, origin) = stack_normals(), stack_words(), extra
         begin, end = origin + first, origin + last
         for tile in range(begin // TILE, (end + TILE - 1) // TILE):
@@ -65,11 +67,10 @@ def noisy(rule: Rule, dtype: str) -> Any:
 
 def range_kernel(rule: Rule, dtype: str) -> Callable[..., Any]:
     """The update of all segments that the plan's range touches; without groups also of slots over them and over all."""
-    viewed, read, start = view(rule, dtype), common.values(rule), inline(first_segment)
-    _, lead, prepare, complete = constants(rule, dtype, len(rule.reductions))
-    begun, ended, rows = rows_of(rule, dtype)
-    rests, keep, keep_all = (common.rests(rule, dtype), common.keep(rule, dtype, "segment"),
-                             common.keep(rule, dtype, "all"))
+    viewed, read, start = view(rule, dtype), common.values(rule), segment_at()
+    _, lead, prepare, _ = constants(rule, dtype, len(rule.reductions))
+    (stack_rows, begun, ended), stack_row = rows_of(rule, dtype), intrinsics.stack(row_type(rule, dtype), 1)
+    rests, keep_all = common.rests(rule, dtype), common.keep(rule, dtype, "all")
     update, given = span(rule, dtype), extra(rule.noisy)
 
     def kernel(plan, t):
@@ -77,28 +78,22 @@ def range_kernel(rule: Rule, dtype: str) -> Callable[..., Any]:
         p = viewed(plan)
         end, leading = p.first + p.count, lead(p, t)
         # The constants of the first ROWS groups are prepared once, however the segments alternate.
-        table, made, latest = rows(), 0, FROZEN
+        rows, row, made, latest = stack_rows(), stack_row(), 0, FROZEN
         for s in range(start(p.segments, p.offsets, p.first), p.segments):
             if p.offsets[s] >= end:
                 break
-            group = p.which[s] if grouped(p) else 0
+            group = 0 if is_null(p.which) else p.which[s]
             if group == FROZEN:
                 continue
-            values, row = read(p.hyper, group), min(group, ROWS)
-            if group != latest:
-                latest = group
-                if (made >> row) & 1 != 0:
-                    known = table[row]
-                else:
-                    known = table[row] = begun(prepare(p, t, values, leading))
-                    made |= (1 << row) & (2**ROWS - 1)
-            first, last = max(p.offsets[s], p.first), min(p.offsets[s + 1], end)
+            values, k = read(p.hyper, group), group if group < ROWS else ROWS
+            if group != latest and (made >> k) & 1 == 0:
+                rows[k] = begun(prepare(p, t, values, leading))
+                made, latest = made | (1 << k) & EVERY_ROW, group
+            first, last = p.offsets[s] - p.first, p.offsets[s + 1] - p.first
+            first, last = 0 if first < 0 else first, p.count if last > p.count else last
             if first < last and not rests(values):
-                own = complete((p, s), known)
-                update(first - p.first, last - p.first, p.buffers, given(p, values, t), ended(own))
-                if not grouped(p):
-                    keep((p, s), own)
-        if not grouped(p):
+                update(first, last, p.buffers, given(p, values, t), ended((p, s), rows, k, row))
+        if is_null(p.which):
             keep_all((p, 0), leading)
         return 0
     return kernel
@@ -108,32 +103,52 @@ def whole_kernel(rule: Rule, dtype: str) -> Callable[..., Any]:
     """The update of all elements of the buffers under one set of hyper-parameters, where a step is one pass."""
     viewed, read, rests = view(rule, dtype), common.values(rule), common.rests(rule, dtype)
     derived, narrow = common.derive(rule), common.narrow(rule, dtype)
-    update, given = span(rule, dtype), extra(rule.noisy)
+    update, given, stack_row = span(rule, dtype), extra(rule.noisy), intrinsics.stack(row_type(rule, dtype), 1)
 
     def kernel(plan, t):
         rare()
-        p = viewed(plan)
+        p, row = viewed(plan), stack_row()
         values = read(p.hyper, 0)
         if not rests(values):
-            update(np.int64(0), p.count, p.buffers, given(p, values, t), narrow(derived(t, values)))
+            row[0] = narrow(derived(t, values))
+            update(np.int64(0), p.count, p.buffers, given(p, values, t), row)
         return 0
     return kernel
 
 
+def row_type(rule: Rule, dtype: str) -> Any:
+    """H, to Numba."""
+    from numba import from_dtype, types
+    known = common.constants_type(rule)
+    return types.BaseTuple.from_types([from_dtype(FLOAT[dtype])] * len(known._fields), known)
+
+
 def rows_of(rule: Rule, dtype: str) -> tuple[Any, Any, Any]:
-    """What is kept of a group: V where segments add to it, else H. Functions from V, to H, and of room for some."""
-    from numba import float64, from_dtype, int64, types
-    narrow, same = common.narrow(rule, dtype), inline(lambda x: x)
-    if any(reduction.over == "segment" for reduction in rule.reductions):
-        known = common.values_type(rule)
-        integers = [key for key, (default, _) in rule.fields.items() if isinstance(default, int)]
-        kinds = [int64 if name in integers else float64 for name in known._fields]
-        begun, ended = same, narrow
-    else:
-        known = common.constants_type(rule)
-        kinds = [from_dtype(FLOAT[dtype])] * len(known._fields)
-        begun, ended = narrow, same
-    return begun, ended, intrinsics.stack(types.BaseTuple.from_types(kinds, known), ROWS + 1)
+    """What is kept of a group: V where segments add to it, else H.
+
+    Functions of room for rows, of what is kept of a V, and ``ended((p, s), rows, k, row)``: a pointer to the H of a
+    segment, in ``row`` where it is its own.
+    """
+    from numba import float64, int64, types
+    narrow = common.narrow(rule, dtype)
+    if not any(reduction.over == "segment" for reduction in rule.reductions):
+        return intrinsics.stack(row_type(rule, dtype), ROWS + 1), narrow, inline(_of_group)
+    known, complete = common.values_type(rule), constants(rule, dtype, len(rule.reductions)).complete
+    integers = [key for key, (default, _) in rule.fields.items() if isinstance(default, int)]
+    kinds = [int64 if name in integers else float64 for name in known._fields]
+    keep = common.keep(rule, dtype, "segment")
+
+    def ended(place, rows, k, row):
+        own = complete(place, rows[k])
+        if is_null(place[0].which):
+            keep(place, own)
+        row[0] = narrow(own)
+        return row
+    return intrinsics.stack(types.BaseTuple.from_types(kinds, known), ROWS + 1), itself, inline(ended)
+
+
+def _of_group(place, rows, k, row):
+    return shifted(rows, k)
 
 
 def extra(is_noisy: bool) -> Any:

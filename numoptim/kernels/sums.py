@@ -8,7 +8,7 @@ from numoptim.rule import Reduction, Rule
 
 from . import abi, common, element, intrinsics
 from .abi import BLOCK, FROZEN
-from .check import first_segment
+from .check import segment_at
 from .compile import cached, inline, outline
 from .intrinsics import added, apart, is_null, load, put, rare, store, unaliased
 from .view import view
@@ -119,7 +119,7 @@ def grouped(p):
 
 def sums_kernel(rule: Rule, dtype: str, k: int) -> Callable[..., Any]:
     """Partial sums of reduction k, of the blocks that begin in the plan's range; buffers must reach to their ends."""
-    viewed, read, begin = view(rule, dtype), common.values(rule), inline(first_segment)
+    viewed, read, begin = view(rule, dtype), common.values(rule), segment_at()
     (_, lead, prepare, complete), narrow = constants(rule, dtype, k), common.narrow(rule, dtype)
     width, column = abi.columns(rule)[-1], abi.columns(rule)[k]
     block = block_sums(rule, dtype, rule.reductions[k])

@@ -7,30 +7,32 @@ from numoptim.rule import Rule
 from . import abi, intrinsics
 from .abi import FLOAT
 from .compile import cached, inline
-from .intrinsics import each
 
 # buffers: of elements; numbers: slots over segments and all.
-View: Any = namedtuple("View", [*(word.name for word in abi.PLAN), "numbers"])       # type: ignore[misc]
+WORDS = [word.name for word in abi.PLAN if word.name != "buffers"]
+View: Any = namedtuple("View", [*WORDS, "buffers", "numbers"])                                # type: ignore[misc]
 
 
 @cached
 def view(rule: Rule, dtype: str) -> Any:
     """``view(plan) -> View``: the plan's words, each of its type."""
     from numba import float64, from_dtype, int64, types
-    record, table, numbers = from_dtype(abi.PLAN_DTYPE), types.CPointer(int64), types.CPointer(float64)
-    kinds = {"offsets": table, "which": table, "hyper": table, "norms": numbers}
-    words = {word.name: intrinsics.word(kinds.get(word.name, int64), record, word.name) for word in abi.PLAN}
-    words["buffers"], words["numbers"] = buffers_of(rule, dtype, record)
-    read = each(list(words.values()))
+    record: Any = from_dtype(abi.PLAN_DTYPE)
+    table = types.CPointer(int64)
+    kinds = {"offsets": table, "which": table, "hyper": table, "norms": types.CPointer(float64)}
+    words = intrinsics.words([(kinds.get(name, int64), record.offset(name)) for name in WORDS])
+    buffers, numbers = buffers_of(rule, dtype, record)
 
     def view(plan):
-        return View(*read(plan))
+        return View(*words(plan), buffers(plan), numbers(plan))                             # type: ignore[call-arg]
     return inline(view)
 
 
 def buffers_of(rule: Rule, dtype: str, record: Any) -> tuple[Any, Any]:
     """Functions of a struct with ``buffers``: pointers to those of elements, and to those of slots over the rest."""
     from numba import float64, from_dtype, types
-    return (intrinsics.words(types.CPointer(from_dtype(FLOAT[dtype])), record, "buffers",
-                             [0, 1, *abi.places(rule, "element")]),
-            intrinsics.words(types.CPointer(float64), record, "buffers", abi.places(rule, "segment", "all")))
+
+    def pointers(kind: Any, places: list[int]) -> Any:
+        return intrinsics.words([(types.CPointer(kind), record.offset("buffers") + 8 * k) for k in places])
+    return (pointers(from_dtype(FLOAT[dtype]), [0, 1, *abi.places(rule, "element")]),
+            pointers(float64, abi.places(rule, "segment", "all")))

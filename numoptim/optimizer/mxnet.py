@@ -5,7 +5,6 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from numoptim import checkpoint
 from numoptim.memory import HOST
 from numoptim.sealed import Stepping
 
@@ -93,6 +92,7 @@ class Updater(Stepping):
         """
         if dump_optimizer:
             raise ValueError("dump_optimizer=True: states do not hold the optimizer; Trainer.save_states writes both")
+        from numoptim import checkpoint
         file, optimizer = io.BytesIO(), self.optimizer
         with optimizer._outer, optimizer._lock:
             checkpoint.save(file, {
@@ -104,6 +104,7 @@ class Updater(Stepping):
 
     def set_states(self, states: bytes) -> None:
         """Go on from what ``get_states`` gave. ValueError, and nothing changed, for anything else."""
+        from numoptim import checkpoint
         optimizer = self.optimizer
         check_outside(optimizer._outer)
         check_outside(optimizer._lock)
