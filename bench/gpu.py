@@ -63,7 +63,8 @@ def check(rule: Rule, dtype: type, context: driver.Context) -> None:
             module.initialise(rule, arrays[0], [arrays[k] for k in places(rule, "element")], values)
     groups = np.array([0, 1, 0, 1])
     for module, arrays in ((native, host), (plan, device)):
-        made = module.Plan(rule, arrays, OFFSETS, groups, [(1.0, 1.0), (0.5, 2.0)], {**values, "wd": 0.01}, 1)
+        made = module.Plan(native.Pass(rule, ("w", "g", *rule.slots)), arrays, OFFSETS, groups, 2, 1)
+        made.fill([{**values, "learning_rate": 1.0, "wd": 0.01}, {**values, "learning_rate": 0.5, "wd": 0.02}])
         step = stepper(made, module=module)
         for t in (1, 2, 3):
             made.set(t, values.get("learning_rate", 0.0), 0.5)
@@ -118,7 +119,9 @@ def kernel(rule: Rule, dtype: type, size: int, rounds: int, context: driver.Cont
     arrays[0].copy_from(begin.astype(dtype))
     arrays[1].copy_from(gradient.astype(dtype))
     values = {key: default for key, (default, _) in rule.fields.items()}
-    made = plan.Plan(rule, arrays, np.array([0, size]), np.zeros(1, np.int64), [(1.0, 1.0)], values, 1)
+    whole = native.Pass(rule, ("w", "g", *rule.slots))
+    made = plan.Plan(whole, arrays, np.array([0, size]), np.zeros(1, np.int64), 1, 1)
+    made.fill([{**values, "learning_rate": 1.0}])
     made.set(1, values.get("learning_rate", 0.0), 1.0)
     calls = {"numoptim": by_device(stepper(made, 999, plan)),
              "copy": by_device(lambda: driver.copy(target.ptr, source.ptr, moved * size // 2, driver.LEGACY))}

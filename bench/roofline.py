@@ -49,7 +49,8 @@ def of_elements(arrays: list[np.ndarray]) -> list[np.ndarray]:
 def plan(rule: Rule, arrays: list[np.ndarray], threads: int, **given: float) -> native.Plan:
     values = {key: default for key, (default, _) in rule.fields.items()} | given
     whole = np.array([0, arrays[0].size])
-    made = native.Plan(rule, arrays, whole, np.zeros(1, np.int64), [(1.0, 1.0)], values, threads)
+    made = native.Plan(native.Pass(rule, ("w", "g", *rule.slots)), arrays, whole, np.zeros(1, np.int64), 1, threads)
+    made.fill([{**values, "learning_rate": 1.0}])
     made.set(1, values.get("learning_rate", 0.0), 1.0)
     return made
 

@@ -55,6 +55,8 @@ NOISE: Hyper = {"seed": (0, "(-inf, inf)"), "offset": (0, COUNT)}
 
 def checked_rate(value: Any) -> float:
     """``checked``, of a learning rate."""
+    if value.__class__ is float and 0.0 <= value < INF:             # as a schedule gives it in every step
+        return float(value)
     return checked("learning_rate", value, 0.01, "[0, inf)")
 
 

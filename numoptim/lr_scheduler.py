@@ -10,6 +10,7 @@ A subclass overrides ``rate``; as a dataclass it may add fields, and takes those
 """
 import bisect
 import math
+from array import array
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, is_dataclass, replace
 
@@ -136,7 +137,9 @@ class _Decay(LRScheduler):
         _require(self.final_lr >= 0, f"final_lr={self.final_lr} is negative")
 
     def _progress(self, num_update: int) -> float:
-        return min((num_update - self.warmup_steps) / (self.max_update - self.warmup_steps), 1.0)
+        if num_update >= self.max_update:
+            return 1.0
+        return (num_update - self.warmup_steps) / (self.max_update - self.warmup_steps)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -182,3 +185,17 @@ def based(schedule: Callable[[int], float], base_lr: float) -> LRScheduler:
         raise ValueError(f"learning_rate beside a {type(schedule).__name__}, which is made by an __init__ of its own: "
                          "give it its base_lr there")
     return replace(schedule, base_lr=base_lr)
+
+
+FORESEEN = LRScheduler, FactorScheduler, MultiFactorScheduler, PolyScheduler, CosineScheduler
+
+
+def foreseen(schedule: Callable[[int], float], begin: int, count: int) -> "array[float] | None":
+    """What a schedule of these classes says of ``count`` updates from ``begin`` on; None of another, which may not be
+    asked before the time, nor twice.
+    """
+    if type(schedule) not in FORESEEN:
+        return None
+    assert isinstance(schedule, LRScheduler)
+    rate = schedule.rate if begin >= schedule.warmup_steps else schedule
+    return array("d", map(rate, range(begin, begin + count)))

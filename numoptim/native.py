@@ -5,7 +5,7 @@ import warnings
 from array import array
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -22,7 +22,6 @@ ROUSING = 262_144              # elements that it pays to wake a thread for
 PIECES_PER_THREAD = 4          # from there on, so that a thread that loses its core does not hold up the rest
 KERNEL, CLEAR = 0, 1           # kinds of passes (aot/steps.c)
 ANOTHER = 1                    # a status: what was prepared is not the next step any more, or not to be repeated
-SET_LATER = ("learning_rate", "rescale_grad")      # hyper-parameters that Plan.set sets
 
 
 @functools.cache
@@ -112,43 +111,51 @@ def pieces(size: int, threads: int) -> list[tuple[int, int]]:
     return [(first, min(step, size - first)) for first in range(0, size, step)]
 
 
-class Plan:
-    """A rule bound to flat buffers: all that a step needs, worked out once.
+class Pass(NamedTuple):
+    """One of the things that a step does: a rule on some buffers, named "w", "g" and as the slots of a state are.
 
-    buffers: w, g and the rule's slots, contiguous, those of elements of one dtype and size; their owner checks them.
-    offsets: int64 (k + 1,), the segments. which: int64 (k,), the set of hyper-parameters of a segment, FROZEN for none.
-    multipliers: (learning rate, wd) of every set. values: every other hyper-parameter of the rule.
-    every, since: the steps t in which it runs, those where t - since is a multiple of every; with clears, what it took
-    for the gradient is then set to 0. scale: of its gradient, in place of the one that ``set`` is told.
-
-    Its ``hyper`` is the array of the rule's C structs, one for each set; ``passes``: int64 (n, 8), what a step does;
-    ``small``: whether that takes so little that no other thread of Python need run meanwhile.
+    every, since: the steps t in which it is made, those where t - since is a multiple of every. clears: what it took
+    for the gradient is then set to 0. scale: of its gradient, in place of the optimizer's.
     """
 
-    def __init__(self, rule: Rule, buffers: Sequence[Array], offsets: Array, which: Array,
-                 multipliers: Sequence[tuple[float, float]], values: Mapping[str, float], threads: int,
-                 every: int = 1, since: int = 0, clears: bool = False, scale: float | None = None) -> None:
-        self.rule = rule
-        if not rule.layerwise:                     # neighbours with one set of hyper-parameters are one segment
+    rule: Rule
+    buffers: tuple[str, ...]
+    every: int = 1
+    since: int = 0
+    clears: bool = False
+    scale: float | None = None
+
+
+class Plan:
+    """A pass bound to flat buffers: all that a step needs, worked out once.
+
+    buffers: those that the pass names, contiguous, those of elements of one dtype and size; their owner checks them.
+    offsets: int64 (k + 1,), the segments. which: int64 (k,), the group of a segment, FROZEN for none: nothing of it is
+    read or written. groups: how many there are; ``fill`` says what hyper-parameters they have.
+
+    Its ``hyper`` is the array of the rule's C structs, one for each group; ``passes``: int64 (n, 8), what a step does;
+    ``small``: whether that takes so little that no other thread of Python need run meanwhile; ``rated``: where the
+    learning rates of groups are, as aot/steps.c has it.
+    """
+
+    def __init__(self, made: Pass, buffers: Sequence[Array], offsets: Array, which: Array, groups: int,
+                 threads: int) -> None:
+        self.made, self.rule = made, made.rule
+        if not self.rule.layerwise:                # neighbours of one group are one segment
             first = np.flatnonzero(np.diff(which, prepend=kernels.FROZEN - 1))
             offsets, which = np.append(offsets[:-1][first], offsets[-1]), which[first]
-        self.hyper = np.zeros(len(multipliers), kernels.hyper_dtype(rule))
-        for key in rule.fields:
-            self.hyper[key] = np.nan if key in SET_LATER else values[key]
-        self._lr_mult, wd_mult = np.array(multipliers, np.float64).reshape(-1, 2).T.copy()
-        self._most = float(self._lr_mult.max(initial=0.0))
-        with np.errstate(over="ignore"):           # ``set`` refuses what overflows
-            self.hyper["wd"] *= wd_mult
-        self._wd = float(self.hyper["wd"].max(initial=0.0))
-        self._rates = self.hyper["learning_rate"] if "learning_rate" in rule.fields else np.zeros_like(self._lr_mult)
-        self._scale = scale
+        self.hyper = np.zeros(groups, kernels.hyper_dtype(self.rule))
+        self._scales = self.hyper["rescale_grad"]
+        self._rates = self.hyper["learning_rate"] if "learning_rate" in self.rule.fields else np.zeros(groups)
         self._threads = min(threads, processors())  # more would only take turns
-        self.every, self.since, self._clears = every, since, clears
         offsets, which = np.ascontiguousarray(offsets), np.ascontiguousarray(which)
         # A kernel of the processor on no elements checks hyper-parameters and t, and no more.
         nothing = self._planned(1, offsets, which)
-        self._check = entry(rule, buffers[0].dtype, "range"), nothing.ctypes.data, nothing
+        self._check = entry(self.rule, buffers[0].dtype, "range"), nothing.ctypes.data, nothing
         self._call = extension().check
+        self._factors = np.zeros(groups)
+        at = self._rates.ctypes.data, self._factors.ctypes.data
+        self.rated = (*self._check[:2], *at, groups, *self._rates.strides)
         self._bind(buffers, offsets, which)
 
     def _bind(self, buffers: Sequence[Array], offsets: Array, which: Array) -> None:
@@ -165,10 +172,11 @@ class Plan:
         self._buffers, self._alive = list(buffers), (plans, offsets, which, norms)
         self.small = size < SERIAL_BELOW
         jobs = plans.ctypes.data, plans.itemsize, len(plans)
-        passes = [(KERNEL, self.every, self.since, entry(self.rule, buffers[0].dtype, phase), *jobs, self._threads)
+        when = self.made.every, self.made.since
+        passes = [(KERNEL, *when, entry(self.rule, buffers[0].dtype, phase), *jobs, self._threads)
                   for phase in kernels.phases(self.rule)]
-        if self._clears:
-            passes.append((CLEAR, self.every, self.since, itemsize, *jobs, 1))
+        if self.made.clears:
+            passes.append((CLEAR, *when, itemsize, *jobs, 1))
         self.passes = np.array(passes, np.int64)
 
     def _planned(self, count: int, offsets: Array, which: Array) -> Array:
@@ -183,21 +191,34 @@ class Plan:
         np.add(self._firsts, start, out=self._gradients)
         self._buffers[1] = grad
 
+    def fill(self, groups: Sequence[Mapping[str, float]]) -> None:
+        """Set every hyper-parameter of each group but the gradient's scale; the learning rate for a rate of 1.
+
+        KeyError where a group lacks one.
+        """
+        for k, group in enumerate(groups):
+            self.hyper[k] = tuple(np.nan if key == "rescale_grad" else group[key] for key in self.rule.fields)
+        self._factors[:] = [group["learning_rate"] for group in groups]
+        self._largest = max(group["learning_rate"] for group in groups), max(group["wd"] for group in groups)
+
     def set(self, t: int, rate: float, rescale: float) -> None:
         """Set what step t takes: learning rate (before multipliers) and gradient scale.
 
         ValueError where they, or other hyper-parameters, are out of range, also after their multipliers.
         """
-        rescale = rescale if self._scale is None else self._scale
-        for key, most in (("learning_rate", rate * self._most), ("wd", self._wd), ("rescale_grad", rescale)):
+        rescale = rescale if self.made.scale is None else self.made.scale
+        factor, wd = self._largest
+        if math.isfinite(rate * factor):
+            np.multiply(self._factors, rate, out=self._rates)
+            self._scales.fill(rescale)
+            kernel, plan, _ = self._check
+            status = self._call(kernel, plan, t)
+            if status == 0:
+                return
+        for key, most in (("learning_rate", rate * factor), ("wd", wd), ("rescale_grad", rescale)):
             if not math.isfinite(most):
                 raise ValueError(f"{self.rule.name}: {key} out of range after its multipliers: {most}")
-        np.multiply(self._lr_mult, rate, out=self._rates)
-        self.hyper["rescale_grad"] = rescale
-        kernel, plan, _ = self._check
-        status = self._call(kernel, plan, t)
-        if status:
-            raise ValueError(_refused(self.rule, self.hyper, self._buffers[0].dtype, status))
+        raise ValueError(_refused(self.rule, self.hyper, self._buffers[0].dtype, status))
 
 
 class StepRecord:
@@ -207,13 +228,24 @@ class StepRecord:
         self._alive = plans, t, latest
         self.count_at: int = t.buffer_info()[0]
         self._passes = np.concatenate([plan.passes for plan in plans])
+        self._rated = np.array([plan.rated for plan in plans], np.int64)
         self.small = all(plan.small for plan in plans) and extension().repeat is not None
-        words = self._passes.ctypes.data, len(self._passes), self.count_at, latest.buffer_info()[0], self.small, 0
-        self._words = array("q", words)
+        self._foreseen = array("d")
+        self._words = array("q", [
+            self._passes.ctypes.data, len(self._passes), self.count_at, latest.buffer_info()[0], self.small, 0,
+            0, 0, 0, self._rated.ctypes.data, len(self._rated)])
         self.address: int = self._words.buffer_info()[0]
 
-    def admit(self, ticket: int) -> None:
-        """Let holders of a ticket, the number of the latest step, repeat that, whatever locks are held; 0: nobody."""
+    def admit(self, ticket: int, foreseen: "array[float] | None" = None, begin: int = 0) -> None:
+        """Let holders of a ticket, the number of the latest step, repeat that, whatever locks are held; 0: nobody.
+
+        foreseen: the learning rates of the steps from ``begin`` on, before multipliers; None: that of the latest step.
+        """
+        if foreseen is not None:
+            self._words[6:9] = array("q", [foreseen.buffer_info()[0], begin, begin + len(foreseen)])
+            self._foreseen = foreseen              # it lives as long as it is read
+        elif ticket:
+            self._words[6] = 0
         self._words[5] = ticket
 
 

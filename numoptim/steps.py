@@ -90,11 +90,12 @@ class Graphed(Flat):
     """The same on a GPU, where steps can be captured in CUDA graphs."""
 
     _captured: tuple[Any, ...] = ()                 # plans whose memory graphs may still use
+    _capture: Any = None                            # the latest one's, and the version of the optimizer that it has
     _capturing = False
 
     def resumed(self, saved: dict[str, Any], optimizer: Any) -> Self:
         driver = super().resumed(saved, optimizer)
-        driver._captured = self._captured
+        driver._captured, driver._capture = self._captured, self._capture
         return driver
 
     def prepare(self, batch_size: float = 1, rates: dict[int, float] | None = None) -> None:
@@ -117,14 +118,15 @@ class Graphed(Flat):
         plan.capture()
         if plan not in self._captured[-1:]:
             self._captured += (plan,)
+        self._capture = plan, self._version
 
     def advance(self, batch_size: float) -> None:
         """Make the next step the one that the next replay of a captured step makes."""
         if not self._captured:
             raise RuntimeError("advance goes before the replay of a captured step: none has been captured")
         super().prepare(batch_size)
-        plan, latest, t = self._captured[-1], self.optimizer._latest, self._count[0] + 1
-        if plan is not self.plans[0]:
+        (plan, version), latest, t = self._capture, self.optimizer._latest, self._count[0] + 1
+        if plan is not self.plans[0] or version is not self._version:
             raise RuntimeError("hyper-parameters, multipliers or states have changed since the step was captured: "
                                "capture it anew")
         plan.advance(t)

@@ -20,12 +20,24 @@ enum { KERNEL, CLEAR, LAUNCH, CLEAR_DEVICE };
 /* A status: what was prepared is not the next step any more, or not to be repeated. */
 enum { ANOTHER = 1 };
 
+/* Where a plan has its learning rates, by how much they differ, and what checks them: an entry on no elements. */
+typedef struct rated {
+    intptr_t entry, plan;
+    double *rates;
+    const double *factors;
+    int64_t groups, stride;                  /* stride: bytes from rate to rate */
+} rated;
+
 typedef struct step_record {
     const pass *passes;
     int64_t count;
     int64_t *t, *latest;                     /* number of the latest step of these slots, and of their optimizer */
     int64_t small;                           /* so few elements on the processor that other threads of Python can wait */
     int64_t ticket;                          /* the latest step, while that may be repeated; 0 */
+    const double *foreseen;                  /* rates of steps begin ... end - 1; null: the latest step's goes on */
+    int64_t begin, end;
+    const rated *plans;
+    int64_t planned;                         /* how many plans */
 } step_record;
 
 /* Sets what a plan's kernel took for its gradient to 0, frozen segments apart; size: bytes of an element. */
@@ -86,11 +98,31 @@ static int32_t step(intptr_t record, int64_t t)
     return *one->t + 1 == t ? counted(one, t) : ANOTHER;
 }
 
-/* Makes the next step of a record as its latest step was; ANOTHER where the holder of this ticket must not any more. */
+/* Sets the learning rate of step t; returns 0, or the status of a plan that does not take it. */
+static int32_t rate(const step_record *record, int64_t t)
+{
+    for (const rated *plan = record->plans, *end = plan + record->planned; plan < end; plan++) {
+        for (int64_t k = 0; k < plan->groups; k++)
+            *(double *)((char *)plan->rates + k * plan->stride) = plan->factors[k] * record->foreseen[t - record->begin];
+        const int32_t status = call(plan->entry, plan->plan, t);
+        if (status != 0)
+            return status;
+    }
+    return 0;
+}
+
+/*
+ * Makes the next step of a record as its latest step was, but for the learning rate that is foreseen for it; ANOTHER
+ * where the holder of this ticket must not any more, or none is foreseen.
+ */
 static int32_t repeat(intptr_t record, int64_t ticket)
 {
     const step_record *const one = (const step_record *)record;
-    return one->ticket == ticket ? counted(one, *one->t + 1) : ANOTHER;
+    const int64_t t = *one->t + 1;
+    if (one->ticket != ticket || (one->foreseen != NULL && (t < one->begin || t >= one->end)))
+        return ANOTHER;
+    const int32_t status = one->foreseen != NULL ? rate(one, t) : 0;
+    return status != 0 ? status : counted(one, t);
 }
 
 /* The same as step for a list of records, each with a t of its own: all or none. */

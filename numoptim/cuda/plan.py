@@ -49,15 +49,15 @@ class Plan(native.Plan):
         weight, gradient = self._buffers[:2]
         if not weight.size:
             return []
-        address = self._launcher.ffi.cast
+        address, when = self._launcher.ffi.cast, (self.made.every, self.made.since)
         passes: list[tuple[int, ...]] = [
-            (LAUNCH, self.every, self.since, int(address("intptr_t", self._kernels)),
+            (LAUNCH, *when, int(address("intptr_t", self._kernels)),
              int(address("intptr_t", self._by_value)), 0 if self._tables else self.hyper.ctypes.data, self._stream, 0)]
-        if self._clears:
+        if self.made.clears:
             # Neighbours are cleared together: from where frozen segments end to where the next begin.
             thawed = np.diff(which != kernels.FROZEN, prepend=False, append=False)
             ends = offsets[np.flatnonzero(thawed)] * weight.dtype.itemsize
-            passes += [(CLEAR_DEVICE, self.every, self.since, driver.address("cuMemsetD8Async"),
+            passes += [(CLEAR_DEVICE, *when, driver.address("cuMemsetD8Async"),
                         gradient.ptr + int(start), int(end - start), self._stream, 0)
                        for start, end in zip(ends[::2], ends[1::2], strict=True) if start < end]
         return passes

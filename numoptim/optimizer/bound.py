@@ -10,8 +10,9 @@ import numpy as np
 
 from numoptim import kernels
 from numoptim.arrays import Array
+from numoptim.lr_scheduler import foreseen
 from numoptim.memory import Buffer, Memory, Span
-from numoptim.native import ANOTHER, Plan, StepRecord, extension
+from numoptim.native import ANOTHER, Pass, StepRecord, extension
 from numoptim.rule import Rule
 
 from .multipliers import Key, Multipliers
@@ -19,6 +20,8 @@ from .multipliers import Key, Multipliers
 if TYPE_CHECKING:
     from .rule_optimizer import RuleOptimizer
     from .state import State
+
+AHEAD = 128             # steps whose learning rates are worked out at a time
 
 
 class Bound:
@@ -35,7 +38,10 @@ class Bound:
         self._rule, self._slots, self._offset, self._count = state.rule, state.slots, state.offset, state._count
         self.plans: Sequence[Any] = ()
         self._ticket = 0
+        self._scheduled: Any = None                # the schedule, and what it says of steps to come from one on
+        self._foreseen: tuple[Any, int, array[float] | None] = None, 0, None
         self._tables: tuple[Multipliers, Multipliers] | None = None
+        self._passes: tuple[Pass, ...] = ()        # that there are plans for
         self.spans: tuple[Span, ...]
         # Of the latest list of updates that began with this one: where all of it is, and the addresses of records.
         self.listed: tuple[list[tuple[Span, ...]], Array] = [], np.zeros(0, np.int64)
@@ -56,34 +62,41 @@ class Bound:
         self.grad = grad
 
     def refresh(self) -> None:
-        """Make the plans, anew where hyper-parameters or multipliers changed."""
+        """Take hyper-parameters and multipliers as they are now; plans are made anew where passes or groups are."""
         optimizer, version = self.optimizer, self.optimizer._version      # first: changes meanwhile are for the next
         optimizer._check_rule(self._rule, self._slots)
-        which, multipliers = self._groups()
+        passes, (which, sets) = optimizer._passes(), self._groups()
+        same = passes == self._passes and self._latest is optimizer._latest
+        if not (same and np.array_equal(which, self._planned_for)):
+            self._plan(passes, which, len(sets))
+        self._rate = math.nan                      # whatever interrupts this, nothing half set is taken for set
         values = {**optimizer._values, "offset": self._offset}
-
-        def plan(rule: Rule, buffers: Sequence[Buffer], **when: Any) -> Plan:
-            made: Plan = self.memory.kernels.Plan(rule, buffers, self.offsets, which, multipliers, values,
-                                                  self.threads, **when)
-            return made
-
-        slots = {name: slot.reshape(-1) for name, slot in self._slots.items()}
-        plans = optimizer._plans(plan, self.weight.reshape(-1), self.grad.reshape(-1), slots)
-        self._check_between_batches(plans)
-        self.plans = plans
-        self.record = StepRecord(plans, self._count, optimizer._latest)
-        # Of no bytes, the last one tells records apart.
-        self.spans = (*map(self.memory.span, (self.weight, self.grad, *slots.values())), (self.record.address, 0))
-        self._address, self._step = self.record.address, self.memory.kernels.stepper(plans)
-        self._repeat = extension().repeat
+        groups = [{**values, "learning_rate": rate, "wd": wd * values["wd"]} for rate, wd in sets]
+        for plan in self.plans:
+            plan.fill(groups)
         self._warmup = optimizer._warmup           # here, as every step asks
         self._batch_size: float = 1
-        self._rate = self._rescale = math.nan
+        self._rescale = math.nan
         self._version = version
 
-    def _check_between_batches(self, plans: Sequence[Any]) -> None:
-        """ValueError where plans would take gradients for a whole batch that others have begun to sum."""
-        for old, new in zip(self.plans, plans, strict=False):
+    def _plan(self, passes: tuple[Pass, ...], which: Array, groups: int) -> None:
+        self._check_between_batches(passes)
+        buffers = {"w": self.weight.reshape(-1), "g": self.grad.reshape(-1),
+                   **{name: slot.reshape(-1) for name, slot in self._slots.items()}}
+        plans = [self.memory.kernels.Plan(each, [buffers[name] for name in each.buffers], self.offsets, which, groups,
+                                          self.threads) for each in passes]
+        self.plans = plans
+        self.record = StepRecord(plans, self._count, self.optimizer._latest)
+        # Of no bytes, the last one tells records apart.
+        self.spans = (*map(self.memory.span, (self.weight, self.grad, *self._slots.values())), (self.record.address, 0))
+        self._address, self._step = self.record.address, self.memory.kernels.stepper(plans)
+        self._repeat = extension().repeat
+        self._passes, self._planned_for, self._latest = passes, which, self.optimizer._latest
+
+    def _check_between_batches(self, passes: Sequence[Pass]) -> None:
+        """ValueError where passes would take gradients for a whole batch that others have begun to sum."""
+        for plan, new in zip(self.plans, passes, strict=False):
+            old = plan.made
             done = (self._count[0] - old.since) % old.every
             if done and (old.every, old.since) != (new.every, new.since):
                 raise ValueError(f"{type(self.optimizer).__name__}: {done} of {old.every} gradients of a batch "
@@ -134,10 +147,22 @@ class Bound:
             raise _failed(self._rule, status)
 
     def admit(self) -> None:
-        """Let ``repeat`` make steps as the latest was, where they are small and no schedule has a say."""
-        if self.record.small and self._warmup is None and self.optimizer._lr_scheduler is None:
+        """Let ``repeat`` make steps as the latest was, where they are small and their rates are known."""
+        if not self.record.small or self._warmup is not None:
+            return
+        schedule, begin = self.optimizer._lr_scheduler, self._next + 1
+        if schedule is None:
             self.record.admit(self._next)
-            self._ticket = self._next              # then: before, nobody has it
+        else:
+            if self._foreseen[0] is not schedule or not self._foreseen[1] <= begin < self._foreseen[1] + AHEAD:
+                self._foreseen = schedule, begin, foreseen(schedule, begin, AHEAD)
+            _, begin, rates = self._foreseen
+            if rates is None:
+                return
+            self._rate = math.nan                  # what steps set that are not prepared
+            self.record.admit(self._next, rates, begin)
+        self._scheduled = schedule
+        self._ticket = self._next                  # last: before, nobody has it
 
     def halt(self) -> None:
         """Admit no more of them: who holds the lock is alone then."""
@@ -154,8 +179,9 @@ class Bound:
         if ticket == 0:
             return False
         optimizer, record = self.optimizer, self.record
-        return (batch_size.__class__ is int and batch_size == self._batch_size
-                and optimizer._learning_rate == self._rate and optimizer._lr_scheduler is None
+        schedule = optimizer._lr_scheduler
+        return (batch_size.__class__ is int and batch_size == self._batch_size and schedule is self._scheduled
+                and (schedule is not None or optimizer._learning_rate == self._rate)
                 and self._version is optimizer._version and self._repeat(record.address, ticket) == 0)
 
 

@@ -1,12 +1,11 @@
 """The optimizers whose options choose between rules."""
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any, ClassVar
 
 import numpy as np
 
-from numoptim.memory import Buffer
-from numoptim.native import Plan
+from numoptim.native import Pass
 from numoptim.rule import Rule, Slot
 from numoptim.rules import dcasgd, ftrl, lbsgd, rmsprop, sgd, signum
 
@@ -110,14 +109,12 @@ class LBSGD(RuleOptimizer):
     def _slots(self) -> tuple[Slot, ...]:
         return (*super()._slots(), Slot("sum")) if self.batch_scale > 1 else super()._slots()
 
-    def _plans(self, plan: Callable[..., Plan], weight: Buffer, grad: Buffer,
-               slots: Mapping[str, Buffer]) -> list[Plan]:
+    def _passes(self) -> tuple[Pass, ...]:
         if self.batch_scale == 1:
-            return super()._plans(plan, weight, grad, slots)
-        total, rule = slots["sum"], self.rule
-        return [plan(lbsgd.ACCUMULATE, [total, grad]),
-                plan(rule, [weight, total, *(slots[s] for s in rule.slots)],
-                     every=self.batch_scale, since=self.begin_num_update, clears=True, scale=1 / self.batch_scale)]
+            return super()._passes()
+        return (Pass(lbsgd.ACCUMULATE, ("sum", "g")),
+                Pass(self.rule, ("w", "sum", *self.rule.slots), every=self.batch_scale, since=self.begin_num_update,
+                     clears=True, scale=1 / self.batch_scale))
 
     def _warmup(self, calls: int) -> float:
         """'lars' has its ratio per parameter instead."""

@@ -95,6 +95,9 @@ class Updater(Stepping):
         from numoptim import checkpoint
         file, optimizer = io.BytesIO(), self.optimizer
         with optimizer._outer, optimizer._lock:
+            for state in self.states.values():
+                if isinstance(state, State) and state._bound is not None:
+                    state._bound.halt()
             checkpoint.save(file, {
                 "updater": type(optimizer).__name__.lower(), "num_update": optimizer.num_update,
                 **counted(optimizer), "noise": optimizer._noise,

@@ -13,7 +13,7 @@ from numoptim.hyperparameters import COMMON, Hyper
 from numoptim.kernels import least_rate
 from numoptim.memory import Buffer, Memory
 from numoptim.memory import of as memory_of
-from numoptim.native import Plan
+from numoptim.native import Pass
 from numoptim.rule import SCOPES, Rule, Slot
 
 from .attributes import HyperParameter, Option, Options, check_seen
@@ -129,12 +129,16 @@ class RuleOptimizer(Optimizer):
         arrays, or arrays of one GPU and stream (what ``cuda.asarray`` takes), where the update is asynchronous.
         Raises TypeError or ValueError before anything is written, RuntimeError in the middle of another update.
         """
+        bound = state._bound if isinstance(state, State) else None
+        if bound is not None and bound.grad is grad and bound.is_of(self, index, weight) and bound.repeat(1):
+            return
         check_outside(self._lock)
         if not isinstance(index, (list, tuple)):
             with self._lock:
                 bound = self._bound(index, weight, grad, state)
                 bound.prepare()
                 bound.step()
+                bound.admit()
             return
         lengths = [len(x) for x in (index, weight, grad, state)]
         if len(set(lengths)) != 1:
@@ -152,6 +156,8 @@ class RuleOptimizer(Optimizer):
         if not isinstance(state, State):
             raise TypeError(f"state of {index!r} is {type(state).__name__}; expected what create_state returned")
         bound = state._bound
+        if bound is not None:
+            bound.halt()
         if bound is None or not bound.is_of(self, index, weight):
             memory = memory_of(weight)
             weight = memory.checked(f"weight of {index!r}", weight)
@@ -192,10 +198,9 @@ class RuleOptimizer(Optimizer):
 
     # --- what a step consists of
 
-    def _plans(self, plan: Callable[..., Plan], weight: Buffer, grad: Buffer,
-               slots: Mapping[str, Buffer]) -> list[Plan]:
-        """Plans on flat buffers, in the order of a step; plan: makes one, ``plan(rule, [w, g, *slots], ...)``."""
-        return [plan(self.rule, [weight, grad, *(slots[s] for s in self.rule.slots)])]
+    def _passes(self) -> tuple[Pass, ...]:
+        """In the order of a step."""
+        return Pass(self.rule, ("w", "g", *self.rule.slots)),
 
     _warmup: ClassVar[Callable[[Any, int], float] | None] = None
     """What the learning rate is multiplied with, by the number of the call from 1 on."""
