@@ -5,8 +5,9 @@
  *         -Ibuild/capi/include build/capi/lib/libnumoptim.a -lm -o build/bench && build/bench
  *
  * The two take turns; for each size: nanoseconds of a call of each (medians), and the median of the ratios hand-written /
- * library with its quartiles: above 1 the library is faster; with --json one object a line. After the last round both must
- * have left the same bits.
+ * library with its quartiles: above 1 the library is faster; with --json one object a line. Every call is the next step,
+ * as in a program: the bits of one number would be learned by the processor. After the last round both must have left
+ * the same bits.
  */
 #include <math.h>
 #include <stdint.h>
@@ -87,7 +88,7 @@ static double time_of(adam *step, float *b, int64_t size, const numoptim_adam *h
 {
     const double start = seconds();
     for (int64_t k = 0; k < repeat; k++)
-        if (step(size, b, b + size, b + 2 * size, b + 3 * size, h, 1000) != NUMOPTIM_OK)
+        if (step(size, b, b + size, b + 2 * size, b + 3 * size, h, k + 1) != NUMOPTIM_OK)
             exit(1);
     return (seconds() - start) / (double)repeat;
 }
