@@ -27,13 +27,13 @@ demo: $(VENV)/demo.stamp
 	$(BIN)/numoptim demo
 
 test: $(VENV)/test.stamp lint
-	$(BIN)/pytest -n 2 --dist loadfile -m "not long" --ignore tests/cuda
+	$(BIN)/pytest -n 2 --dist loadfile -m "not long" --ignore tests/cuda --ignore tests/ptx
 
 test-capi: $(VENV)/test.stamp
 	$(BIN)/pytest -n 2 --dist loadfile tests/capi
 
 test-cuda: $(VENV)/cuda.stamp
-	$(BIN)/pytest -n 2 --dist loadfile tests/cuda
+	$(BIN)/pytest -n 2 --dist loadfile tests/cuda tests/ptx
 
 test-aarch64: $(VENV)/test.stamp
 	$(BIN)/pytest -rs tests/capi/test_aarch64.py

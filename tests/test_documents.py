@@ -8,7 +8,7 @@ import numoptim
 
 ROOT = Path(__file__).parents[1]
 DOCUMENTS = sorted([*ROOT.glob("*.md"), ROOT / "capi/README.md", ROOT / "numoptim/cuda/README.md"])
-SHOWN = ("test_*.py", "outside/test_*.py", "capi/test_*.py", "cuda/test_*.py")
+SHOWN = ("test_*.py", "outside/test_*.py", "capi/test_*.py", "cuda/test_*.py", "ptx/test_*.py")
 
 
 def prose(document):

@@ -1,35 +1,13 @@
-"""Fixtures: ``driver``, a fake one with one module; ``cuda``, its functions, in a context; ``gpu``, this process's."""
+"""Fixtures: ``driver`` and ``cuda`` of the emulator, and ``gpu``, the driver of this process."""
 import ctypes
 
 import pytest
-from cuda_calls import PTX, Cuda
-from fake_driver import FakeDriver
-from tools import runs
+from ptx.driver import FakeDriver
+from ptx.fixtures import compiler as compiler
+from ptx.fixtures import cuda as cuda
+from ptx.fixtures import driver as driver
 
 from numoptim.cuda import launch, ptx
-
-
-@pytest.fixture(autouse=True, scope="session")
-def compiler():
-    """The fake driver and translated PTX are C."""
-    if not runs("gcc"):
-        pytest.skip("does not run here: gcc")
-
-
-@pytest.fixture
-def driver(tmp_path):
-    driver = FakeDriver(tmp_path / "driver")
-    driver.register(PTX)
-    with driver.configured():
-        yield driver
-
-
-@pytest.fixture
-def cuda(driver):
-    """A library with a current context."""
-    cuda = Cuda(driver.library)
-    cuda.start()
-    return cuda
 
 
 @pytest.fixture(scope="session")

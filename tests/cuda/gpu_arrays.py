@@ -3,8 +3,8 @@ import ctypes
 import gc
 from ctypes import c_int64, c_void_p
 
-import fake_driver
 import numpy as np
+from ptx import driver as fake_driver
 
 from numoptim import Parameters, cuda
 from numoptim.cuda import dlpack, driver

@@ -10,9 +10,9 @@ from ctypes import c_size_t, c_uint64, c_void_p
 import cffi
 import numpy as np
 import pytest
-from cuda_calls import Cuda
 from device import Problem, buffers_for
 from gpu_arrays import Graph, Stream, alive
+from ptx.calls import Cuda
 from reference import BY_NAME, FLOAT, each_rule, records, values
 from tools import compiler
 

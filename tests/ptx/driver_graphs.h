@@ -1,4 +1,4 @@
-/* Operations on streams: run at once, or recorded while a stream is captured. Part of fake_driver.c. */
+/* Operations on streams: run at once, or recorded while a stream is captured. Part of driver.c. */
 
 struct Operation {
     Operation *next;

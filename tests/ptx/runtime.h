@@ -11,8 +11,8 @@
 #include <sys/mman.h>
 #include <pthread.h>
 #include <ucontext.h>
-#include "ptx_abi.h"
-#include "ptx_arithmetic.h"
+#include "abi.h"
+#include "arithmetic.h"
 
 enum { WARP = 32, MAX_THREADS = 1024, STACK = 128 << 10, LOCAL = 16 << 10 };
 enum { READ, WRITE, ATOMIC };                                   /* kinds of access */
@@ -73,7 +73,7 @@ static void bad_access(const Thread *t, const char *space, u64 address, u32 size
     stop();
 }
 
-#include "ptx_checks.h"
+#include "checks.h"
 
 /* Each returns where the host finds `size` bytes, a power of two of which the address must be a multiple. */
 #define unlikely(x) __builtin_expect(!!(x), 0)
@@ -125,7 +125,7 @@ static inline u64 enter(Thread *t, u32 size, int line) {
     }
 DIVISION(u16, 0) DIVISION(s16, 1) DIVISION(u32, 0) DIVISION(s32, 1) DIVISION(u64, 0) DIVISION(s64, 1)
 
-#include "ptx_threads.h"
+#include "threads.h"
 
 /* Run one launch of the kernel with this number; PTX_OK, or another value with the job's message set. */
 static int run(u32 number, const ptx_job *job) {

@@ -1,8 +1,9 @@
 """What the emulator reports when a kernel runs: faults and races."""
 import numpy as np
-import ptx
 import pytest
-from ptx_programs import ALL, LANES, program, result
+
+import ptx
+from ptx.programs import ALL, LANES, program, result
 
 FAULTS = {
     "misaligned access of 16 bytes at global": "ld.global.v4.b32 {%r6, %r7, %r8, %r9}, [%d1];",

@@ -1,4 +1,4 @@
-/* Bounds and races, with CHECKED; otherwise nothing. Part of ptx_runtime.h.
+/* Bounds and races, with CHECKED; otherwise nothing. Part of runtime.h.
 
    Two accesses to the same bytes race if one writes, not both are atomic, and nothing orders them: by threads of
    different blocks of a launch (global memory), or by two threads of a block between the same two barriers (a

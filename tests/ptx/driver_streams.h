@@ -1,4 +1,4 @@
-/* The driver's functions on streams, events and graphs. Part of fake_driver.c. */
+/* The driver's functions on streams, events and graphs. Part of driver.c. */
 
 API cuStreamCreate(void **stream, unsigned flags) {
     ENTER(IN_CONTEXT);

@@ -5,10 +5,11 @@ import subprocess
 import sys
 from ctypes import byref, c_int, c_size_t, c_uint, c_uint64, c_void_p
 
-import fake_driver
 import numpy as np
 import pytest
-from cuda_calls import (
+
+from ptx import driver as fake_driver
+from ptx.calls import (
     DESTROYED,
     ILLEGAL_ADDRESS,
     INVALID_CONTEXT,
@@ -25,13 +26,13 @@ from cuda_calls import (
     Cuda,
     scaled,
 )
-from fake_driver import Launch
+from ptx.driver import Launch
 
 PROGRAM = """
 import ctypes, sys
 sys.path.insert(0, sys.argv[1])
 import numpy as np
-from cuda_calls import Cuda, scaled
+from ptx.calls import Cuda, scaled
 cuda = Cuda("libcuda.so.1")
 cuda.start()
 module, function = cuda.kernel()
@@ -49,7 +50,7 @@ if "leave" not in sys.argv:
 
 def test_a_program_finds_the_library_by_its_name(driver):
     def run(*arguments, **settings):
-        return subprocess.run([sys.executable, "-c", PROGRAM, str(fake_driver.HERE), *arguments],
+        return subprocess.run([sys.executable, "-c", PROGRAM, str(fake_driver.HERE.parent), *arguments],
                               capture_output=True, text=True, env=driver.environment(**settings))
 
     done = run()

@@ -1,14 +1,14 @@
-/* A libcuda.so.1 without a device, for tests: memory is the host's, kernels are PTX translated by ptx.py.
+/* A libcuda.so.1 without a device, for tests: memory is the host's, kernels are PTX translated by __init__.py.
 
    Operations run when they are submitted, whatever their stream; all devices share their memory and objects. What the
    caller did wrong is refused as the driver does, and noted in the file FAKE_CUDA_LOG, with every launch, and at exit
-   what is still alive. Settings, all from the environment: FAKE_CUDA_FOLDER (see fake_images.h), FAKE_CUDA_LOG,
+   what is still alive. Settings, all from the environment: FAKE_CUDA_FOLDER (see driver_images.h), FAKE_CUDA_LOG,
    FAKE_CUDA_DEVICES (1), FAKE_CUDA_VERSION (13000), FAKE_CUDA_MEMORY (bytes on a device), FAKE_CUDA_FAIL (see
-   fake_objects.h), FAKE_CUDA_RACE (1: look for races), FAKE_CUDA_FOREIGN (1: pointers belong to a context other than
+   driver_objects.h), FAKE_CUDA_RACE (1: look for races), FAKE_CUDA_FOREIGN (1: pointers belong to a context other than
    the current one). */
-#include "fake_objects.h"
-#include "fake_images.h"
-#include "fake_graphs.h"
+#include "driver_objects.h"
+#include "driver_images.h"
+#include "driver_graphs.h"
 
 #define API __attribute__((visibility("default"))) CUresult
 
@@ -243,5 +243,5 @@ API cuLaunchKernel(void *function, unsigned grid_x, unsigned grid_y, unsigned gr
     return submit(stream, &operation);
 }
 
-#include "fake_memory.h"
-#include "fake_streams.h"
+#include "driver_memory.h"
+#include "driver_streams.h"

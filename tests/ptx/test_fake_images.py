@@ -6,7 +6,8 @@ from ctypes import byref, c_size_t, c_void_p
 
 import numpy as np
 import pytest
-from cuda_calls import INVALID_HANDLE, INVALID_IMAGE, NO_BINARY, NOT_FOUND, PTX, scaled
+
+from ptx.calls import INVALID_HANDLE, INVALID_IMAGE, NO_BINARY, NOT_FOUND, PTX, scaled
 
 
 def test_images(driver, cuda):

@@ -1,4 +1,4 @@
-/* Finds the translated PTX of an image: PTX text, or a fat binary or cubin. Part of fake_driver.c.
+/* Finds the translated PTX of an image: PTX text, or a fat binary or cubin. Part of driver.c.
 
    A fat binary: a header (magic, version, its own size, the size of what follows), then entries, each a header (kind: 1
    PTX, 2 cubin; at 4 its own size, at 8 the size of its data, at 40 flags, some for compression) and its data.

@@ -1,4 +1,4 @@
-"""A libcuda.so.1 for machines without a GPU, on which translated PTX runs: what fake_driver.c says, and its settings.
+"""A libcuda.so.1 for machines without a GPU, on which translated PTX runs: what driver.c says, and its settings.
 
 ``driver = FakeDriver(folder)`` builds it; ``driver.register(text)`` translates PTX that programs will load, as text or
 inside a fat binary that keeps it uncompressed (nvfatbin: ``-compress=false``); with ``image`` any fat binary or cubin
@@ -14,7 +14,7 @@ import struct
 import subprocess
 from dataclasses import dataclass
 
-import ptx
+from . import build, translate
 
 HERE = pathlib.Path(__file__).parent
 # No soname: a copy that a process loads by its path is not taken for the driver there, unless it is to be.
@@ -43,14 +43,14 @@ class FakeDriver:
         self.modules, self.log = self.folder / "modules", self.folder / "log"
         self.library = self.folder / "libcuda.so.1"
         self.modules.mkdir(parents=True)
-        source, libraries = str(HERE / "fake_driver.c"), ["-ldl", "-lpthread"]
+        source, libraries = str(HERE / "driver.c"), ["-ldl", "-lpthread"]
         flags = [*FLAGS, *["-Wl,-soname,libcuda.so.1"] * named]
         subprocess.run(["gcc", *flags, source, "-o", str(self.library), *libraries], check=True)
 
     def register(self, text, image=None):
         """Translate PTX (str or bytes); it will be found as text, as part of a fat binary, and as ``image``."""
         text = text.decode() if isinstance(text, bytes) else text
-        library = ptx.build(ptx.translate(text)[0], checked=True)
+        library = build(translate(text)[0], checked=True)
         known = [digest(re.sub(r"//[^\n]*|\s", "", text.partition("\0")[0]).encode())]
         if image is not None:
             known.append(digest(bytes(image)[:image_size(image)]))

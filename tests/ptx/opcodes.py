@@ -8,10 +8,10 @@ which an assembler may fuse into multiply-adds.
 """
 import re
 
-from ptx_control import CONTROL
-from ptx_emit import expect
-from ptx_memory import MEMORY
-from ptx_syntax import PtxError
+from .control import CONTROL
+from .emit import expect
+from .memory import MEMORY
+from .syntax import PtxError
 
 CLASSES = {
     "float": "f32 f64", "int": "s16 u16 s32 u32 s64 u64", "int32": "s32 u32 s64 u64", "half": "s16 u16 s32 u32",

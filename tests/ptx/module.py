@@ -1,9 +1,9 @@
-"""Writes C for a whole PTX text: variables, functions, and the table of kernels that ``ptx_abi.h`` describes."""
+"""Writes C for a whole PTX text: variables, functions, and the table of kernels that ``abi.h`` describes."""
 import re
 
-import ptx_opcodes
-from ptx_emit import Emitter, Place, bits, mangle, offsets
-from ptx_syntax import PtxError, parse
+from . import opcodes
+from .emit import Emitter, Place, bits, mangle, offsets
+from .syntax import PtxError, parse
 
 STATIC_SHARED = 48 << 10                                        # what an assembler accepts
 THREADS = 1024
@@ -17,13 +17,13 @@ def translate(text):
     by_name = {function.name: function for function in functions} | {function.name: function for function in defined}
     emitters, bodies = {}, []
     for function in defined:                                    # first what kernels call: its shared memory is theirs
-        emitter = emitters[function.name] = Emitter(function, by_name, places, ptx_opcodes, shared)
+        emitter = emitters[function.name] = Emitter(function, by_name, places, opcodes, shared)
         bodies.append(emitter.text())
         shared = shared if function.entry else emitter.shared
     entries = [function for function in defined if function.entry]
     narrow = any(emitter.narrow for emitter in emitters.values())
     return "\n".join([
-        f"#define GRAIN {1 if narrow else 4}", '#include "ptx_runtime.h"',
+        f"#define GRAIN {1 if narrow else 4}", '#include "runtime.h"',
         *(initialised(variable, places) for variable in variables if variable.space != "shared"),
         *(f"{emitter.header()};" for emitter in emitters.values()), *bodies,
         *(kernel_parameters(function) for function in entries),

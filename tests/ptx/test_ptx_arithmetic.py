@@ -2,9 +2,10 @@
 import itertools
 
 import numpy as np
-import ptx
 import pytest
-from ptx_cases import CASES, DTYPES, POOLS
+
+import ptx
+from ptx.cases import CASES, DTYPES, POOLS
 
 MOST = 20_000                                                   # operand tuples of one case
 

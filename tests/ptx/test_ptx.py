@@ -1,11 +1,12 @@
 """The emulator's memory, control flow, barriers and warps, and what it refuses or reports."""
 import numpy as np
-import ptx
-import ptx_opcodes
 import pytest
-from ptx_cases import CASES
-from ptx_programs import ALL, HEAD, LANES, program, result
-from ptx_syntax import Instruction, parse
+
+import ptx
+from ptx import opcodes as table
+from ptx.cases import CASES
+from ptx.programs import ALL, HEAD, LANES, program, result
+from ptx.syntax import Instruction, parse
 
 HELPER = """
 .func (.param .b32 out) twice(.param .b32 in, .param .align 8 .b8 pair[16]);
@@ -160,8 +161,8 @@ def test_every_instruction_in_the_table_is_run_by_a_test():
         program("trap;")]          # the tests around this one
     functions = [function for text in texts for function in parse(text)[0] if function.body]
     opcodes = {s.opcode for function in functions for s in function.body if isinstance(s, Instruction)}
-    found = {ptx_opcodes.find(opcode)[0] for opcode in opcodes | {case[0] for case in CASES}}
-    assert found == {row[0] for row in ptx_opcodes.ROWS}
+    found = {table.find(opcode)[0] for opcode in opcodes | {case[0] for case in CASES}}
+    assert found == {row[0] for row in table.ROWS}
 
 
 @pytest.mark.parametrize("line", [

@@ -1,4 +1,4 @@
-/* The driver's functions on memory. Part of fake_driver.c. */
+/* The driver's functions on memory. Part of driver.c. */
 
 static CUresult allocate(CUdeviceptr *address, size_t size, int where) {
     NEED(address && size);

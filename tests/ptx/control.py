@@ -1,5 +1,5 @@
-"""PTX's instructions on control flow, barriers and warps. Rows as in ``ptx_opcodes``."""
-from ptx_emit import expect, mangle
+"""PTX's instructions on control flow, barriers and warps. Rows as in ``opcodes``."""
+from .emit import expect, mangle
 
 
 def branch(emitter, instruction, kinds):

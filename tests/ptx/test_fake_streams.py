@@ -3,7 +3,8 @@ from ctypes import byref, c_float, c_int, c_size_t, c_uint, c_uint64, c_ulonglon
 
 import numpy as np
 import pytest
-from cuda_calls import (
+
+from ptx.calls import (
     CAPTURED,
     IMPLICIT,
     INVALID_HANDLE,
@@ -15,7 +16,7 @@ from cuda_calls import (
     UNSUPPORTED,
     scaled,
 )
-from fake_driver import Launch
+from ptx.driver import Launch
 
 
 def test_streams_and_events(driver, cuda):

@@ -1,4 +1,4 @@
-/* The threads of a block: running them, barriers, and exchanges within a warp. Part of ptx_runtime.h. */
+/* The threads of a block: running them, barriers, and exchanges within a warp. Part of runtime.h. */
 
 /* Memory of every thread, of which the system gives what is touched. */
 static u8 *reserve(u64 size) {

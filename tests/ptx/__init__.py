@@ -22,16 +22,17 @@ import subprocess
 import tempfile
 
 import numpy as np
-from ptx_emit import offsets
-from ptx_module import translate
-from ptx_syntax import PtxError
+
+from .emit import offsets
+from .module import translate
+from .syntax import PtxError
 
 __all__ = ["Fault", "Module", "PtxError", "Race", "build", "load", "translate"]
 
 HERE = pathlib.Path(__file__).parent
 FLAGS = ("-O2", "-std=gnu11", "-ffp-contract=off", "-fwrapv", "-fno-strict-aliasing", "-fno-math-errno",
          "-U_FORTIFY_SOURCE", "-w", "-shared", "-fPIC", "-Wl,-Bsymbolic")
-RACE, BOUNDS, RACED = 1, 2, 2                                   # flags of a job, and a status, of ptx_abi.h
+RACE, BOUNDS, RACED = 1, 2, 2                                   # flags of a job, and a status, of abi.h
 
 
 class Fault(RuntimeError):
@@ -150,7 +151,7 @@ def pack_ranges(memory):
 
 def build(source, checked):
     """The path of the shared library of C source; compiled only if no earlier call did."""
-    headers = "".join(path.read_text() for path in sorted(HERE.glob("ptx_*.h")))
+    headers = "".join(path.read_text() for path in sorted(HERE.glob("*.h")))
     digest = hashlib.sha256("\0".join([source, headers, str(checked), *FLAGS]).encode()).hexdigest()[:24]
     folder = pathlib.Path(tempfile.gettempdir()) / f"numoptim-ptx-{os.getuid()}"
     folder.mkdir(mode=0o700, exist_ok=True)

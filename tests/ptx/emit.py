@@ -1,10 +1,10 @@
-"""Writes C for one PTX function: its operands, registers and variables; instructions are in ``ptx_opcodes``."""
+"""Writes C for one PTX function: its operands, registers and variables; instructions are in ``opcodes``."""
 import re
 import struct
 from collections import ChainMap
 from dataclasses import dataclass
 
-from ptx_syntax import SIZES, Instruction, Mark, PtxError, Registers, Variable
+from .syntax import SIZES, Instruction, Mark, PtxError, Registers, Variable
 
 SPECIAL = {
     "%tid.x": "t->id", "%ntid.x": "now.job->block", "%ctaid.x": "now.block", "%nctaid.x": "now.job->grid",

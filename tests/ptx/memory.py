@@ -1,5 +1,5 @@
-"""PTX's instructions on memory: ld, st, atom, red, cvta, prefetch. Rows as in ``ptx_opcodes``."""
-from ptx_emit import bits, expect
+"""PTX's instructions on memory: ld, st, atom, red, cvta, prefetch. Rows as in ``opcodes``."""
+from .emit import bits, expect
 
 SPACES = "(?:.(?P<space>global|shared|local|const|param)(?:::cta|)|)"
 WRITABLE = "(?:.(?P<space>global|shared|local|param)(?:::cta|)|)"

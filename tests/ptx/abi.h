@@ -1,4 +1,4 @@
-/* What a translated module exports, for ptx.py and fake_driver.c. */
+/* What a translated module exports, for __init__.py and driver.c. */
 #ifndef PTX_ABI_H
 #define PTX_ABI_H
 #include <stdint.h>

@@ -1,6 +1,7 @@
 """Kernels around a few instructions, for the tests."""
 import numpy as np
-import ptx
+
+from . import load
 
 HEAD = ".version 7.0\n.target sm_80\n.address_size 64\n"
 REGISTERS = ".reg .b32 %r<20>; .reg .b64 %d<20>; .reg .b16 %h<4>; .reg .f32 %f<4>; .reg .pred %p<4>;"
@@ -29,5 +30,5 @@ def program(body, module="", declarations=""):
 def result(text, x=LANES, grid=1, block=32, **options):
     """What the kernel stores into y, given x."""
     y = np.full_like(x, 77)
-    ptx.load(text).launch("k", grid, block, x, y, memory=[x, y], race=options.pop("race", True), **options)
+    load(text).launch("k", grid, block, x, y, memory=[x, y], race=options.pop("race", True), **options)
     return y

@@ -1,4 +1,4 @@
-/* What the fake driver keeps: contexts, memory, handles, the log; what fails on request. Part of fake_driver.c. */
+/* What the fake driver keeps: contexts, memory, handles, the log; what fails on request. Part of driver.c. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <pthread.h>
@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
-#include "ptx_abi.h"
+#include "abi.h"
 
 typedef int CUresult, CUdevice;
 typedef unsigned long long CUdeviceptr;
