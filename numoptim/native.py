@@ -237,7 +237,7 @@ class StepRecord:
         self.address: int = self._words.buffer_info()[0]
 
     def admit(self, ticket: int, foreseen: "array[float] | None" = None, begin: int = 0) -> None:
-        """Let holders of a ticket, the number of the latest step, repeat that, whatever locks are held; 0: nobody.
+        """Let holders of a ticket, a number that no other has been, repeat the latest step; 0: nobody.
 
         foreseen: the learning rates of the steps from ``begin`` on, before multipliers; None: that of the latest step.
         """

@@ -122,7 +122,7 @@ class Graphed(Flat):
 
     def advance(self, batch_size: float) -> None:
         """Make the next step the one that the next replay of a captured step makes."""
-        if not self._captured:
+        if self._capture is None:
             raise RuntimeError("advance goes before the replay of a captured step: none has been captured")
         super().prepare(batch_size)
         (plan, version), latest, t = self._capture, self.optimizer._latest, self._count[0] + 1

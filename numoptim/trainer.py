@@ -190,6 +190,8 @@ class Trainer(Stepping):
             raise ValueError(f"missing={missing!r}: expected None or 'new'")
         self._driver.check_outside()
         with self._driver.lock:
+            if isinstance(self._driver, Flat):
+                self._driver.halt()
             optimizer = self._optimizer._draft()
             try:
                 with checkpoint.reading(path) as tree:

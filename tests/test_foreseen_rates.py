@@ -1,4 +1,5 @@
 """Small steps whose learning rates schedules have told before are made in one call; nothing else may differ."""
+import contextlib
 import io
 
 import numpy as np
@@ -159,7 +160,7 @@ def late(made):
 def test_a_thread_that_repeats_at_the_latest_moment(call):
     def prepared():
         trainer = scheduled(SCHEDULES["poly"], 3)
-        return trainer, trainer._driver._ticket
+        return trainer, trainer._driver.ticket
 
     def called(made):
         call(made[0])
@@ -245,8 +246,8 @@ def test_no_file_of_an_updater_is_torn_by_a_late_thread():
         updater(0, g, w)
         updater.optimizer.update(0, w, g, updater.states[0])
         bound = updater.states[0]._bound
-        assert bound._ticket
-        return updater, bound, bound._ticket
+        assert bound.ticket
+        return updater, bound, bound.ticket
 
     def late(made):
         _, bound, ticket = made
@@ -259,6 +260,104 @@ def test_no_file_of_an_updater_is_torn_by_a_late_thread():
     seen = []
     everywhere(prepared, lambda made: seen.append(made[0].get_states()), lambda made: None, late)
     assert set(seen) == set(expected)
+
+
+def test_an_update_takes_its_own_gradient_whoever_comes_between():
+    """A handler makes an update with another gradient: both are made, or one where the other was refused."""
+    def prepared():
+        opt, w = optimizer.SGD(learning_rate=1.0), np.zeros(1)
+        state = opt.create_state(0, w)
+        own, other = np.full(1, 1.0), np.full(1, 1024.0)
+        opt.update(0, w, own, state)
+        return opt, w, state, own, other
+
+    def handler(made):
+        opt, w, state, _, other = made
+        with contextlib.suppress(RuntimeError):    # in the middle of an update
+            opt.update(0, w, other, state)
+
+    seen = set()
+    everywhere(prepared, lambda made: made[0].update(0, made[1], made[3], made[2]),
+               lambda made: seen.add((made[1][0], made[2].t)), handler)
+    assert seen == {(-2.0, 2), (-1026.0, 3)}
+
+
+def test_who_holds_the_lock_makes_no_updates_of_other_states():
+    def prepared():
+        opt, g = optimizer.SGD(), np.ones(1)
+        weights = [np.zeros(1), np.zeros(1)]
+        states = [opt.create_state(k, w) for k, w in enumerate(weights)]
+        for k in range(2):
+            opt.update(k, weights[k], g, states[k])
+        return opt, weights, states, g
+
+    seen = set()
+
+    def handler(made):
+        opt, weights, states, g = made
+        inside = opt._lock._is_owned()
+        try:
+            opt.update(1, weights[1], g, states[1])
+            seen.add((inside, "made"))
+        except RuntimeError:
+            seen.add((inside, "refused"))
+
+    everywhere(prepared, lambda made: made[0].update(0, made[1][0], np.ones(1), made[2][0]), lambda made: None, handler)
+    assert seen == {(True, "refused"), (False, "made")}
+
+
+def test_nothing_half_planned_is_taken_for_planned():
+    """Interrupted anywhere while "w" is being frozen; then that is undone."""
+    def prepared():
+        trainer = Trainer(Parameters({"w": np.zeros(2), "b": np.zeros(2)}), "sgd", {"learning_rate": 1.0})
+        trainer.params.grad.flat[:] = 1
+        trainer.step(), trainer.step()
+        trainer.optimizer.set_lr_mult({"w": 0.0})
+        return trainer
+
+    def check(trainer):
+        before = trainer.params.flat.copy()
+        trainer.optimizer.set_lr_mult({})
+        trainer.set_learning_rate(16.0)
+        trainer.step()
+        assert (before - trainer.params.flat == 16).all()
+
+    everywhere(prepared, lambda trainer: trainer.step(), check)
+
+
+def test_no_ticket_lasts_beyond_loaded_states():
+    file, trainer = io.BytesIO(), scheduled(None, 2)
+    trainer.save_states(file)
+    trainer.step(4), trainer.step(4)
+    old = trainer._driver
+    record, ticket = old.record, old.ticket
+    file.seek(0)
+    trainer.load_states(file)
+    trainer.step(4)
+    before = content(trainer)
+    assert ticket and native.extension().repeat(record.address, ticket) == native.ANOTHER
+    assert content(trainer) == before
+
+
+def test_no_ticket_lasts_beyond_set_states():
+    updater, w, g = optimizer.get_updater(optimizer.Adam()), np.ones(3), np.ones(3)
+    updater(0, g, w)
+    updater.optimizer.update(0, w, g, updater.states[0])
+    bound = updater.states[0]._bound
+    record, ticket = bound.record, bound.ticket
+    updater.set_states(updater.get_states())
+    before = w.copy()
+    assert ticket and native.extension().repeat(record.address, ticket) == native.ANOTHER and (w == before).all()
+
+
+def test_no_two_admissions_have_one_ticket():
+    trainer = scheduled(None, 3)
+    tickets = [trainer._driver.ticket]
+    for _ in range(3):
+        trainer._driver.state.t = 2
+        trainer.step(4.0)
+        tickets.append(trainer._driver.ticket)
+    assert len(set(tickets)) == 4 and 0 not in tickets
 
 
 def test_no_hyper_parameter_costs_a_plan():

@@ -175,7 +175,7 @@ EARLIER = EARLIER.getvalue()
 def prepared():
     """A trainer, and what a thread has read that is about to repeat its latest step."""
     trainer = trainer_of("adam", {}, 3)
-    return trainer, (trainer._driver.record, trainer._driver._ticket)
+    return trainer, (trainer._driver.record, trainer._driver.ticket)
 
 
 def late(made):
@@ -233,6 +233,7 @@ def test_a_step_waits_while_states_are_saved(tmp_path):
 def test_a_step_while_states_are_loaded_is_made_before_or_after(tmp_path):
     trainer, other = trainer_of("adam", {}, 3), trainer_of("adam", {}, 7)
     other.save_states(tmp_path / "states")
+    trainer.params.flat[:] = other.params.flat      # a step decays them
     with open(tmp_path / "states", "rb") as file:
         waited = step_waits(trainer, Slow(file), trainer.load_states)
     assert trainer.optimizer.num_update == (8 if waited else 7)

@@ -33,7 +33,7 @@ typedef struct step_record {
     int64_t count;
     int64_t *t, *latest;                     /* number of the latest step of these slots, and of their optimizer */
     int64_t small;                           /* so few elements on the processor that other threads of Python can wait */
-    int64_t ticket;                          /* the latest step, while that may be repeated; 0 */
+    int64_t ticket;                          /* of who may repeat the latest step; 0: nobody */
     const double *foreseen;                  /* rates of steps begin ... end - 1; null: the latest step's goes on */
     int64_t begin, end;
     const rated *plans;
@@ -86,8 +86,9 @@ static int32_t counted(const step_record *record, int64_t t)
             return status;
     }
     *record->t = t;
-    if (t > *record->latest)
-        *record->latest = t;
+    int64_t latest = __atomic_load_n(record->latest, __ATOMIC_RELAXED);      /* other threads count there, too */
+    while (t > latest && !__atomic_compare_exchange_n(record->latest, &latest, t, 0, __ATOMIC_RELAXED, __ATOMIC_RELAXED))
+        ;
     return 0;
 }
 

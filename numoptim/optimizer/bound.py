@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 AHEAD = 128             # steps whose learning rates are worked out at a time
 
+_tickets = itertools.count(1)
+
 
 class Bound:
     """An optimizer bound to flat buffers and their segments: makes steps on them.
@@ -37,7 +39,7 @@ class Bound:
         self.indices, self.offsets, self.threads = indices, offsets, threads
         self._rule, self._slots, self._offset, self._count = state.rule, state.slots, state.offset, state._count
         self.plans: Sequence[Any] = ()
-        self._ticket = 0
+        self.ticket = 0                            # of who may repeat the latest step; 0: nobody
         self._scheduled: Any = None                # the schedule, and what it says of steps to come from one on
         self._foreseen: tuple[Any, int, array[float] | None] = None, 0, None
         self._tables: tuple[Multipliers, Multipliers] | None = None
@@ -81,6 +83,7 @@ class Bound:
 
     def _plan(self, passes: tuple[Pass, ...], which: Array, groups: int) -> None:
         self._check_between_batches(passes)
+        self._passes = ()                          # whatever interrupts this, nothing half made is taken for made
         buffers = {"w": self.weight.reshape(-1), "g": self.grad.reshape(-1),
                    **{name: slot.reshape(-1) for name, slot in self._slots.items()}}
         plans = [self.memory.kernels.Plan(each, [buffers[name] for name in each.buffers], self.offsets, which, groups,
@@ -152,7 +155,7 @@ class Bound:
             return
         schedule, begin = self.optimizer._lr_scheduler, self._next + 1
         if schedule is None:
-            self.record.admit(self._next)
+            rates = None
         else:
             if self._foreseen[0] is not schedule or not self._foreseen[1] <= begin < self._foreseen[1] + AHEAD:
                 self._foreseen = schedule, begin, foreseen(schedule, begin, AHEAD)
@@ -160,22 +163,22 @@ class Bound:
             if rates is None:
                 return
             self._rate = math.nan                  # what steps set that are not prepared
-            self.record.admit(self._next, rates, begin)
-        self._scheduled = schedule
-        self._ticket = self._next                  # last: before, nobody has it
+        self._scheduled, ticket = schedule, next(_tickets)
+        self.record.admit(ticket, rates, begin)
+        self.ticket = ticket                       # last: before, nobody has it
 
     def halt(self) -> None:
         """Admit no more of them: who holds the lock is alone then."""
-        if self._ticket:
+        if self.ticket:
             self.record.admit(0)
-            self._ticket = 0
+            self.ticket = 0
 
-    def repeat(self, batch_size: float) -> bool:
+    def repeat(self, batch_size: float, ticket: int = 0) -> bool:
         """The next update, with all that the latest one took: in one call, and without a lock.
 
-        False, and none, where that is not admitted.
+        False, and none, where that is not admitted. ticket: read before anything that a step takes was compared.
         """
-        ticket = self._ticket                      # first: it is void once anything that follows is of another
+        ticket = ticket or self.ticket             # first: it is void once anything that follows is of another
         if ticket == 0:
             return False
         optimizer, record = self.optimizer, self.record

@@ -95,9 +95,7 @@ class Updater(Stepping):
         from numoptim import checkpoint
         file, optimizer = io.BytesIO(), self.optimizer
         with optimizer._outer, optimizer._lock:
-            for state in self.states.values():
-                if isinstance(state, State) and state._bound is not None:
-                    state._bound.halt()
+            self._halt()
             checkpoint.save(file, {
                 "updater": type(optimizer).__name__.lower(), "num_update": optimizer.num_update,
                 **counted(optimizer), "noise": optimizer._noise,
@@ -121,6 +119,7 @@ class Updater(Stepping):
             made = {index: _restored(optimizer, state) for index, state in saved["states"].items()}
             num_update, noise = count(saved, "num_update"), count(saved, "noise")
             with optimizer._outer, optimizer._lock:
+                self._halt()
                 draft = optimizer._draft()
                 go_on(draft, saved)
                 draft.num_update, draft._noise = num_update, noise
@@ -128,6 +127,12 @@ class Updater(Stepping):
                 at_once((vars(optimizer), vars(draft)), (vars(self), {"_states": made}))
         except (KeyError, TypeError, AttributeError, ValueError, OverflowError) as error:
             raise ValueError(f"these states do not fit this updater: {error}") from error
+
+    def _halt(self) -> None:
+        """Who holds the lock is alone then: Bound.halt."""
+        for state in self.states.values():
+            if isinstance(state, State) and state._bound is not None:
+                state._bound.halt()
 
 
 def get_updater(optimizer: Optimizer) -> Updater:

@@ -129,8 +129,7 @@ class RuleOptimizer(Optimizer):
         arrays, or arrays of one GPU and stream (what ``cuda.asarray`` takes), where the update is asynchronous.
         Raises TypeError or ValueError before anything is written, RuntimeError in the middle of another update.
         """
-        bound = state._bound if isinstance(state, State) else None
-        if bound is not None and bound.grad is grad and bound.is_of(self, index, weight) and bound.repeat(1):
+        if isinstance(state, State) and state._bound is not None and self._repeated(state._bound, index, weight, grad):
             return
         check_outside(self._lock)
         if not isinstance(index, (list, tuple)):
@@ -150,6 +149,12 @@ class RuleOptimizer(Optimizer):
                 bound.prepare(1, rates)
             if bounds:
                 step_all(bounds)
+
+    def _repeated(self, bound: Bound, index: Key, weight: Any, grad: Any) -> bool:
+        """Make the latest update of these very arrays again, where it may be repeated."""
+        ticket = bound.ticket                      # first, as Bound.repeat wants it
+        return (ticket != 0 and bound.grad is grad and bound.is_of(self, index, weight)
+                and not self._lock._is_owned() and bound.repeat(1, ticket))
 
     def _bound(self, index: Key, weight: Any, grad: Any, state: State) -> Bound:
         """The state's binding to these very arrays: what is new is checked in full, the rest known by identity."""
