@@ -157,7 +157,7 @@ def passes(work: Callable[..., int], arrays: list[np.ndarray], threads: int) -> 
                       for first, count in native.pieces(arrays[0].size, threads)])
     address, jobs = entry(work, len(arrays), arrays[0].dtype).address, len(plans)
     words = native.KERNEL, 1, 0, address, plans.ctypes.data, plans.strides[0], jobs, threads
-    return stepper(SimpleNamespace(passes=np.array([words]), plans=plans, small=False))
+    return stepper(SimpleNamespace(passes=np.array([words]), plans=plans, small=False, rated=(0,) * 6))
 
 
 def check(rule: Rule, dtype: type) -> None:

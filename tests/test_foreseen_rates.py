@@ -366,7 +366,7 @@ def test_no_hyper_parameter_costs_a_plan():
     for k, key in enumerate(("wd", "beta1", "epsilon", "clip_gradient", "rescale_grad"), 1):
         for each in (trainer, twin):
             setattr(each.optimizer, key, 0.1 * k)
-        twin._driver.refresh(), twin._driver._plan(twin._driver._passes, twin._driver._planned_for, 1)
+        twin._driver.refresh(), twin._driver._plan(*twin._driver._planned[:2], 1)
         twin.optimizer._version = object()
         for each in (trainer, twin):
             each.step(4), each.step(4)

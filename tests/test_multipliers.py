@@ -160,4 +160,4 @@ def test_an_optimizer_in_python_is_not_called_for_a_frozen_parameter():
 def test_frozen_is_the_number_of_the_header(name, keywords):
     trainer = Trainer(Parameters(draw(0)), make(name, keywords, lr_mult={"w": 0}))
     trainer.step(1, grads=draw(1))
-    assert trainer._driver._which[0] == kernels.FROZEN == -1
+    assert trainer._driver._grouped[1][0] == kernels.FROZEN == -1

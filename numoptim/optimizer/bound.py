@@ -15,7 +15,7 @@ from numoptim.memory import Buffer, Memory, Span
 from numoptim.native import ANOTHER, Pass, StepRecord, extension
 from numoptim.rule import Rule
 
-from .multipliers import Key, Multipliers
+from .multipliers import Key
 
 if TYPE_CHECKING:
     from .rule_optimizer import RuleOptimizer
@@ -37,13 +37,15 @@ class Bound:
         self.optimizer, self.memory = optimizer, memory
         self.weight, self.grad = weight, grad
         self.indices, self.offsets, self.threads = indices, offsets, threads
-        self._rule, self._slots, self._offset, self._count = state.rule, state.slots, state.offset, state._count
+        self._of, self._count = (state.rule, state.slots, state.offset), state._count
         self.plans: Sequence[Any] = ()
         self.ticket = 0                            # of who may repeat the latest step; 0: nobody
         self._scheduled: Any = None                # the schedule, and what it says of steps to come from one on
         self._foreseen: tuple[Any, int, array[float] | None] = None, 0, None
-        self._tables: tuple[Multipliers, Multipliers] | None = None
-        self._passes: tuple[Pass, ...] = ()        # that there are plans for
+        # Tables of multipliers, with the group of each segment and the sets that they gave; what plans were made for.
+        # (Fewer tuples would be more attributes: of more than 30 Python reads each twice as slowly.)
+        self._grouped: tuple[Any, Any, list[tuple[float, float]]] = None, None, []
+        self._planned: tuple[tuple[Pass, ...], Any, Any] = (), None, None
         self.spans: tuple[Span, ...]
         # Of the latest list of updates that began with this one: where all of it is, and the addresses of records.
         self.listed: tuple[list[tuple[Span, ...]], Array] = [], np.zeros(0, np.int64)
@@ -56,7 +58,7 @@ class Bound:
         """Read another array from the next step on. ValueError where it shares memory with the weight or a slot."""
         weight, _, *slots = self.spans
         span = self.memory.span(grad)
-        names = "weight", *(f"slot '{name}'" for name in self._slots)
+        names = "weight", *(f"slot '{name}'" for name in self._of[1])
         check_apart("gradient", self.indices[0], span, zip(names, (weight, *slots), strict=False))
         self.grad = None                           # whatever interrupts this, none is taken for set
         self.plans[0].set_gradient(grad, span[0])
@@ -66,13 +68,14 @@ class Bound:
     def refresh(self) -> None:
         """Take hyper-parameters and multipliers as they are now; plans are made anew where passes or groups are."""
         optimizer, version = self.optimizer, self.optimizer._version      # first: changes meanwhile are for the next
-        optimizer._check_rule(self._rule, self._slots)
+        rule, slots, offset = self._of
+        optimizer._check_rule(rule, slots)
         passes, (which, sets) = optimizer._passes(), self._groups()
-        same = passes == self._passes and self._latest is optimizer._latest
-        if not (same and np.array_equal(which, self._planned_for)):
+        made, groups, latest = self._planned
+        if passes != made or latest is not optimizer._latest or not np.array_equal(which, groups):
             self._plan(passes, which, len(sets))
         self._rate = math.nan                      # whatever interrupts this, nothing half set is taken for set
-        values = {**optimizer._values, "offset": self._offset}
+        values = {**optimizer._values, "offset": offset}
         groups = [{**values, "learning_rate": rate, "wd": wd * values["wd"]} for rate, wd in sets]
         for plan in self.plans:
             plan.fill(groups)
@@ -83,18 +86,19 @@ class Bound:
 
     def _plan(self, passes: tuple[Pass, ...], which: Array, groups: int) -> None:
         self._check_between_batches(passes)
-        self._passes = ()                          # whatever interrupts this, nothing half made is taken for made
+        slots = self._of[1]
+        self._planned = (), which, None            # whatever interrupts this, nothing half made is taken for made
         buffers = {"w": self.weight.reshape(-1), "g": self.grad.reshape(-1),
-                   **{name: slot.reshape(-1) for name, slot in self._slots.items()}}
+                   **{name: slot.reshape(-1) for name, slot in slots.items()}}
         plans = [self.memory.kernels.Plan(each, [buffers[name] for name in each.buffers], self.offsets, which, groups,
                                           self.threads) for each in passes]
         self.plans = plans
         self.record = StepRecord(plans, self._count, self.optimizer._latest)
         # Of no bytes, the last one tells records apart.
-        self.spans = (*map(self.memory.span, (self.weight, self.grad, *self._slots.values())), (self.record.address, 0))
-        self._address, self._step = self.record.address, self.memory.kernels.stepper(plans)
+        self.spans = (*map(self.memory.span, (self.weight, self.grad, *slots.values())), (self.record.address, 0))
+        self._step = self.memory.kernels.stepper(plans)
         self._repeat = extension().repeat
-        self._passes, self._planned_for, self._latest = passes, which, self.optimizer._latest
+        self._planned = passes, which, self.optimizer._latest
 
     def _check_between_batches(self, passes: Sequence[Pass]) -> None:
         """ValueError where passes would take gradients for a whole batch that others have begun to sum."""
@@ -108,15 +112,15 @@ class Bound:
     def _groups(self) -> tuple[Array, list[tuple[float, float]]]:
         """The set of multipliers of each segment, FROZEN where that of the rate is 0, and the sets."""
         rates, decays = self.optimizer._lr_mult, self.optimizer._wd_mult
-        if self._tables != (rates, decays):                # objects that do not change
+        if self._grouped[0] != (rates, decays):            # objects that do not change
             pairs = [(1.0, 1.0)] * len(self.indices)
             if rates.table or decays.table:
                 pairs = [(rates.of(index), decays.of(index)) for index in self.indices]
             sets = [pair for pair in dict.fromkeys(pairs) if pair[0]] or [(1.0, 1.0)]
             number = {pair: k for k, pair in enumerate(sets)}
-            self._which = np.array([number[pair] if pair[0] else kernels.FROZEN for pair in pairs], np.int64)
-            self._sets, self._tables = sets, (rates, decays)
-        return self._which, self._sets
+            which = np.array([number[pair] if pair[0] else kernels.FROZEN for pair in pairs], np.int64)
+            self._grouped = (rates, decays), which, sets
+        return self._grouped[1:]
 
     def prepare(self, batch_size: float = 1, rates: dict[int, float] | None = None) -> None:
         """All of the next update that can fail. The gradient is that of a sum over ``batch_size``.
@@ -145,9 +149,9 @@ class Bound:
 
     def step(self) -> None:
         """The update that ``prepare`` prepared, and its count: both or neither, whatever interrupts it."""
-        status = self._step(self._address, self._next)
+        status = self._step(self.record.address, self._next)
         if status:
-            raise _failed(self._rule, status)
+            raise _failed(self._of[0], status)
 
     def admit(self) -> None:
         """Let ``repeat`` make steps as the latest was, where they are small and their rates are known."""
@@ -181,11 +185,11 @@ class Bound:
         ticket = ticket or self.ticket             # first: it is void once anything that follows is of another
         if ticket == 0:
             return False
-        optimizer, record = self.optimizer, self.record
+        optimizer = self.optimizer
         schedule = optimizer._lr_scheduler
         return (batch_size.__class__ is int and batch_size == self._batch_size and schedule is self._scheduled
                 and (schedule is not None or optimizer._learning_rate == self._rate)
-                and self._version is optimizer._version and self._repeat(record.address, ticket) == 0)
+                and self._version is optimizer._version and self._repeat(self.record.address, ticket) == 0)
 
 
 def step_all(bounds: Sequence[Bound]) -> None:
@@ -201,7 +205,7 @@ def step_all(bounds: Sequence[Bound]) -> None:
     plans = itertools.chain.from_iterable(map(operator.attrgetter("plans"), bounds))
     status = first.memory.kernels.make(plans, first.listed[1].ctypes.data, numbers.buffer_info()[0], len(bounds))
     if status:
-        raise _failed(first._rule, status)
+        raise _failed(first._of[0], status)
 
 
 def _failed(rule: Rule, status: int) -> RuntimeError:

@@ -161,7 +161,7 @@ class RuleOptimizer(Optimizer):
         if not isinstance(state, State):
             raise TypeError(f"state of {index!r} is {type(state).__name__}; expected what create_state returned")
         bound = state._bound
-        if bound is not None:
+        if bound is not None and bound.ticket:
             bound.halt()
         if bound is None or not bound.is_of(self, index, weight):
             memory = memory_of(weight)
