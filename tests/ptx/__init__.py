@@ -27,7 +27,7 @@ from .emit import offsets
 from .module import translate
 from .syntax import PtxError
 
-__all__ = ["Fault", "Module", "PtxError", "Race", "build", "load", "translate"]
+__all__ = ["Fault", "Module", "PtxError", "Race", "build", "compiles", "load", "translate"]
 
 HERE = pathlib.Path(__file__).parent
 FLAGS = ("-O2", "-std=gnu11", "-ffp-contract=off", "-fwrapv", "-fno-strict-aliasing", "-fno-math-errno",
@@ -56,6 +56,14 @@ class Job(ctypes.Structure):
     _fields_ = [*((name, ctypes.c_uint32) for name in ("grid", "block", "shared", "flags")),
                 ("parameters", ctypes.c_void_p), ("ranges", ctypes.c_void_p), ("range_count", ctypes.c_uint64),
                 ("message", ctypes.c_char_p), ("message_size", ctypes.c_uint64)]
+
+
+def compiles():
+    """Whether gcc is here and works."""
+    try:
+        return subprocess.run(["gcc", "--version"], capture_output=True).returncode == 0
+    except OSError:
+        return False
 
 
 def load(text):

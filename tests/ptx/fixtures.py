@@ -1,8 +1,7 @@
 """Fixtures of tests on the emulator: ``driver``, a fake one with one module; ``cuda``, its functions, in a context."""
-import shutil
-
 import pytest
 
+from . import compiles
 from .calls import PTX, Cuda
 from .driver import FakeDriver
 
@@ -10,7 +9,7 @@ from .driver import FakeDriver
 @pytest.fixture(autouse=True, scope="session")
 def compiler():
     """The fake driver and translated PTX are C."""
-    if shutil.which("gcc") is None:
+    if not compiles():
         pytest.skip("does not run here: gcc")
 
 
