@@ -138,9 +138,9 @@ class Plan:
     learning rates of groups are, as aot/steps.c has it.
     """
 
-    def __init__(self, made: Pass, buffers: Sequence[Array], offsets: Array, which: Array, groups: int,
+    def __init__(self, pass_: Pass, buffers: Sequence[Array], offsets: Array, which: Array, groups: int,
                  threads: int) -> None:
-        self.made, self.rule = made, made.rule
+        self.pass_, self.rule = pass_, pass_.rule
         if not self.rule.layerwise:                # neighbours of one group are one segment
             first = np.flatnonzero(np.diff(which, prepend=kernels.FROZEN - 1))
             offsets, which = np.append(offsets[:-1][first], offsets[-1]), which[first]
@@ -172,10 +172,10 @@ class Plan:
         self._buffers, self._alive = list(buffers), (plans, offsets, which, norms)
         self.small = size < SERIAL_BELOW
         jobs = plans.ctypes.data, plans.itemsize, len(plans)
-        when = self.made.every, self.made.since
+        when = self.pass_.every, self.pass_.since
         passes = [(KERNEL, *when, entry(self.rule, buffers[0].dtype, phase), *jobs, self._threads)
                   for phase in kernels.phases(self.rule)]
-        if self.made.clears:
+        if self.pass_.clears:
             passes.append((CLEAR, *when, itemsize, *jobs, 1))
         self.passes = np.array(passes, np.int64)
 
@@ -206,7 +206,7 @@ class Plan:
 
         ValueError where they, or other hyper-parameters, are out of range, also after their multipliers.
         """
-        rescale = rescale if self.made.scale is None else self.made.scale
+        rescale = rescale if self.pass_.scale is None else self.pass_.scale
         factor, wd = self._largest
         if math.isfinite(rate * factor):
             np.multiply(self._factors, rate, out=self._rates)

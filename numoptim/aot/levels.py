@@ -20,7 +20,8 @@ def compiled(module: llvm.ModuleRef, name: str, machine: str, unroll: Sequence[b
 
     name: what their hidden symbols and the files' names end in. unroll: whether loops are, at each level.
     """
-    found = [value.name for value in definitions(module) if b"noinline" in b" ".join(value.attributes)]
+    found = [function.name for function in module.functions
+             if not function.is_declaration and b"noinline" in b" ".join(function.attributes)]
     loops = {loop: [f"loop{level}_{k}_{name}" for level in range(len(unroll))] for k, loop in enumerate(found)}
     objects, failing = {}, set()
     for level, unrolled in enumerate(unroll):
@@ -72,17 +73,19 @@ def by_level(name: str, kind: str, symbols: Sequence[str], may_fail: bool) -> st
     result, kinds = kind.removesuffix(")").split(" (")
     given = ", ".join(f"{each} %p{k}" for k, each in enumerate(kinds.split(", ")))
     declared = "\n".join(f"declare hidden {result} @{symbol}({kinds})" for symbol in symbols)
-    chosen = "\n".join(f"  %is{level} = icmp eq i32 %level, {level}\n"
-                       f"  %f{level} = select i1 %is{level}, ptr @{symbol}, ptr %f{level - 1}"
-                       for level, symbol in enumerate(symbols) if level)
+    chosen, latest = [], f"@{symbols[0]}"
+    for level, symbol in enumerate(symbols[1:], 1):
+        chosen += [f"  %is{level} = icmp eq i32 %level, {level}",
+                   f"  %f{level} = select i1 %is{level}, ptr @{symbol}, ptr {latest}"]
+        latest = f"%f{level}"
+    lines = "\n".join(chosen)
     return f"""
 @{ISA} = external hidden global i32
 {declared}
 define {result} @"{name}"({given}) alwaysinline nounwind {{
   %level = load atomic i32, ptr @{ISA} monotonic, align 4
-  %f0 = select i1 true, ptr @{symbols[0]}, ptr null
-{chosen}
-  %status = call {"" if may_fail else f"range({result} 0, 1) "}{result} %f{len(symbols) - 1}({given})
+{lines}
+  %status = call {"" if may_fail else f"range({result} 0, 1) "}{result} {latest}({given})
   ret {result} %status
 }}
 """

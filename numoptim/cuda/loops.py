@@ -155,7 +155,7 @@ def repeated(one: Any, count: int) -> Any:
 def vector(parts: Parts, one: Any, kept: int = 0) -> Any:
     """``vector(at, buffers, extra, h)``: ``one`` for a vector. kept: how many of the first buffers it only reads."""
     lift, elements = parts.lift, repeated(one, parts.width)
-    lower = intrinsics.lower(parts.width, [k for k, role in enumerate(element.roles(parts.rule))
+    lower = intrinsics.lower(parts.width, [k for k, role in enumerate(element.roles(parts.rule, parts.dtype))
                                            if role.written and k >= kept])
 
     def vector(at, buffers, extra, h):

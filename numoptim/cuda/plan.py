@@ -49,11 +49,11 @@ class Plan(native.Plan):
         weight, gradient = self._buffers[:2]
         if not weight.size:
             return []
-        address, when = self._launcher.ffi.cast, (self.made.every, self.made.since)
+        address, when = self._launcher.ffi.cast, (self.pass_.every, self.pass_.since)
         passes: list[tuple[int, ...]] = [
             (LAUNCH, *when, int(address("intptr_t", self._kernels)),
              int(address("intptr_t", self._by_value)), 0 if self._tables else self.hyper.ctypes.data, self._stream, 0)]
-        if self.made.clears:
+        if self.pass_.clears:
             # Neighbours are cleared together: from where frozen segments end to where the next begin.
             thawed = np.diff(which != kernels.FROZEN, prepend=False, append=False)
             ends = offsets[np.flatnonzero(thawed)] * weight.dtype.itemsize

@@ -41,7 +41,7 @@ def _checked(rule: Rule, dtype: str, phase: str) -> Any:
 
     from . import check, intrinsics, loops
     from .compile import inline
-    kernels, checked = loops.kernels(rule, dtype), check.compiled()
+    kernels, checked = loops.kernels(rule, dtype), check.checker()
     run = inline(kernels["range" if phase == "whole" and phase not in kernels else phase])
     table, needed = abi.bounds(rule, dtype, phase), abi.phase(rule, phase).needed
     address, fields = table.ctypes.data, len(table)
@@ -67,28 +67,28 @@ def over_arrays(rule: Rule, dtype: str) -> Any:
     """``kernel`` of a Rule, for "f32" or "f64"."""
     from numba import float64, from_dtype, int64, njit, types
 
-    from . import intrinsics
+    from . import arrays, intrinsics
     from .check import BUFFERS_AT
     from .compile import OPTIONS, inline
     layers, count = int(rule.layerwise), 2 + len(rule.slots)
-    arrays, scoped = slice(layers, -2), abi.places(rule, "segment", "all")
+    between, scoped = slice(layers, -2), abi.places(rule, "segment", "all")
     names = [*["offsets"] * layers, "w", "g", *rule.slots, "hyper", "t"]
     plan_type, table_at = from_dtype(abi.PLAN_DTYPE), intrinsics.at_address(types.CPointer(int64))
-    stack_plan, plan_at = intrinsics.stack_record(plan_type), intrinsics.address_of(plan_type)
+    stack_plan, plan_at = arrays.stack_record(plan_type), intrinsics.address_of(plan_type)
     hyper_at = intrinsics.address_of(from_dtype(hyper_dtype(rule)))
-    offsets_at, stack_offsets = intrinsics.data(int64, written=False), intrinsics.stack(int64, 2)
-    number, pointer_at = from_dtype(FLOAT[dtype]), intrinsics.pointer_address
-    addresses = intrinsics.each([_of(k, intrinsics.data(float64 if k in scoped else number, written=k != 1))
+    offsets_at, stack_offsets = arrays.data(int64, written=False), intrinsics.stack(int64, 2)
+    number, pointer_at = from_dtype(FLOAT[dtype]), arrays.pointer_address
+    addresses = intrinsics.each([_of(k, arrays.data(float64 if k in scoped else number, written=k != 1))
                                  for k in range(count)])
     of_elements, of_segments, of_all = (
         _of_size(places) for places in ([0, 1, *abi.places(rule, "element")], abi.places(rule, "segment"),
                                         abi.places(rule, "all")))
-    enough = intrinsics.counted(len(names), f"{rule.name}'s kernel takes ({', '.join(names)})")
+    enough = arrays.counted(len(names), f"{rule.name}'s kernel takes ({', '.join(names)})")
     run = inline(_checked(rule, dtype, "whole"))
 
     def update(*given):
         enough(given)
-        buffers, hyper, t, plan = given[arrays], given[-2], np.int64(given[-1]), stack_plan()
+        buffers, hyper, t, plan = given[between], given[-2], np.int64(given[-1]), stack_plan()
         found, size = addresses(buffers), len(buffers[0])
         if not of_elements(buffers, size):
             raise ValueError("numoptim: weights, gradient and slots differ in size")

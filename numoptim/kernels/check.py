@@ -123,6 +123,6 @@ def checking() -> Any:
 
 
 @cached
-def compiled() -> Any:
+def checker() -> Any:
     """``checking`` as one function of this process, whichever kernels call it."""
     return outline(checking())

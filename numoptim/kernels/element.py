@@ -17,17 +17,19 @@ from .intrinsics import each, load, store
 
 
 class Role(NamedTuple):
-    """What a buffer is to a kernel: its name, whether it is written, and how its numbers are stored."""
+    """What a buffer is to a kernel: name, type of its numbers, whether they are written, and how they are stored."""
 
     name: str
+    dtype: "np.dtype[Any]"
     written: bool
     encode: Callable[..., Any] | None = None        # from the element type; None: as it is
 
 
-def roles(rule: Rule) -> tuple[Role, ...]:
+def roles(rule: Rule, dtype: str) -> tuple[Role, ...]:
     """The buffers with a number for each element, in the order of the plan."""
-    slots = rule.slots_over("element")
-    return Role("w", True), Role("g", False), *(Role(slot, True, gradient.flush) for slot in slots)
+    number, slots = FLOAT[dtype], rule.slots_over("element")
+    return (Role("w", number, written=True), Role("g", number, written=False),
+            *(Role(slot, number, written=True, encode=gradient.flush) for slot in slots))
 
 
 def _scalar(rule: Rule, dtype: str, function: Any, count: int) -> Any:
@@ -44,7 +46,7 @@ def _gradient(rule: Rule, dtype: str) -> Any:
 def update(rule: Rule, dtype: str) -> Any:
     """``element(i, buffers, extra, h)``: the rule's update; extra: () or what ``update`` receives before ``h``."""
     prepared, written = _gradient(rule, dtype), stored(rule, dtype)
-    count = len(roles(rule))
+    count = len(roles(rule, dtype))
     new = _always_tuple(_scalar(rule, dtype, rule.update, count + rule.noisy), count > 2)
 
     def element(i, buffers, extra, h):
@@ -56,15 +58,15 @@ def update(rule: Rule, dtype: str) -> Any:
 
 def stored(rule: Rule, dtype: str) -> Any:
     """``stored(values)``: new values of what is written, as their roles store them."""
-    return each([_encoded(role, k, dtype) for k, role in enumerate(role for role in roles(rule) if role.written)])
+    return each([_encoded(role, k) for k, role in enumerate(role for role in roles(rule, dtype) if role.written)])
 
 
-def _encoded(role: Role, k: int, dtype: str) -> Any:
+def _encoded(role: Role, k: int) -> Any:
     if role.encode is None:
         def value(values):
             return values[k]
     else:
-        encode, tiny = specialise(role.encode, FLOAT[dtype].type, inline), np.finfo(FLOAT[dtype]).tiny
+        encode, tiny = specialise(role.encode, role.dtype.type, inline), np.finfo(role.dtype).tiny
 
         def value(values):
             return encode(values[k], tiny)
@@ -84,7 +86,7 @@ def _always_tuple(function: Any, is_tuple: bool) -> Any:
 
 def terms(rule: Rule, dtype: str, reduction: Reduction) -> Any:
     """``terms(i, buffers, h)``: what a reduction sums of the element, in float64: numbers or their squares."""
-    prepared, summed = _gradient(rule, dtype), _scalar(rule, dtype, reduction.terms, len(roles(rule)))
+    prepared, summed = _gradient(rule, dtype), _scalar(rule, dtype, reduction.terms, len(roles(rule, dtype)))
     widen = each([_widened(k, name in reduction.squares) for k, name in enumerate(reduction.sums)])
 
     def terms(i, buffers, h):

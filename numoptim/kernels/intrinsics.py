@@ -9,6 +9,7 @@ from numba.core.errors import TypingError
 
 intrinsic: Any = numba.extending.intrinsic      # the face that mypy sees of what it makes lacks Numba's part
 
+
 @intrinsic
 def is_null(typing, pointer):
     """True for a null pointer or null struct argument."""
@@ -71,13 +72,13 @@ def stacks(kind, size, count):
     @intrinsic
     def allocate(typing):
         def generate(context, builder, signature, args):
-            places = [_reserved(builder, context.get_data_type(kind), size) for _ in range(count)]
+            places = [reserved(builder, context.get_data_type(kind), size) for _ in range(count)]
             return context.make_tuple(builder, result, places)
         return result(), generate
     return allocate
 
 
-def _reserved(builder, kind, size=None):
+def reserved(builder, kind, size=None):
     with builder.goto_entry_block():                  # cgutils.alloca_once would also clear it, at every call
         return builder.alloca(kind, size)
 
@@ -87,7 +88,7 @@ def stack(kind, size):
     @intrinsic
     def allocate(typing):
         def generate(context, builder, signature, args):
-            return _reserved(builder, context.get_data_type(kind), size)
+            return reserved(builder, context.get_data_type(kind), size)
         return types.CPointer(kind)(), generate
     return allocate
 
@@ -216,37 +217,6 @@ def added(typing, a, b):
     return a(a, b), generate
 
 
-# --- arrays
-
-def data(scalar, written=True):
-    """A function that returns the address of the first element of a contiguous array of ``scalar``."""
-    @intrinsic
-    def first(typing, array):
-        if (not isinstance(array, types.Array) or array.layout != "C" or array.ndim != 1 or array.dtype != scalar
-                or (written and not array.mutable)):
-            raise TypingError(f"numoptim: expected a contiguous one-dimensional {'writable ' * written}array "
-                              f"of {scalar}, not {array}")
-
-        def generate(context, builder, signature, args):
-            pointer = context.make_array(array)(context, builder, args[0]).data
-            return builder.ptrtoint(pointer, ir.IntType(64))
-        return types.int64(array), generate
-    return first
-
-
-def stack_record(record):
-    """A function that returns a struct argument of a Record type in the caller's stack frame, all zeros."""
-    @intrinsic
-    def allocate(typing):
-        def generate(context, builder, signature, args):
-            kind = ir.ArrayType(ir.IntType(64), record.size // 8)
-            place = _reserved(builder, kind)
-            builder.store(ir.Constant(kind, None), place)
-            return builder.bitcast(place, context.get_value_type(record))
-        return record(), generate
-    return allocate
-
-
 def address_of(record):
     """A function that returns the address of a struct argument."""
     @intrinsic
@@ -258,26 +228,6 @@ def address_of(record):
             return builder.ptrtoint(args[0], ir.IntType(64))
         return types.int64(value), generate
     return address
-
-
-@intrinsic
-def pointer_address(typing, pointer):
-    """The address that a pointer is."""
-    def generate(context, builder, signature, args):
-        return builder.ptrtoint(args[0], ir.IntType(64))
-    return types.int64(pointer), generate
-
-
-def counted(count, words):
-    """A function that refuses tuples of another length, or whose last is no integer, when it is compiled."""
-    @intrinsic
-    def check(typing, given):
-        if len(given) != count:
-            raise TypingError(f"numoptim: {words}: {len(given)} arguments were given")
-        if not isinstance(types.unliteral(given[-1]), types.Integer):
-            raise TypingError(f"numoptim: {words}: expected an integer t, not {given[-1]}")
-        return types.void(given), lambda context, builder, signature, args: context.get_dummy_value()
-    return check
 
 
 # --- what LLVM is told about the function that calls one of these

@@ -1,12 +1,14 @@
 """The plan, as kernels for the processor see it."""
+import itertools
 from collections import namedtuple
+from collections.abc import Iterable
 from typing import Any
 
 from numoptim.rule import Rule
 
 from . import abi, intrinsics
-from .abi import FLOAT
 from .compile import cached, inline
+from .element import roles
 
 # buffers: of elements; numbers: slots over segments and all.
 WORDS = [word.name for word in abi.PLAN if word.name != "buffers"]
@@ -32,7 +34,8 @@ def buffers_of(rule: Rule, dtype: str, record: Any) -> tuple[Any, Any]:
     """Functions of a struct with ``buffers``: pointers to those of elements, and to those of slots over the rest."""
     from numba import float64, from_dtype, types
 
-    def pointers(kind: Any, places: list[int]) -> Any:
-        return intrinsics.words([(types.CPointer(kind), record.offset("buffers") + 8 * k) for k in places])
-    return (pointers(from_dtype(FLOAT[dtype]), [0, 1, *abi.places(rule, "element")]),
-            pointers(float64, abi.places(rule, "segment", "all")))
+    def pointers(places: Iterable[int], kinds: Iterable[Any]) -> Any:
+        return intrinsics.words([(types.CPointer(kind), record.offset("buffers") + 8 * k)
+                                 for k, kind in zip(places, kinds, strict=False)])
+    return (pointers([0, 1, *abi.places(rule, "element")], [from_dtype(role.dtype) for role in roles(rule, dtype)]),
+            pointers(abi.places(rule, "segment", "all"), itertools.repeat(float64)))

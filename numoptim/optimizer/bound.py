@@ -37,7 +37,7 @@ class Bound:
         self.optimizer, self.memory = optimizer, memory
         self.weight, self.grad = weight, grad
         self.indices, self.offsets, self.threads = indices, offsets, threads
-        self._of, self._count = (state.rule, state.slots, state.offset), state._count
+        self._of_state, self._count = (state.rule, state.slots, state.offset), state._count
         self.plans: Sequence[Any] = ()
         self.ticket = 0                            # of who may repeat the latest step; 0: nobody
         self._scheduled: Any = None                # the schedule, and what it says of steps to come from one on
@@ -58,7 +58,7 @@ class Bound:
         """Read another array from the next step on. ValueError where it shares memory with the weight or a slot."""
         weight, _, *slots = self.spans
         span = self.memory.span(grad)
-        names = "weight", *(f"slot '{name}'" for name in self._of[1])
+        names = "weight", *(f"slot '{name}'" for name in self._of_state[1])
         check_apart("gradient", self.indices[0], span, zip(names, (weight, *slots), strict=False))
         self.grad = None                           # whatever interrupts this, none is taken for set
         self.plans[0].set_gradient(grad, span[0])
@@ -68,7 +68,7 @@ class Bound:
     def refresh(self) -> None:
         """Take hyper-parameters and multipliers as they are now; plans are made anew where passes or groups are."""
         optimizer, version = self.optimizer, self.optimizer._version      # first: changes meanwhile are for the next
-        rule, slots, offset = self._of
+        rule, slots, offset = self._of_state
         optimizer._check_rule(rule, slots)
         passes, (which, sets) = optimizer._passes(), self._groups()
         made, groups, latest = self._planned
@@ -86,7 +86,7 @@ class Bound:
 
     def _plan(self, passes: tuple[Pass, ...], which: Array, groups: int) -> None:
         self._check_between_batches(passes)
-        slots = self._of[1]
+        slots = self._of_state[1]
         self._planned = (), which, None            # whatever interrupts this, nothing half made is taken for made
         buffers = {"w": self.weight.reshape(-1), "g": self.grad.reshape(-1),
                    **{name: slot.reshape(-1) for name, slot in slots.items()}}
@@ -103,7 +103,7 @@ class Bound:
     def _check_between_batches(self, passes: Sequence[Pass]) -> None:
         """ValueError where passes would take gradients for a whole batch that others have begun to sum."""
         for plan, new in zip(self.plans, passes, strict=False):
-            old = plan.made
+            old = plan.pass_
             done = (self._count[0] - old.since) % old.every
             if done and (old.every, old.since) != (new.every, new.since):
                 raise ValueError(f"{type(self.optimizer).__name__}: {done} of {old.every} gradients of a batch "
@@ -151,7 +151,7 @@ class Bound:
         """The update that ``prepare`` prepared, and its count: both or neither, whatever interrupts it."""
         status = self._step(self.record.address, self._next)
         if status:
-            raise _failed(self._of[0], status)
+            raise _failed(self._of_state[0], status)
 
     def admit(self) -> None:
         """Let ``repeat`` make steps as the latest was, where they are small and their rates are known."""
@@ -205,7 +205,7 @@ def step_all(bounds: Sequence[Bound]) -> None:
     plans = itertools.chain.from_iterable(map(operator.attrgetter("plans"), bounds))
     status = first.memory.kernels.make(plans, first.listed[1].ctypes.data, numbers.buffer_info()[0], len(bounds))
     if status:
-        raise _failed(first._of[0], status)
+        raise _failed(first._of_state[0], status)
 
 
 def _failed(rule: Rule, status: int) -> RuntimeError:
