@@ -42,6 +42,8 @@ class Memory(Protocol):
         """Where a checked array is."""
     def same(self, a: Any, b: Any) -> bool:
         """Whether two checked arrays are one."""
+    def captures(self) -> Any:
+        """What records steps that go into graphs of calls (cuda.capture.Captures); None where there are none."""
 
 
 class Host:
@@ -87,6 +89,9 @@ class Host:
 
     def same(self, a: Array, b: Array) -> bool:
         return a is b or (a.ctypes.data, a.shape, a.dtype) == (b.ctypes.data, b.shape, b.dtype)
+
+    def captures(self) -> None:
+        return None
 
 
 HOST = Host()

@@ -1,22 +1,24 @@
-"""What a file of states holds beside slots, how an optimizer becomes that, and states of fewer parameters."""
+"""What a file of a trainer's states holds, how optimizer and states become that, and states of fewer parameters."""
+import itertools
 import math
 from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
 from . import lr_scheduler
+from .arrays import Array
 from .hyperparameters import checked_rate, some
 from .lr_scheduler import LRScheduler
-from .optimizer import Optimizer
+from .optimizer import Optimizer, RuleOptimizer
 from .optimizer.multipliers import Multipliers
-from .optimizer.state import count
-from .parameters import Parameters
+from .parameters import Parameters, segments
+from .step.state import Layout, State, as_saved, check_saved, count, counted, go_on
 
 Tree = dict[str, Any]
 
 
 def own(optimizer: Optimizer, params: Parameters) -> Tree:
-    """What a file holds beside the driver's part."""
+    """What a file holds beside the states."""
     return {
         "optimizer": type(optimizer).__name__.lower(),
         "dtype": str(params.flat.dtype),
@@ -51,6 +53,73 @@ def become(optimizer: Optimizer, params: Parameters, saved: Mapping[str, Any]) -
     optimizer.num_update = count(saved, "num_update")
     optimizer.set_lr_mult(saved["lr_mult"])
     optimizer.set_wd_mult(saved["wd_mult"])
+
+
+# --- states: a State of a rule, or a list of those of an optimizer in Python
+
+def kept(optimizer: Optimizer, params: Parameters, state: Any) -> Tree:
+    """What a file holds of the states; TypeError for a custom state that is not arrays and numbers."""
+    if isinstance(state, State):
+        return {**as_saved(state, params.memory), "noise": optimizer._noise,
+                "options": {key: getattr(optimizer, key) for key in _options(optimizer)}}
+    if any(isinstance(each, State) for each in state):
+        raise TypeError("cannot save a rule's state inside a custom optimizer's")
+    return {"states": list(state), **counted(optimizer)}
+
+
+def states(saved: Tree, optimizer: Any, params: Parameters, state: Any) -> Any:
+    """The states that a file holds. optimizer: a draft, which becomes what the file says; state: what is here now."""
+    if isinstance(state, State):
+        return _of_rule(saved, optimizer, params)
+    if len(saved["states"]) != len(state):
+        raise ValueError(f"it has {len(saved['states'])} states for {len(state)} parameters")
+    go_on(optimizer, saved)
+    new = saved.get("new", ())                      # parameters that the file lacks
+    return [optimizer.create_state(i, w) if i in new else each
+            for i, (w, each) in enumerate(zip(params.values(), saved["states"], strict=True))]
+
+
+def _options(optimizer: Optimizer) -> Any:
+    return optimizer.options if isinstance(optimizer, RuleOptimizer) else ()
+
+
+def _of_rule(saved: Tree, optimizer: RuleOptimizer, params: Parameters) -> State:
+    for key in optimizer.options:
+        setattr(optimizer, key, saved["options"][key])
+    rule, memory = optimizer.rule, params.memory
+    check_saved(saved, rule, optimizer._slots())
+    optimizer._noise = count(saved, "noise")
+    ends = segments(saved["named"]) if "named" in saved else params.offsets
+    for name, slot in zip(optimizer._slots(), saved["slots"].values(), strict=True):
+        layout = Layout.of(name, (int(ends[-1]),), params.flat.dtype, (len(ends) - 1,))
+        shape, dtype = getattr(slot, "shape", ""), getattr(slot, "dtype", type(slot).__name__)
+        if (shape, dtype) != layout:
+            raise ValueError(f"slot '{name}' is {dtype} {shape}; expected {layout.dtype} {layout.shape}")
+    if "named" in saved:
+        return State(rule, _among_new(saved, optimizer, params, ends), count(saved, "t"), count(saved, "offset"))
+    slots = {}
+    for name, slot in saved["slots"].items():
+        slots[name] = memory.zeros(math.prod(slot.shape), slot.dtype).reshape(slot.shape)
+        memory.load(slots[name], slot)
+    return State(rule, slots, count(saved, "t"), count(saved, "offset"))
+
+
+def _among_new(saved: Tree, optimizer: RuleOptimizer, params: Parameters, ends: Array) -> Mapping[str, Any]:
+    """New slots, with those of a file in the places of its parameters, whose segments are ``ends``."""
+    new: State = optimizer._begin(params)
+    if optimizer.rule.noisy:                        # all of the buffer goes on at the file's offset
+        optimizer._noise = max(count(saved, "noise"), count(saved, "offset") + params.flat.size)
+    begins, numbers = params.offsets.tolist(), {key: k for k, key in enumerate(params)}
+    spans = {"element": [(begins[numbers[key]], lo, hi) for key, (lo, hi) in
+                         zip(saved["named"], itertools.pairwise(ends.tolist()), strict=True)],
+             "segment": [(numbers[key], k, k + 1) for k, key in enumerate(saved["named"])],
+             "all": [(0, 0, 1)]}
+    for name, slot in new._slots.items():
+        stored, flat = saved["slots"][name].read().reshape(-1), slot.reshape(-1)
+        for begin, lo, hi in spans[name.over]:
+            if lo < hi:
+                params.memory.write(flat[begin:begin + hi - lo], stored[lo:hi])
+    return new.slots
 
 
 def _schedule(optimizer: Optimizer) -> Any:

@@ -338,4 +338,4 @@ def descend(optimize, weight, gradients):
 
 def slots_of(trainer):
     """The slots of a trainer, flat."""
-    return trainer._driver.state.slots
+    return trainer._state.slots

@@ -10,7 +10,7 @@ from test_whole_steps import content
 
 from numoptim import Parameters, Trainer, lr_scheduler, native
 from numoptim.lr_scheduler import CosineScheduler, FactorScheduler, LRScheduler, MultiFactorScheduler, PolyScheduler
-from numoptim.optimizer.bound import AHEAD
+from numoptim.step.stepper import AHEAD
 
 pytestmark = pytest.mark.skipif(native.extension().repeat is None, reason="no C compiler: every step takes the lock")
 
@@ -57,7 +57,7 @@ def test_every_step_has_its_rate(schedule):
 @each_schedule
 def test_a_change_is_seen_by_the_next_step(schedule, change):
     made, twin = scheduled(schedule, AHEAD - 1), scheduled(schedule)
-    twin._driver.admit = lambda: None
+    twin._stepper.admit = lambda: None
     for _ in range(AHEAD - 1):
         twin.step(4)
     for trainer in (made, twin):
@@ -151,7 +151,7 @@ def test_an_interrupted_step_is_made_and_counted_or_neither(size):
 def late(made):
     """A thread that had compared all that a step takes is the next to have the processor."""
     trainer, ticket = made
-    native.extension().repeat(trainer._driver.record.address, ticket)
+    native.extension().repeat(trainer._stepper.record.address, ticket)
 
 
 @pytest.mark.parametrize("call", [lambda trainer: trainer.step(2), lambda trainer: trainer.step(4, grads=draw(2)),
@@ -159,7 +159,7 @@ def late(made):
 def test_a_thread_that_repeats_at_the_latest_moment(call):
     def prepared():
         trainer = scheduled(SCHEDULES["poly"], 3)
-        return trainer, trainer._driver.ticket
+        return trainer, trainer._stepper.ticket
 
     def called(made):
         call(made[0])

@@ -318,7 +318,7 @@ def test_the_learning_rate_before_the_first_step_is_that_of_the_first(begin):
         assert trainer.learning_rate == 1 and trainer.params["w"] == -1
         trainer.step(grads={"w": [1.0]})
         assert trainer.learning_rate == 1 / 2**0.25
-    assert set(asked) == {begin + 1, begin + 2} and trainer._driver.state == [1]
+    assert set(asked) == {begin + 1, begin + 2} and trainer._state == [1]
 
 
 def test_a_schedule_is_asked_once_for_a_list():

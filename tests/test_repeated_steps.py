@@ -33,7 +33,7 @@ class Lock:
 
 
 def watched(trainer):
-    trainer._driver.lock = lock = Lock(trainer._driver.lock)
+    trainer._stepper.lock = lock = Lock(trainer._stepper.lock)
     return lock
 
 
@@ -93,7 +93,7 @@ class Nowhere:
 def test_a_change_is_seen_by_the_next_step(name, keywords, change):
     """The twin never repeats a step."""
     trainer, twin = trainer_of(name, keywords, 3), trainer_of(name, keywords)
-    twin._driver.admit = lambda: None
+    twin._stepper.admit = lambda: None
     for _ in range(3):
         twin.step(4)
     for each in (trainer, twin):
@@ -127,7 +127,7 @@ def test_an_interrupt_after_the_call(monkeypatch):
         assert repeat(record, ticket) == 0
         raise KeyboardInterrupt
 
-    trainer._driver._repeat = interrupted
+    trainer._stepper._repeat = interrupted
     for _ in range(3):
         with pytest.raises(KeyboardInterrupt):
             trainer.step(4)
@@ -175,7 +175,7 @@ EARLIER = EARLIER.getvalue()
 def prepared():
     """A trainer, and what a thread has read that is about to repeat its latest step."""
     trainer = trainer_of("adam", {}, 3)
-    return trainer, (trainer._driver.record, trainer._driver.ticket)
+    return trainer, (trainer._stepper.record, trainer._stepper.ticket)
 
 
 def late(made):

@@ -8,6 +8,7 @@ from numoptim.memory import HOST, Span, named, on_device
 
 from . import array, driver, plan
 from .array import Array
+from .capture import Captures
 
 
 class Device:
@@ -91,7 +92,5 @@ class Device:
     def same(self, a: Array, b: Array) -> bool:
         return (a.ptr, a.shape, a.dtype, a.device, a.stream) == (b.ptr, b.shape, b.dtype, b.device, b.stream)
 
-    def capturing(self) -> bool:
-        """Whether what is done on the stream goes into a CUDA graph."""
-        with self.context:
-            return driver.capturing(self.stream)
+    def captures(self) -> Captures:
+        return Captures(self)

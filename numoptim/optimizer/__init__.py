@@ -4,13 +4,13 @@ Each class is made from its Rule; SGD, RMSProp, Signum, DCASGD, LBSGD and Ftrl c
 option. ``register`` adds your own: an Optimizer subclass, or a Rule.
 """
 from numoptim.rules import RULES
+from numoptim.step.state import State
 
 from .base import Optimizer, create, find
 from .base import _registry as _classes
 from .choices import DCASGD, LBSGD, SGD, Ftrl, RMSProp, Signum
 from .mxnet import Updater, get_updater
 from .rule_optimizer import RuleOptimizer, register
-from .state import State
 
 __all__ = ["DCASGD", "LBSGD", "SGD", "Ftrl", "Optimizer", "RMSProp", "RuleOptimizer", "Signum", "State",
            "Updater", "create", "find", "get_updater", "register", *(rule.title for rule in RULES if rule.title)]

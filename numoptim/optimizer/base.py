@@ -12,15 +12,16 @@ from numoptim.hints import refuse
 from numoptim.hyperparameters import COMMON, COUNT, checked, checked_rate, nearest, some
 from numoptim.lr_scheduler import based
 from numoptim.memory import Buffer
+from numoptim.parameters import Parameters
 from numoptim.sealed import Sealed
+from numoptim.step.locks import at_once, lock
+from numoptim.step.python import PythonStepper
+from numoptim.step.stepper import Stepper
 
 from .attributes import HyperParameter, check_class, check_made, check_rated
-from .locks import at_once, lock
 from .multipliers import Key, Multipliers, names_of
 
 Schedule = Callable[[int], float]
-
-
 _registry: dict[str, type["Optimizer"]] = {}
 
 
@@ -223,6 +224,20 @@ class Optimizer(Sealed):
     def update_multi_precision(self, index: Any, weight: Any, grad: Any, state: Any) -> None:
         """``update``."""
         self.update(index, weight, grad, state)
+
+    # --- all parameters of a Trainer
+
+    def _steps_in_python(self) -> bool:
+        """Whether ``update`` is called for each."""
+        return True
+
+    def _begin(self, params: Parameters) -> Any:
+        """Their state before the first step."""
+        return [self.create_state(i, w) for i, w in enumerate(params.values())]
+
+    def _stepper(self, params: Parameters, state: Any, threads: int, captures: Any = None) -> Stepper | PythonStepper:
+        """What makes steps on them."""
+        return PythonStepper(self, params, state)
 
     # --- what a custom optimizer overrides, and what it may call
 

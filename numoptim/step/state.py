@@ -16,8 +16,9 @@ from numoptim.rule import SCOPES, Rule, Slot
 from numoptim.sealed import Sealed
 
 if TYPE_CHECKING:
-    from .base import Optimizer
-    from .bound import Bound
+    from numoptim.optimizer import Optimizer
+
+    from .stepper import Stepper
 
 
 class Layout(NamedTuple):
@@ -55,7 +56,7 @@ class State(Sealed):
             known.get(name) or (name if isinstance(name, Slot) else Slot(name)): slot for name, slot in slots.items()}
         self._rule, self._offset = rule, offset
         self._count = array("q", [t])              # where steps count, in C (aot/steps.c)
-        self._bound: Bound | None = None
+        self._stepper: Stepper | None = None
 
     @property
     def rule(self) -> Rule:
