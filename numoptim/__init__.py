@@ -2,9 +2,9 @@
 __version__ = "0.1.0"                          # first: modules below take it from here
 
 from . import lr_scheduler, optimizer
+from .buffers.parameters import Parameters
 from .kernels import hyper, kernel
 from .optimizer import Optimizer
-from .parameters import Parameters
 from .rule import Rule
 from .trainer import Trainer
 

@@ -14,8 +14,8 @@ from array import array
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, is_dataclass, replace
 
-from . import display
-from .hyperparameters import checked
+from .face import display
+from .rule.hyperparameters import checked
 
 
 def _require(condition: bool, message: str) -> None:

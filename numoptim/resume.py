@@ -6,12 +6,13 @@ from dataclasses import asdict
 from typing import Any
 
 from . import lr_scheduler
-from .arrays import Array
-from .hyperparameters import checked_rate, some
+from .buffers.parameters import Parameters, segments
+from .face.names import some
 from .lr_scheduler import LRScheduler
+from .native.arrays import Array
 from .optimizer import Optimizer, RuleOptimizer
 from .optimizer.multipliers import Multipliers
-from .parameters import Parameters, segments
+from .rule.hyperparameters import checked_rate
 from .step.state import Layout, State, as_saved, check_saved, count, counted, go_on
 
 Tree = dict[str, Any]

@@ -5,12 +5,13 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Never, Self, SupportsFloat
 
-from . import display, native
-from .hints import instead, keywords, renamed
-from .hyperparameters import checked, one_of
+from .buffers.parameters import Parameters, Views
+from .face import display
+from .face.hints import instead, keywords, renamed
+from .face.sealed import Stepping
+from .native import processors
 from .optimizer import Optimizer, create, find
-from .parameters import Parameters, Views
-from .sealed import Stepping
+from .rule.hyperparameters import checked, one_of
 from .step.locks import at_once
 from .step.python import PythonStepper
 from .step.state import State
@@ -267,5 +268,5 @@ def _misplaced(optimizer: Any, given: Mapping[str, Any]) -> str:
 
 def _thread_count(given: int | None) -> int:
     if given is None:
-        return native.processors()
+        return processors.usable()
     return int(checked("threads", given, 1, "[1, inf)"))

@@ -15,7 +15,8 @@ import numpy as np
 import pytest
 
 import numoptim
-from numoptim import kernels, optimizer, random
+from numoptim import kernels, optimizer
+from numoptim.kernels import random
 from numoptim.kernels.abi import PLAN_DTYPE, norms_size, phases, places
 from numoptim.optimizer.rule_optimizer import from_rule
 from numoptim.rules import RULES

@@ -8,11 +8,12 @@ from test_optimizer import draw
 from test_repeated_steps import CHANGES, steps_taking_the_lock
 from test_whole_steps import content
 
-from numoptim import Parameters, Trainer, lr_scheduler, native
+from numoptim import Parameters, Trainer, lr_scheduler
 from numoptim.lr_scheduler import CosineScheduler, FactorScheduler, LRScheduler, MultiFactorScheduler, PolyScheduler
+from numoptim.native.library import extension
 from numoptim.step.stepper import AHEAD
 
-pytestmark = pytest.mark.skipif(native.extension().repeat is None, reason="no C compiler: every step takes the lock")
+pytestmark = pytest.mark.skipif(extension().repeat is None, reason="no C compiler: every step takes the lock")
 
 SCHEDULES = {
     "constant": LRScheduler(0.1, warmup_steps=AHEAD + 3),
@@ -151,7 +152,7 @@ def test_an_interrupted_step_is_made_and_counted_or_neither(size):
 def late(made):
     """A thread that had compared all that a step takes is the next to have the processor."""
     trainer, ticket = made
-    native.extension().repeat(trainer._stepper.record.address, ticket)
+    extension().repeat(trainer._stepper.record.address, ticket)
 
 
 @pytest.mark.parametrize("call", [lambda trainer: trainer.step(2), lambda trainer: trainer.step(4, grads=draw(2)),

@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 from test_optimizer import CASES, NAMES, bits, make
 
 from numoptim import Parameters, Trainer, optimizer
-from numoptim.hyperparameters import Interval
 from numoptim.lr_scheduler import CosineScheduler, FactorScheduler, LRScheduler, MultiFactorScheduler, PolyScheduler
+from numoptim.rule.hyperparameters import Interval
 
 COMPILED = settings(max_examples=300, deadline=None, derandomize=True)
 PURE = settings(max_examples=300, deadline=None, derandomize=True)

@@ -10,8 +10,9 @@ from test_repeated_steps import Lock
 from test_whole_steps import content
 
 from numoptim import Parameters, Trainer, native, optimizer
+from numoptim.native.library import extension
 
-pytestmark = pytest.mark.skipif(native.extension().repeat is None, reason="no C compiler: every step takes the lock")
+pytestmark = pytest.mark.skipif(extension().repeat is None, reason="no C compiler: every step takes the lock")
 
 
 def of_one(steps=0, **keywords):
@@ -70,7 +71,7 @@ def test_no_file_of_an_updater_is_torn_by_a_late_thread():
 
     def late(made):
         _, stepper, ticket = made
-        native.extension().repeat(stepper.record.address, ticket)
+        extension().repeat(stepper.record.address, ticket)
 
     made = prepared()
     expected = [made[0].get_states()]
@@ -152,7 +153,7 @@ def test_no_ticket_lasts_beyond_set_states():
     record, ticket = stepper.record, stepper.ticket
     updater.set_states(updater.get_states())
     before = w.copy()
-    assert ticket and native.extension().repeat(record.address, ticket) == native.ANOTHER and (w == before).all()
+    assert ticket and extension().repeat(record.address, ticket) == native.plan.ANOTHER and (w == before).all()
 
 
 def test_no_two_admissions_have_one_ticket():
@@ -203,5 +204,5 @@ def test_no_ticket_lasts_beyond_loaded_states():
     trainer.load_states(file)
     trainer.step(4)
     before = content(trainer)
-    assert ticket and native.extension().repeat(record.address, ticket) == native.ANOTHER
+    assert ticket and extension().repeat(record.address, ticket) == native.plan.ANOTHER
     assert content(trainer) == before

@@ -8,7 +8,7 @@ import pytest
 
 import numoptim
 from numoptim import Parameters, Trainer, lr_scheduler, optimizer
-from numoptim.hyperparameters import nearest
+from numoptim.face.names import nearest
 
 SCREEN = 2000           # characters
 MANY = {f"layers.{k}.weight": np.zeros(2) for k in range(20_000)}

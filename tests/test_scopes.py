@@ -236,7 +236,7 @@ NAMES = ["averaged", "adapted", "novograd"]
 
 @pytest.mark.parametrize("name", NAMES)
 def test_any_number_of_threads_and_any_way_to_go_on(name, tmp_path, monkeypatch):
-    monkeypatch.setattr("numoptim.native.SERIAL_BELOW", 2)
+    monkeypatch.setattr("numoptim.native.plan.SERIAL_BELOW", 2)
     one, *others = (trained(name, 4, threads=threads) for threads in (1, 2, 3))
     one.save_states(tmp_path / "states")
     loaded = trained(name, 1)

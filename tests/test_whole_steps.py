@@ -68,13 +68,13 @@ def test_an_interrupted_step_of_another_batch_size(name, keywords, steps, size):
 @each_case
 def test_a_signal_during_the_call(name, keywords, monkeypatch):
     """Its handler runs when the call has returned, and raises: the steps are made, and counted."""
-    expected, step = content(trainer_of(name, keywords, 3)), native.extension().step
+    expected, step = content(trainer_of(name, keywords, 3)), native.library.extension().step
 
     def interrupted(record, t):
         assert step(record, t) == 0
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(native.extension(), "step", interrupted)
+    monkeypatch.setattr(native.library.extension(), "step", interrupted)
     trainer = trainer_of(name, keywords)
     for _ in range(3):
         with pytest.raises(KeyboardInterrupt):

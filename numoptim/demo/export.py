@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from numoptim import Parameters, Trainer
-from numoptim.arrays import Array
+from numoptim.native.arrays import Array
 from numoptim.optimizer import LBSGD, RuleOptimizer, create
 
 from .digits import Digits, Network, accuracy, load

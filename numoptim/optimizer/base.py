@@ -7,13 +7,14 @@ from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, ClassVar, Never, Self, SupportsFloat, SupportsIndex, TypeVar
 
-from numoptim import display
-from numoptim.hints import refuse
-from numoptim.hyperparameters import COMMON, COUNT, checked, checked_rate, nearest, some
+from numoptim.buffers.memory import Buffer
+from numoptim.buffers.parameters import Parameters
+from numoptim.face import display
+from numoptim.face.hints import refuse
+from numoptim.face.names import nearest, some
+from numoptim.face.sealed import Sealed
 from numoptim.lr_scheduler import based
-from numoptim.memory import Buffer
-from numoptim.parameters import Parameters
-from numoptim.sealed import Sealed
+from numoptim.rule.hyperparameters import COMMON, COUNT, checked, checked_rate
 from numoptim.step.locks import at_once, lock
 from numoptim.step.python import PythonStepper
 from numoptim.step.stepper import Stepper

@@ -5,7 +5,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from numoptim.native import Pass
+from numoptim.native.plan import Pass
 from numoptim.rule import Rule, Slot
 from numoptim.rules import dcasgd, ftrl, lbsgd, rmsprop, sgd, signum
 

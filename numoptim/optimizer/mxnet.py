@@ -5,8 +5,8 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from numoptim.memory import HOST
-from numoptim.sealed import Stepping
+from numoptim.face.sealed import Stepping
+from numoptim.native.memory import HOST
 from numoptim.step.locks import at_once, check_outside
 from numoptim.step.state import State, as_saved, check_saved, count, counted, go_on
 

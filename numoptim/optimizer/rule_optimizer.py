@@ -7,15 +7,15 @@ from typing import Any, ClassVar, Never, overload
 
 import numpy as np
 
-from numoptim.arrays import Array
-from numoptim.hints import refuse
-from numoptim.hyperparameters import COMMON, Hyper
+from numoptim.buffers.memory import Buffer, Memory
+from numoptim.buffers.memory import of as memory_of
+from numoptim.buffers.parameters import Parameters
+from numoptim.face.hints import refuse
 from numoptim.kernels import least_rate
-from numoptim.memory import Buffer, Memory
-from numoptim.memory import of as memory_of
-from numoptim.native import Pass
-from numoptim.parameters import Parameters
+from numoptim.native.arrays import Array
+from numoptim.native.plan import Pass
 from numoptim.rule import SCOPES, Rule, Slot
+from numoptim.rule.hyperparameters import COMMON, Hyper
 from numoptim.step.locks import check_outside
 from numoptim.step.python import PythonStepper
 from numoptim.step.state import Layout, State

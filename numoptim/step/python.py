@@ -7,8 +7,8 @@ import numpy as np
 from .locks import check_outside
 
 if TYPE_CHECKING:
+    from numoptim.buffers.parameters import Parameters
     from numoptim.optimizer import Optimizer
-    from numoptim.parameters import Parameters
 
 
 class PythonStepper:

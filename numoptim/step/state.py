@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 import numpy as np
 
-from numoptim.arrays import Array
-from numoptim.hyperparameters import COUNT, checked
-from numoptim.memory import Buffer, Memory
-from numoptim.memory import of as memory_of
+from numoptim.buffers.memory import Buffer, Memory
+from numoptim.buffers.memory import of as memory_of
+from numoptim.face.sealed import Sealed
+from numoptim.native.arrays import Array
 from numoptim.rule import SCOPES, Rule, Slot
-from numoptim.sealed import Sealed
+from numoptim.rule.hyperparameters import COUNT, checked
 
 if TYPE_CHECKING:
     from numoptim.optimizer import Optimizer

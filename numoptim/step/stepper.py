@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from numoptim import kernels
-from numoptim.arrays import Array
+from numoptim.buffers.memory import Buffer, Memory
 from numoptim.lr_scheduler import foreseen
-from numoptim.memory import Buffer, Memory, Span
-from numoptim.native import ANOTHER, Pass, StepRecord, extension
+from numoptim.native.arrays import Array, Span
+from numoptim.native.library import extension
+from numoptim.native.plan import ANOTHER, Pass, StepRecord
 from numoptim.rule import Rule
 
 from .locks import check_outside
