@@ -3,7 +3,7 @@ import copy
 import inspect
 import warnings
 from array import array
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, ClassVar, Never, Self, SupportsFloat, SupportsIndex, TypeVar
 
@@ -11,6 +11,7 @@ from numoptim import display
 from numoptim.hints import refuse
 from numoptim.hyperparameters import COMMON, COUNT, checked, checked_rate, nearest, some
 from numoptim.lr_scheduler import based
+from numoptim.lr_scheduler.base import Schedule, check_called
 from numoptim.memory import Buffer
 from numoptim.parameters import Parameters
 from numoptim.sealed import Sealed
@@ -21,7 +22,6 @@ from numoptim.step.stepper import Stepper
 from .attributes import HyperParameter, check_class, check_made, check_rated
 from .multipliers import Key, Multipliers, names_of
 
-Schedule = Callable[[int], float]
 _registry: dict[str, type["Optimizer"]] = {}
 
 
@@ -154,8 +154,8 @@ class Optimizer(Sealed):
 
     @lr_scheduler.setter
     def lr_scheduler(self, schedule: Schedule | None) -> None:
-        if schedule is not None and (isinstance(schedule, type) or not callable(schedule)):
-            raise TypeError(f"lr_scheduler={schedule!r}: expected a function of the update number")
+        if schedule is not None:
+            check_called("lr_scheduler", schedule)
         check_rated(self, schedule is not None)
         self._lr_scheduler = schedule
 
