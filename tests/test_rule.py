@@ -182,7 +182,7 @@ def test_clip_maximum_and_sign():
 PACKAGE = Path(numoptim.__file__).parent
 FILES = sorted(PACKAGE.rglob("*.py"))
 BOTTOM = {"rule", "scalar", "retype", "dry_run", "typed", "hyperparameters", "gradient", "random"}
-LEVELS = [BOTTOM, {"rules"}, {"kernels"}, {"aot", "native"}, {"optimizer"}, {"trainer"}]
+LEVELS = [BOTTOM, {"rules"}, {"kernels"}, {"aot", "native"}, {"optimizer"}, {"trainer"}, {"minimize"}]
 
 
 def imports(file):
