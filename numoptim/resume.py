@@ -2,13 +2,11 @@
 import itertools
 import math
 from collections.abc import Mapping
-from dataclasses import asdict
 from typing import Any
 
-from . import lr_scheduler
 from .buffers.parameters import Parameters, segments
 from .face.names import some
-from .lr_scheduler import LRScheduler
+from .lr_scheduler import saved as schedules
 from .native.arrays import Array
 from .optimizer import Optimizer, RuleOptimizer
 from .optimizer.multipliers import Multipliers
@@ -25,7 +23,8 @@ def own(optimizer: Optimizer, params: Parameters) -> Tree:
         "dtype": str(params.flat.dtype),
         "shapes": list(params.shapes.items()),
         "learning_rate": optimizer._learning_rate,
-        "schedule": _schedule(optimizer),
+        "schedule": schedules.as_saved(optimizer.lr_scheduler),
+        "observed": [tuple(plateau.observed) for plateau in schedules.plateaus(optimizer.lr_scheduler)],
         "hyper": dict(optimizer._values),
         "lr_mult": dict(optimizer.lr_mult),
         "wd_mult": dict(optimizer.wd_mult),
@@ -34,17 +33,25 @@ def own(optimizer: Optimizer, params: Parameters) -> Tree:
     }
 
 
-def become(optimizer: Optimizer, params: Parameters, saved: Mapping[str, Any]) -> None:
-    """Give an optimizer what a file holds of it. ValueError where that is of another, or of other parameters."""
+def become(optimizer: Optimizer, params: Parameters, saved: Mapping[str, Any]) -> list[tuple[Tree, Tree]]:
+    """Give an optimizer what a file holds of it. ValueError where that is of another, or of other parameters.
+
+    What a file holds of observations is for the program's own Plateau, and so returned: changes for ``at_once``.
+    """
     here = own(optimizer, params)
     for key in ("optimizer", "dtype"):
         if saved[key] != here[key]:
             raise ValueError(f"its {key} is {saved[key]}, here it is {here[key]}")
     _check_shapes(saved["shapes"], here["shapes"])
-    if saved["schedule"] != "custom":
-        optimizer.lr_scheduler = _from_schedule(saved["schedule"])
-    elif optimizer.lr_scheduler is None:
-        raise ValueError("its learning rate came from a function: give this trainer that lr_scheduler")
+    if saved["schedule"] == "custom":
+        if optimizer.lr_scheduler is None:
+            raise ValueError("its learning rate came from a function: give this trainer that lr_scheduler")
+    elif not schedules.plateaus(optimizer.lr_scheduler):
+        optimizer.lr_scheduler = schedules.of_saved(saved["schedule"])
+    elif saved["schedule"] != here["schedule"]:
+        raise ValueError(f"its lr_scheduler is {schedules.of_saved(saved['schedule'])!r}, here it is "
+                         f"{optimizer.lr_scheduler!r}, which the program tells a metric: give this trainer the "
+                         "file's, or none")
     if set(saved["hyper"]) != set(optimizer._values):
         raise ValueError(f"its hyper-parameters are {sorted(saved['hyper'])}")
     for key, value in saved["hyper"].items():
@@ -54,6 +61,10 @@ def become(optimizer: Optimizer, params: Parameters, saved: Mapping[str, Any]) -
     optimizer.num_update = count(saved, "num_update")
     optimizer.set_lr_mult(saved["lr_mult"])
     optimizer.set_wd_mult(saved["wd_mult"])
+    plateaus = schedules.plateaus(optimizer.lr_scheduler)
+    observed = saved.get("observed", [plateau.observed for plateau in plateaus])       # of before there were any
+    return [(vars(plateau), {"observed": plateau._checked(left)})
+            for plateau, left in zip(plateaus, observed, strict=True)]
 
 
 # --- states: a State of a rule, or a list of those of an optimizer in Python
@@ -121,24 +132,6 @@ def _among_new(saved: Tree, optimizer: RuleOptimizer, params: Parameters, ends: 
             if lo < hi:
                 params.memory.write(flat[begin:begin + hi - lo], stored[lo:hi])
     return new.slots
-
-
-def _schedule(optimizer: Optimizer) -> Any:
-    schedule = optimizer.lr_scheduler
-    if schedule is None:
-        return None
-    if not isinstance(schedule, LRScheduler) or type(schedule).__module__ != lr_scheduler.__name__:
-        return "custom"
-    return {"class": type(schedule).__name__, **asdict(schedule)}
-
-
-def _from_schedule(saved: dict[str, Any] | None) -> Any:
-    if saved is None:
-        return None
-    cls = getattr(lr_scheduler, saved["class"], None)
-    if not isinstance(cls, type) or not issubclass(cls, LRScheduler):
-        raise ValueError(f"its schedule is a {saved['class']!r}")
-    return cls(**{key: value for key, value in saved.items() if key != "class"})
 
 
 def _check_shapes(theirs: list[tuple[str, Any]], ours: list[tuple[str, Any]]) -> None:

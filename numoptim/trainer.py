@@ -204,7 +204,7 @@ class Trainer(Stepping):
                     saved = {key: value if key == "slots" else checkpoint.loaded(value) for key, value in tree.items()}
                     if missing:
                         saved = resume.reindexed(saved, optimizer, self._params.shapes)
-                    resume.become(optimizer, self._params, saved)
+                    observed = resume.become(optimizer, self._params, saved)
                     state = resume.states(saved, optimizer, self._params, self._state)
                     stepper = optimizer._stepper(self._params, state, self._threads, old.captures)
                     stepper.optimizer = self._optimizer    # which becomes the draft
@@ -212,7 +212,8 @@ class Trainer(Stepping):
                 raise
             except (KeyError, TypeError, AttributeError, ValueError, OverflowError) as error:
                 raise ValueError(f"{checkpoint.label(path)}: these states do not fit this trainer: {error}") from error
-            at_once((vars(self._optimizer), vars(optimizer)), (vars(self), {"_state": state, "_stepper": stepper}))
+            at_once((vars(self._optimizer), vars(optimizer)), (vars(self), {"_state": state, "_stepper": stepper}),
+                    *observed)
 
     # --- copies and pickles are bound anew
 

@@ -183,7 +183,8 @@ PACKAGE = Path(numoptim.__file__).parent
 FILES = sorted(PACKAGE.rglob("*.py"))
 # Rooms of the package; each imports from those before it alone.
 ROOMS = ["__version__", "face", "rule", "rules", "kernels", "aot", "_native", "native", "cuda", "buffers",
-         "lr_scheduler", "checkpoint", "step", "optimizer", "resume", "trainer", "__init__", "demo", "cli", "__main__"]
+         "lr_scheduler", "checkpoint", "step", "optimizer", "resume", "trainer", "minimize", "__init__", "demo", "cli",
+         "__main__"]
 
 
 def imports(file):

@@ -3,7 +3,7 @@ import copy
 import inspect
 import warnings
 from array import array
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, ClassVar, Never, Self, SupportsFloat, SupportsIndex, TypeVar
 
@@ -14,6 +14,7 @@ from numoptim.face.hints import refuse
 from numoptim.face.names import nearest, some
 from numoptim.face.sealed import Sealed
 from numoptim.lr_scheduler import based
+from numoptim.lr_scheduler.base import Schedule, check_called
 from numoptim.rule.hyperparameters import COMMON, COUNT, checked, checked_rate
 from numoptim.step.locks import at_once, lock
 from numoptim.step.python import PythonStepper
@@ -22,7 +23,6 @@ from numoptim.step.stepper import Stepper
 from .attributes import HyperParameter, check_class, check_made, check_rated
 from .multipliers import Key, Multipliers, names_of
 
-Schedule = Callable[[int], float]
 _registry: dict[str, type["Optimizer"]] = {}
 
 
@@ -155,8 +155,8 @@ class Optimizer(Sealed):
 
     @lr_scheduler.setter
     def lr_scheduler(self, schedule: Schedule | None) -> None:
-        if schedule is not None and (isinstance(schedule, type) or not callable(schedule)):
-            raise TypeError(f"lr_scheduler={schedule!r}: expected a function of the update number")
+        if schedule is not None:
+            check_called("lr_scheduler", schedule)
         check_rated(self, schedule is not None)
         self._lr_scheduler = schedule
 
