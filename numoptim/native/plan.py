@@ -129,14 +129,16 @@ class Plan:
         self._buffers[1] = grad
 
     def fill(self, groups: Sequence[Mapping[str, float]]) -> None:
-        """Set every hyper-parameter of each group but the gradient's scale; the learning rate for a rate of 1.
+        """Set every hyper-parameter of each group but those that ``set`` does. KeyError where one is missing.
 
-        KeyError where a group lacks one.
+        "lr_mult" is what the learning rate is multiplied with: here, or by a rule that has it as a hyper-parameter.
         """
         for k, group in enumerate(groups):
-            self.hyper[k] = tuple(np.nan if key == "rescale_grad" else group[key] for key in self.rule.fields)
-        self._factors[:] = [group["learning_rate"] for group in groups]
-        self._largest = max(group["learning_rate"] for group in groups), max(group["wd"] for group in groups)
+            self.hyper[k] = tuple(np.nan if key in ("learning_rate", "rescale_grad") else group[key]
+                                  for key in self.rule.fields)
+        multipliers = [group["lr_mult"] for group in groups]
+        self._factors[:] = 1.0 if "lr_mult" in self.rule.fields else multipliers
+        self._largest = max(multipliers), max(group["wd"] for group in groups)
 
     def set(self, t: int, rate: float, rescale: float) -> None:
         """Set what step t takes: learning rate (before multipliers) and gradient scale.

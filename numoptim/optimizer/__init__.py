@@ -8,12 +8,12 @@ from numoptim.step.state import State
 
 from .base import Optimizer, create, find
 from .base import _registry as _classes
-from .choices import DCASGD, LBSGD, SGD, Ftrl, RMSProp, Signum
+from .choices import DCASGD, LBSGD, SGD, AdamWScheduleFree, Ftrl, RMSProp, SGDScheduleFree, Signum
 from .mxnet import Updater, get_updater
 from .rule_optimizer import RuleOptimizer, register
 
-__all__ = ["DCASGD", "LBSGD", "SGD", "Ftrl", "Optimizer", "RMSProp", "RuleOptimizer", "Signum", "State",
-           "Updater", "create", "find", "get_updater", "register", *(rule.title for rule in RULES if rule.title)]
+__all__ = ["DCASGD", "LBSGD", "SGD", "AdamWScheduleFree", "Ftrl", "Optimizer", "RMSProp", "RuleOptimizer",
+           "SGDScheduleFree", "Signum", "State", "Updater", "create", "find", "get_updater", "register", *(rule.title for rule in RULES if rule.title)]
 
 for _rule in RULES:
     if _rule.title:

@@ -17,8 +17,8 @@ from .rule_optimizer import register as register
 
 __all__ = [
     "DCASGD", "FTML", "LAMB", "LANS", "LARS", "LBSGD", "NAG", "SGD", "SGLD", "AdaDelta", "AdaGrad", "Adam",
-    "Adamax", "Ftrl", "Nadam", "NovoGrad", "Optimizer", "RMSProp", "RuleOptimizer", "Signum", "State", "Updater",
-    "create", "find", "get_updater", "register"
+    "AdamWScheduleFree", "Adamax", "Ftrl", "Nadam", "NovoGrad", "Optimizer", "Prodigy", "RMSProp",
+    "RuleOptimizer", "SGDScheduleFree", "Signum", "State", "Updater", "create", "find", "get_updater", "register"
 ]
 
 class AdaDelta(RuleOptimizer):
@@ -56,6 +56,22 @@ class Adam(RuleOptimizer):
         self, *, learning_rate: SupportsFloat | None = 0.001, beta1: SupportsFloat = 0.9,
         beta2: SupportsFloat = 0.999, epsilon: SupportsFloat = 1e-08, lr_scheduler: Schedule | None = None,
         wd: SupportsFloat = 0.0, rescale_grad: SupportsFloat = 1.0,
+        clip_gradient: SupportsFloat | None = None, lr_mult: Mapping[Key, SupportsFloat] | None = None,
+        wd_mult: Mapping[Key, SupportsFloat] | None = None, param_idx2name: Mapping[int, str] | None = None,
+        begin_num_update: SupportsIndex = 0, multi_precision: bool = False,
+        aggregate_num: SupportsIndex = 0, lazy_update: bool = False
+    ) -> None: ...
+
+class AdamWScheduleFree(RuleOptimizer):
+    """Schedule-free SGD and AdamW: an average of the iterates in place of a schedule that ends somewhere."""
+    beta: float
+    beta2: float
+    epsilon: float
+    weight_power: float
+    def __init__(
+        self, *, learning_rate: SupportsFloat | None = 0.0025, beta: SupportsFloat = 0.9,
+        beta2: SupportsFloat = 0.999, epsilon: SupportsFloat = 1e-08, weight_power: SupportsFloat = 2.0,
+        lr_scheduler: Schedule | None = None, wd: SupportsFloat = 0.0, rescale_grad: SupportsFloat = 1.0,
         clip_gradient: SupportsFloat | None = None, lr_mult: Mapping[Key, SupportsFloat] | None = None,
         wd_mult: Mapping[Key, SupportsFloat] | None = None, param_idx2name: Mapping[int, str] | None = None,
         begin_num_update: SupportsIndex = 0, multi_precision: bool = False,
@@ -238,6 +254,25 @@ class NovoGrad(RuleOptimizer):
         aggregate_num: SupportsIndex = 0, lazy_update: bool = False
     ) -> None: ...
 
+class Prodigy(RuleOptimizer):
+    """Prodigy: Adam that finds its learning rate: it estimates how far the weights are from where they should be."""
+    beta1: float
+    beta2: float
+    epsilon: float
+    d0: float
+    d_coef: float
+    safeguard_warmup: bool
+    def __init__(
+        self, *, learning_rate: SupportsFloat | None = 1.0, beta1: SupportsFloat = 0.9,
+        beta2: SupportsFloat = 0.999, epsilon: SupportsFloat = 1e-08, d0: SupportsFloat = 1e-06,
+        d_coef: SupportsFloat = 1.0, safeguard_warmup: bool = False, lr_scheduler: Schedule | None = None,
+        wd: SupportsFloat = 0.0, rescale_grad: SupportsFloat = 1.0,
+        clip_gradient: SupportsFloat | None = None, lr_mult: Mapping[Key, SupportsFloat] | None = None,
+        wd_mult: Mapping[Key, SupportsFloat] | None = None, param_idx2name: Mapping[int, str] | None = None,
+        begin_num_update: SupportsIndex = 0, multi_precision: bool = False,
+        aggregate_num: SupportsIndex = 0, lazy_update: bool = False
+    ) -> None: ...
+
 class RMSProp(RuleOptimizer):
     """RMSProp: gradients divided by a running average of their magnitude; plain or centred."""
     gamma1: float
@@ -263,6 +298,20 @@ class SGD(RuleOptimizer):
         self, *, learning_rate: SupportsFloat | None = 0.01, momentum: SupportsFloat = 0.0,
         lr_scheduler: Schedule | None = None, wd: SupportsFloat = 0.0, rescale_grad: SupportsFloat = 1.0,
         clip_gradient: SupportsFloat | None = None, lr_mult: Mapping[Key, SupportsFloat] | None = None,
+        wd_mult: Mapping[Key, SupportsFloat] | None = None, param_idx2name: Mapping[int, str] | None = None,
+        begin_num_update: SupportsIndex = 0, multi_precision: bool = False,
+        aggregate_num: SupportsIndex = 0, lazy_update: bool = False
+    ) -> None: ...
+
+class SGDScheduleFree(RuleOptimizer):
+    """Schedule-free SGD and AdamW: an average of the iterates in place of a schedule that ends somewhere."""
+    beta: float
+    weight_power: float
+    def __init__(
+        self, *, learning_rate: SupportsFloat | None = 1.0, beta: SupportsFloat = 0.9,
+        weight_power: SupportsFloat = 2.0, lr_scheduler: Schedule | None = None, wd: SupportsFloat = 0.0,
+        rescale_grad: SupportsFloat = 1.0, clip_gradient: SupportsFloat | None = None,
+        lr_mult: Mapping[Key, SupportsFloat] | None = None,
         wd_mult: Mapping[Key, SupportsFloat] | None = None, param_idx2name: Mapping[int, str] | None = None,
         begin_num_update: SupportsIndex = 0, multi_precision: bool = False,
         aggregate_num: SupportsIndex = 0, lazy_update: bool = False

@@ -8,7 +8,6 @@ from types import MappingProxyType
 from typing import Any, ClassVar, Never, Self, SupportsFloat, SupportsIndex, TypeVar
 
 from numoptim.buffers.memory import Buffer
-from numoptim.buffers.parameters import Parameters
 from numoptim.face import display
 from numoptim.face.hints import refuse
 from numoptim.face.names import nearest, some
@@ -17,8 +16,7 @@ from numoptim.lr_scheduler import based
 from numoptim.lr_scheduler.base import Schedule, check_called
 from numoptim.rule.hyperparameters import COMMON, COUNT, checked, checked_rate
 from numoptim.step.locks import at_once, lock
-from numoptim.step.python import PythonStepper
-from numoptim.step.stepper import Stepper
+from numoptim.step.python import Stepped
 
 from .attributes import HyperParameter, check_class, check_made, check_rated
 from .multipliers import Key, Multipliers, names_of
@@ -26,7 +24,7 @@ from .multipliers import Key, Multipliers, names_of
 _registry: dict[str, type["Optimizer"]] = {}
 
 
-class Optimizer(Sealed):
+class Optimizer(Stepped, Sealed):
     """Base of all optimizers. Subclass it to write one in Python; see ``update``.
 
     learning_rate: default 0.01. lr_scheduler: ``f(num_update) -> rate``; a learning_rate given beside a
@@ -225,20 +223,6 @@ class Optimizer(Sealed):
     def update_multi_precision(self, index: Any, weight: Any, grad: Any, state: Any) -> None:
         """``update``."""
         self.update(index, weight, grad, state)
-
-    # --- all parameters of a Trainer
-
-    def _steps_in_python(self) -> bool:
-        """Whether ``update`` is called for each."""
-        return True
-
-    def _begin(self, params: Parameters) -> Any:
-        """Their state before the first step."""
-        return [self.create_state(i, w) for i, w in enumerate(params.values())]
-
-    def _stepper(self, params: Parameters, state: Any, threads: int, captures: Any = None) -> Stepper | PythonStepper:
-        """What makes steps on them."""
-        return PythonStepper(self, params, state)
 
     # --- what a custom optimizer overrides, and what it may call
 

@@ -7,7 +7,7 @@ import numpy as np
 
 from numoptim.native.plan import Pass
 from numoptim.rule import Rule, Slot
-from numoptim.rules import dcasgd, ftrl, lbsgd, rmsprop, sgd, signum
+from numoptim.rules import dcasgd, ftrl, lbsgd, rmsprop, schedule_free, sgd, signum
 
 from .attributes import Options
 from .base import add
@@ -76,6 +76,25 @@ class Ftrl(RuleOptimizer):
 
     def _has_init(self) -> bool:
         return bool(self.warm_start)
+
+
+class ScheduleFree(RuleOptimizer):
+    """The weights to evaluate are an average, which w and z give."""
+
+    def _average(self) -> Pass:
+        return Pass(schedule_free.AVERAGE, ("w", "z"))
+
+
+@add
+class SGDScheduleFree(ScheduleFree):
+    __doc__ = schedule_free.__doc__
+    rules = (schedule_free.SGD,)
+
+
+@add
+class AdamWScheduleFree(ScheduleFree):
+    __doc__ = schedule_free.__doc__
+    rules = (schedule_free.ADAMW,)
 
 
 @add

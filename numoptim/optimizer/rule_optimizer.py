@@ -25,6 +25,8 @@ from .attributes import HyperParameter, Option, Options, check_seen
 from .base import Class, Optimizer, add
 from .multipliers import Key
 
+OWN = *COMMON, "learning_rate", "lr_mult", "offset"    # hyper-parameters of rules that are no keywords of one class
+
 
 class RuleOptimizer(Optimizer):
     """An optimizer that applies a rule. Hyper-parameters are keywords and attributes, checked when set."""
@@ -41,7 +43,7 @@ class RuleOptimizer(Optimizer):
         fields: Hyper = {}
         for rule in cls.rules:
             fields.update(rule.fields)
-        cls.hyper = {key: value for key, value in fields.items() if key not in (*COMMON, "learning_rate", "offset")}
+        cls.hyper = {key: value for key, value in fields.items() if key not in OWN}
         check_seen(cls, (*cls.hyper, *cls.options))
         for key, (default, interval) in cls.hyper.items():
             descriptor = HyperParameter(default, interval)
@@ -116,11 +118,12 @@ class RuleOptimizer(Optimizer):
 
         A parameter at rest is initialised for the rate it would have with a multiplier of 1.
         """
-        rate = self._rate(self._begin_num_update + 1) * (self._lr_mult.of(index) or 1.0)
+        multiplier = self._lr_mult.of(index) or 1.0
+        rate = self._rate(self._begin_num_update + 1) * multiplier
         if self.rule.needs_rate and rate < least_rate(dtype):
             raise ValueError(f"{type(self).__name__}: a warm start needs a learning_rate of {least_rate(dtype):.1e} or "
                              f"more for {dtype}; that of {index!r} is {rate}")
-        return {**self._values, "learning_rate": rate, "wd": self._get_wd(index), "offset": 0}
+        return {**self._values, "learning_rate": rate, "lr_mult": multiplier, "wd": self._get_wd(index), "offset": 0}
 
     # --- on all parameters
 

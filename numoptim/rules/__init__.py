@@ -23,6 +23,8 @@ MODULES = (
     "ftrl",
     "ftml",
     "sgld",
+    "prodigy",
+    "schedule_free",
 )
 
 

@@ -8,7 +8,31 @@ from .locks import check_outside
 
 if TYPE_CHECKING:
     from numoptim.buffers.parameters import Parameters
+    from numoptim.native.plan import Pass
     from numoptim.optimizer import Optimizer
+
+    from .stepper import Stepper
+
+
+class Stepped:
+    """How a Trainer has an optimizer step all of its parameters: in Python, unless a subclass has another way."""
+
+    def _steps_in_python(self) -> bool:
+        """Whether ``update`` is called for each of them."""
+        return True
+
+    def _begin(self, params: "Parameters") -> Any:
+        """Their state before the first step."""
+        return [self.create_state(i, w) for i, w in enumerate(params.values())]   # type: ignore[attr-defined]
+
+    def _stepper(self, params: "Parameters", state: Any, threads: int,
+                 captures: Any = None) -> "Stepper | PythonStepper":
+        """What makes steps on them."""
+        return PythonStepper(self, params, state)          # type: ignore[arg-type]
+
+    def _average(self) -> "Pass | None":
+        """What makes of weights those to evaluate, where these are others."""
+        return None
 
 
 class PythonStepper:

@@ -81,21 +81,23 @@ class Stepper:
     def refresh(self) -> None:
         """Take hyper-parameters and multipliers as they are now; plans are made anew where passes or groups are."""
         optimizer, version = self.optimizer, self.optimizer._version      # first: changes meanwhile are for the next
-        rule, slots, offset = self._of_state
-        optimizer._check_rule(rule, slots)
+        optimizer._check_rule(*self._of_state[:2])
         passes, (which, sets) = optimizer._passes(), self._groups()
         made, groups, latest = self._planned
         if passes != made or latest is not optimizer._latest or not np.array_equal(which, groups):
             self._plan(passes, which, len(sets))
         self._rate = math.nan                      # whatever interrupts this, nothing half set is taken for set
-        values = {**optimizer._values, "offset": offset}
-        groups = [{**values, "learning_rate": rate, "wd": wd * values["wd"]} for rate, wd in sets]
         for plan in self.plans:
-            plan.fill(groups)
+            plan.fill(self._filled(sets))
         self._warmup = optimizer._warmup           # here, as every step asks
         self._batch_size: float = 1
         self._rescale = math.nan
         self.version = version
+
+    def _filled(self, sets: list[tuple[float, float]]) -> list[dict[str, float]]:
+        """The hyper-parameters of each group, but those of a step."""
+        values = {**self.optimizer._values, "offset": self._of_state[2]}
+        return [{**values, "lr_mult": rate, "wd": wd * values["wd"]} for rate, wd in sets]
 
     def outdated(self) -> bool:
         """Whether hyper-parameters or multipliers are others than when plans were filled."""
@@ -105,17 +107,30 @@ class Stepper:
         self._check_between_batches(passes)
         slots = self._of_state[1]
         self._planned = (), which, None            # whatever interrupts this, nothing half made is taken for made
-        buffers = {"w": self.weight.reshape(-1), "g": self.grad.reshape(-1),
-                   **{name: slot.reshape(-1) for name, slot in slots.items()}}
-        plans = [self.memory.kernels.Plan(each, [buffers[name] for name in each.buffers], self.offsets, which, groups,
-                                          self.threads) for each in passes]
-        self.plans = plans
+        self.plans = plans = [self._bound(each, which, groups) for each in passes]
         self.record = StepRecord(plans, self._count, self.optimizer._latest)
         # Of no bytes, the last one tells records apart.
         self.spans = (*map(self.memory.span, (self.weight, self.grad, *slots.values())), (self.record.address, 0))
         self._step = self.memory.kernels.stepper(plans)
         self._repeat = extension().repeat
         self._planned = passes, which, self.optimizer._latest
+
+    def _bound(self, one: Pass, which: Array, groups: int) -> Any:
+        """The plan of a pass."""
+        buffers = {"w": self.weight, "g": self.grad, **self._of_state[1]}
+        return self.memory.kernels.Plan(one, [buffers[name].reshape(-1) for name in one.buffers], self.offsets, which,
+                                        groups, self.threads)
+
+    def run(self, only: Pass) -> None:
+        """Make a pass that is no step and is not counted; it leaves frozen segments alone."""
+        which, sets = self._groups()
+        plan = self._bound(only, which, len(sets))
+        plan.fill(self._filled(sets))
+        plan.set(1, 0.0, 1.0)
+        record = StepRecord([plan], array("q", [0]), array("q", [0]))
+        status = self.memory.kernels.stepper([plan])(record.address, 1)
+        if status:
+            raise _failed(only.rule, status)
 
     def _check_between_batches(self, passes: Sequence[Pass]) -> None:
         """ValueError where passes would take gradients for a whole batch that others have begun to sum."""
