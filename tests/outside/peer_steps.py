@@ -1,0 +1,42 @@
+"""Calls of torch's and optax' optimizers and those here that make the same steps, as data; a case more is an entry more.
+
+Then record that library again, in an environment of its own (``record_peer_steps.py`` says how).
+"""
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import numpy as np
+
+VERSIONS = {"torch": "2.13.0", "optax": "0.2.8"}
+STEPS, SIZE = 40, 5
+
+
+class Case(NamedTuple):
+    """own: the call here. peer: the call there, without its parameters. tolerance: how far float64 may be off, as a
+    part of the largest weight. start: what slots are filled with before the first step, where the peer starts so."""
+
+    own: str
+    peer: str
+    tolerance: float = 1e-12
+    start: Mapping[str, float] = {}
+
+
+CASES = {
+    "torch": [
+        Case("Adam(learning_rate=0.01, wd=0.1)", "Adam(lr=0.01, weight_decay=0.1)"),
+        Case("Nadam(learning_rate=0.01, wd=0.1, schedule_decay=0.1)",
+             "NAdam(lr=0.01, weight_decay=0.1, momentum_decay=0.1)"),
+    ],
+    "optax": [
+        Case("Adam(learning_rate=0.01, clip_gradient=0.5)", "chain(clip(0.5), adam(0.01))"),
+    ],
+}
+
+
+def problem():
+    """Weights, and gradients of sizes from 0.01 to 10, some of which are 0, the first ones of a weight, too."""
+    rng = np.random.default_rng(2026)
+    g = rng.standard_normal((STEPS, SIZE)) * np.logspace(-2, 1, SIZE)
+    g[rng.random(g.shape) < 0.1] = 0.0
+    g[:3, 1] = 0.0
+    return rng.uniform(-1, 1, SIZE), g
