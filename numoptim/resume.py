@@ -42,9 +42,11 @@ def become(optimizer: Optimizer, params: Parameters, saved: Mapping[str, Any]) -
         optimizer.lr_scheduler = _from_schedule(saved["schedule"])
     elif optimizer.lr_scheduler is None:
         raise ValueError("its learning rate came from a function: give this trainer that lr_scheduler")
-    if set(saved["hyper"]) != set(optimizer._values):
+    defaults = {key: default for key, (default, _) in getattr(optimizer, "hyper", {}).items()}
+    hyper = {**defaults, **saved["hyper"]}          # earlier versions had fewer
+    if set(hyper) != set(optimizer._values):
         raise ValueError(f"its hyper-parameters are {sorted(saved['hyper'])}")
-    for key, value in saved["hyper"].items():
+    for key, value in hyper.items():
         setattr(optimizer, key, None if math.isinf(value) else value)
     optimizer._learning_rate = checked_rate(saved["learning_rate"])
     optimizer._begin_num_update = count(saved, "begin_num_update")

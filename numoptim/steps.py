@@ -49,7 +49,7 @@ class Flat(Bound):
 
     def _loaded(self, saved: dict[str, Any], optimizer: Any) -> State:
         for key in optimizer.options:
-            setattr(optimizer, key, saved["options"][key])
+            setattr(optimizer, key, saved["options"].get(key, optimizer.options[key][0]))    # earlier files: fewer
         rule, flat, memory = optimizer.rule, self.params.flat, self.params.memory
         check_saved(saved, rule, optimizer._slots())
         optimizer._noise = count(saved, "noise")
