@@ -69,10 +69,11 @@ class RuleOptimizer(Optimizer):
         super().__init__(**keywords)
         for key, value in values.items():
             setattr(self, key, value)
+        _ = self.rule                              # ValueError for options that do not go together
 
     @property
     def rule(self) -> Rule:
-        """The rule that the options choose."""
+        """The rule that the options choose. ValueError for options that do not go together."""
         return self.rules[0]
 
     # --- state
@@ -87,8 +88,9 @@ class RuleOptimizer(Optimizer):
                segments: tuple[int, ...] = ()) -> State:
         """State of a buffer whose segment k is the parameter indices[k]; segments: the shape of one number for each."""
         rule, shape, weight = self.rule, weight.shape, weight.reshape(-1)
+        starts = self._starts()
         slots: dict[str, Buffer] = {
-            slot: Layout.of(slot, shape, weight.dtype, segments).begin(memory, slot)
+            slot: Layout.of(slot, shape, weight.dtype, segments).begin(memory, starts.get(slot, slot.start))
             for slot in self._slots()}
         if self._has_init():
             flat = [slots[slot].reshape(-1) for slot in rule.slots_over("element")]
@@ -105,9 +107,13 @@ class RuleOptimizer(Optimizer):
     def _slots(self) -> tuple[Slot, ...]:
         return self.rule.slots_over(*SCOPES)
 
+    def _starts(self) -> Mapping[str, float]:
+        """{slot: what it begins at}, where an option says that."""
+        return {}
+
     def _has_init(self) -> bool:
         """Whether slots begin at the rule's ``init``."""
-        return self.rule.inits
+        return self.rule.init is not None
 
     def _hyper_of(self, index: Key, dtype: "np.dtype[Any]") -> dict[str, float]:
         """Every hyper-parameter of the rule, as it is for one parameter now. ValueError for a rate that ``init`` lacks.
@@ -116,8 +122,8 @@ class RuleOptimizer(Optimizer):
         """
         rate = self._rate(self._begin_num_update + 1) * (self._lr_mult.of(index) or 1.0)
         if self.rule.needs_rate and rate < least_rate(dtype):
-            raise ValueError(f"{type(self).__name__}: a warm start needs a learning_rate of {least_rate(dtype):.1e} or "
-                             f"more for {dtype}; that of {index!r} is {rate}")
+            raise ValueError(f"{type(self).__name__}: slots that begin by the learning_rate need one of "
+                             f"{least_rate(dtype):.1e} or more for {dtype}; that of {index!r} is {rate}")
         return {**self._values, "learning_rate": rate, "wd": self._get_wd(index), "offset": 0}
 
     # --- update

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Self
 import numpy as np
 
 from numoptim.arrays import Array
+from numoptim.gradient import flush
 from numoptim.hyperparameters import COUNT, checked
 from numoptim.memory import Buffer, Memory
 from numoptim.memory import of as memory_of
@@ -33,11 +34,15 @@ class Layout(NamedTuple):
             return cls(shape, dtype)
         return cls(segments if slot.over == "segment" else (), np.dtype(np.float64))
 
-    def begin(self, memory: Memory, slot: Slot) -> Buffer:
-        """A new slot, as it is before the first step where no ``init`` fills it."""
+    def begin(self, memory: Memory, start: float) -> Buffer:
+        """A new slot with a number everywhere. ValueError for one beyond its type."""
         made = memory.zeros(math.prod(self.shape), self.dtype).reshape(self.shape)
-        if slot.start and slot.over != "element":
-            memory.write(made, np.full(self.shape, slot.start))
+        if start:
+            with np.errstate(over="ignore"):
+                number = self.dtype.type(start)
+            if not np.isfinite(number):
+                raise ValueError(f"a slot that begins at {start} is out of range for {self.dtype}")
+            memory.write(made, np.full(self.shape, flush(number, np.finfo(self.dtype).tiny)))
         return made
 
 
