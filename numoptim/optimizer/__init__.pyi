@@ -15,10 +15,25 @@ from .rule_optimizer import register as register
 from .state import State as State
 
 __all__ = [
-    "DCASGD", "FTML", "LAMB", "LANS", "LARS", "LBSGD", "NAG", "SGD", "SGLD", "AdaDelta", "AdaGrad", "Adam",
-    "Adamax", "Ftrl", "Nadam", "NovoGrad", "Optimizer", "RMSProp", "RuleOptimizer", "Signum", "State", "Updater",
-    "create", "find", "get_updater", "register"
+    "ADOPT", "DCASGD", "FTML", "LAMB", "LANS", "LARS", "LBSGD", "NAG", "SGD", "SGLD", "AdaDelta", "AdaGrad",
+    "Adam", "Adamax", "Adan", "Ftrl", "Nadam", "NovoGrad", "Optimizer", "RMSProp", "Rprop", "RuleOptimizer",
+    "Signum", "State", "Updater", "create", "find", "get_updater", "register"
 ]
+
+class ADOPT(RuleOptimizer):
+    """ADOPT: Adam whose second moment leaves the present gradient out, so that it converges with any beta2."""
+    beta1: float
+    beta2: float
+    epsilon: float
+    def __init__(
+        self, *, learning_rate: SupportsFloat | None = 0.001, beta1: SupportsFloat = 0.9,
+        beta2: SupportsFloat = 0.9999, epsilon: SupportsFloat = 1e-06, lr_scheduler: Schedule | None = None,
+        wd: SupportsFloat = 0.0, rescale_grad: SupportsFloat = 1.0,
+        clip_gradient: SupportsFloat | None = None, lr_mult: Mapping[Key, SupportsFloat] | None = None,
+        wd_mult: Mapping[Key, SupportsFloat] | None = None, param_idx2name: Mapping[int, str] | None = None,
+        begin_num_update: SupportsIndex = 0, multi_precision: bool = False,
+        aggregate_num: SupportsIndex = 0, lazy_update: bool = False
+    ) -> None: ...
 
 class AdaDelta(RuleOptimizer):
     """AdaDelta: adaptive steps in the unit of the weights."""
@@ -37,10 +52,12 @@ class AdaDelta(RuleOptimizer):
 class AdaGrad(RuleOptimizer):
     """AdaGrad: adaptive subgradient method."""
     eps: float
+    initial: float
     def __init__(
         self, *, learning_rate: SupportsFloat | None = 0.01, eps: SupportsFloat = 1e-07,
-        lr_scheduler: Schedule | None = None, wd: SupportsFloat = 0.0, rescale_grad: SupportsFloat = 1.0,
-        clip_gradient: SupportsFloat | None = None, lr_mult: Mapping[Key, SupportsFloat] | None = None,
+        initial: SupportsFloat = 0.0, lr_scheduler: Schedule | None = None, wd: SupportsFloat = 0.0,
+        rescale_grad: SupportsFloat = 1.0, clip_gradient: SupportsFloat | None = None,
+        lr_mult: Mapping[Key, SupportsFloat] | None = None,
         wd_mult: Mapping[Key, SupportsFloat] | None = None, param_idx2name: Mapping[int, str] | None = None,
         begin_num_update: SupportsIndex = 0, multi_precision: bool = False,
         aggregate_num: SupportsIndex = 0, lazy_update: bool = False
@@ -70,6 +87,22 @@ class Adamax(RuleOptimizer):
         self, *, learning_rate: SupportsFloat | None = 0.002, beta1: SupportsFloat = 0.9,
         beta2: SupportsFloat = 0.999, epsilon: SupportsFloat = 1e-08, lr_scheduler: Schedule | None = None,
         wd: SupportsFloat = 0.0, rescale_grad: SupportsFloat = 1.0,
+        clip_gradient: SupportsFloat | None = None, lr_mult: Mapping[Key, SupportsFloat] | None = None,
+        wd_mult: Mapping[Key, SupportsFloat] | None = None, param_idx2name: Mapping[int, str] | None = None,
+        begin_num_update: SupportsIndex = 0, multi_precision: bool = False,
+        aggregate_num: SupportsIndex = 0, lazy_update: bool = False
+    ) -> None: ...
+
+class Adan(RuleOptimizer):
+    """Adan: adaptive Nesterov momentum, with the differences of successive gradients as a third moment."""
+    beta1: float
+    beta2: float
+    beta3: float
+    epsilon: float
+    def __init__(
+        self, *, learning_rate: SupportsFloat | None = 0.001, beta1: SupportsFloat = 0.98,
+        beta2: SupportsFloat = 0.92, beta3: SupportsFloat = 0.99, epsilon: SupportsFloat = 1e-08,
+        lr_scheduler: Schedule | None = None, wd: SupportsFloat = 0.0, rescale_grad: SupportsFloat = 1.0,
         clip_gradient: SupportsFloat | None = None, lr_mult: Mapping[Key, SupportsFloat] | None = None,
         wd_mult: Mapping[Key, SupportsFloat] | None = None, param_idx2name: Mapping[int, str] | None = None,
         begin_num_update: SupportsIndex = 0, multi_precision: bool = False,
@@ -110,10 +143,11 @@ class Ftrl(RuleOptimizer):
     lamda1: float
     beta: float
     warm_start: bool
+    initial: float
     def __init__(
         self, *, learning_rate: SupportsFloat | None = 0.1, lamda1: SupportsFloat = 0.01,
-        beta: SupportsFloat = 1.0, warm_start: bool = False, lr_scheduler: Schedule | None = None,
-        wd: SupportsFloat = 0.0, rescale_grad: SupportsFloat = 1.0,
+        beta: SupportsFloat = 1.0, warm_start: bool = False, initial: SupportsFloat = 0.0,
+        lr_scheduler: Schedule | None = None, wd: SupportsFloat = 0.0, rescale_grad: SupportsFloat = 1.0,
         clip_gradient: SupportsFloat | None = None, lr_mult: Mapping[Key, SupportsFloat] | None = None,
         wd_mult: Mapping[Key, SupportsFloat] | None = None, param_idx2name: Mapping[int, str] | None = None,
         begin_num_update: SupportsIndex = 0, multi_precision: bool = False,
@@ -197,10 +231,12 @@ class LBSGD(RuleOptimizer):
 class NAG(RuleOptimizer):
     """NAG: Nesterov's accelerated gradient."""
     momentum: float
+    rate_in_velocity: bool
     def __init__(
         self, *, learning_rate: SupportsFloat | None = 0.01, momentum: SupportsFloat = 0.0,
-        lr_scheduler: Schedule | None = None, wd: SupportsFloat = 0.0, rescale_grad: SupportsFloat = 1.0,
-        clip_gradient: SupportsFloat | None = None, lr_mult: Mapping[Key, SupportsFloat] | None = None,
+        rate_in_velocity: bool = True, lr_scheduler: Schedule | None = None, wd: SupportsFloat = 0.0,
+        rescale_grad: SupportsFloat = 1.0, clip_gradient: SupportsFloat | None = None,
+        lr_mult: Mapping[Key, SupportsFloat] | None = None,
         wd_mult: Mapping[Key, SupportsFloat] | None = None, param_idx2name: Mapping[int, str] | None = None,
         begin_num_update: SupportsIndex = 0, multi_precision: bool = False,
         aggregate_num: SupportsIndex = 0, lazy_update: bool = False
@@ -238,17 +274,36 @@ class NovoGrad(RuleOptimizer):
     ) -> None: ...
 
 class RMSProp(RuleOptimizer):
-    """RMSProp: gradients divided by a running average of their magnitude; plain or centred."""
+    """RMSProp: gradients divided by a running average of their magnitude; plain, with momentum, or centred."""
     gamma1: float
     epsilon: float
     clip_weights: float | None
+    momentum: float
     gamma2: float
     centered: bool
+    initial: float
     def __init__(
         self, *, learning_rate: SupportsFloat | None = 0.001, gamma1: SupportsFloat = 0.9,
         epsilon: SupportsFloat = 1e-08, clip_weights: SupportsFloat | None = None,
-        gamma2: SupportsFloat = 0.9, centered: bool = False, lr_scheduler: Schedule | None = None,
-        wd: SupportsFloat = 0.0, rescale_grad: SupportsFloat = 1.0,
+        momentum: SupportsFloat = 0.0, gamma2: SupportsFloat = 0.9, centered: bool = False,
+        initial: SupportsFloat = 0.0, lr_scheduler: Schedule | None = None, wd: SupportsFloat = 0.0,
+        rescale_grad: SupportsFloat = 1.0, clip_gradient: SupportsFloat | None = None,
+        lr_mult: Mapping[Key, SupportsFloat] | None = None,
+        wd_mult: Mapping[Key, SupportsFloat] | None = None, param_idx2name: Mapping[int, str] | None = None,
+        begin_num_update: SupportsIndex = 0, multi_precision: bool = False,
+        aggregate_num: SupportsIndex = 0, lazy_update: bool = False
+    ) -> None: ...
+
+class Rprop(RuleOptimizer):
+    """Rprop: steps of a size of each weight's own, which grows while its gradient keeps its sign and shrinks as it turns."""
+    eta_minus: float
+    eta_plus: float
+    min_step: float
+    max_step: float
+    def __init__(
+        self, *, learning_rate: SupportsFloat | None = 0.01, eta_minus: SupportsFloat = 0.5,
+        eta_plus: SupportsFloat = 1.2, min_step: SupportsFloat = 1e-06, max_step: SupportsFloat = 50.0,
+        lr_scheduler: Schedule | None = None, wd: SupportsFloat = 0.0, rescale_grad: SupportsFloat = 1.0,
         clip_gradient: SupportsFloat | None = None, lr_mult: Mapping[Key, SupportsFloat] | None = None,
         wd_mult: Mapping[Key, SupportsFloat] | None = None, param_idx2name: Mapping[int, str] | None = None,
         begin_num_update: SupportsIndex = 0, multi_precision: bool = False,
@@ -258,9 +313,12 @@ class RMSProp(RuleOptimizer):
 class SGD(RuleOptimizer):
     """SGD: stochastic gradient descent, with or without momentum."""
     momentum: float
+    dampening: float
+    rate_in_velocity: bool
     def __init__(
         self, *, learning_rate: SupportsFloat | None = 0.01, momentum: SupportsFloat = 0.0,
-        lr_scheduler: Schedule | None = None, wd: SupportsFloat = 0.0, rescale_grad: SupportsFloat = 1.0,
+        dampening: SupportsFloat = 0.0, rate_in_velocity: bool = True, lr_scheduler: Schedule | None = None,
+        wd: SupportsFloat = 0.0, rescale_grad: SupportsFloat = 1.0,
         clip_gradient: SupportsFloat | None = None, lr_mult: Mapping[Key, SupportsFloat] | None = None,
         wd_mult: Mapping[Key, SupportsFloat] | None = None, param_idx2name: Mapping[int, str] | None = None,
         begin_num_update: SupportsIndex = 0, multi_precision: bool = False,
