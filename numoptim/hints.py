@@ -51,7 +51,7 @@ HINTS: dict[str, tuple[str, ...]] = {
     "nesterov": ("with Nesterov's {momentum} the optimizer is NAG", "with {beta1} as Nesterov's momentum it is Nadam"),
     "momentum_decay": ("write {schedule_decay}",),
     "trust_coefficient": ("write {eta}",),
-    "amsgrad": ("the maximum of the second moment is not supported: leave it out",),
+    "amsgrad": ("with {beta1} and {beta2}, Adam and AdamW have it: leave it out here",),
     "maximize": ("write {rescale_grad}=-1",),
     "clipvalue": ("write {clip_gradient}",),
     "clip_value": ("write {clip_gradient}",),

@@ -38,6 +38,8 @@ VALUES = {
 }
 # The class and options that choose a rule, where it isn't the class of the rule's own title.
 CHOSEN = {
+    "adam": ("Adam", {}), "adam_amsgrad": ("Adam", {"amsgrad": True}),
+    "adamw": ("AdamW", {}), "adamw_amsgrad": ("AdamW", {"amsgrad": True}),
     "sgd": ("SGD", {}), "sgd_momentum": ("SGD", {}), "dcasgd": ("DCASGD", {}), "dcasgd_momentum": ("DCASGD", {}),
     "signum": ("Signum", {}), "signsgd": ("Signum", {"momentum": 0}), "ftrl": ("Ftrl", {}),
     "rmsprop": ("RMSProp", {}), "rmsprop_centered": ("RMSProp", {"centered": True}),

@@ -25,6 +25,7 @@ GUIDE = [
     ("RMSProp", {"centered": True, "gamma2": 0.7}),
     ("AdaDelta", {"rho": 0.8}),
     ("Adam", {"beta1": 0.8}),
+    ("Adam", {"amsgrad": True}),
     ("Adamax", {}),
     ("Nadam", {"schedule_decay": 0.01}),
     ("Signum", {"wd_lh": 0.02}),
@@ -44,8 +45,12 @@ GUIDE = [
     ("SGLD", {"seed": 7, "n_data": 3.0}),
 ]
 GUIDED = {name for name, _ in GUIDE}
-OTHERS = {rule.title: rule for rule in RULES if rule.title not in ("", *GUIDED)}
-CASES = [*GUIDE, *((name, {}) for name in OTHERS)]
+OTHERS = [
+    ("AdamW", {}),
+    ("AdamW", {"amsgrad": True}),
+    *((rule.title, {}) for rule in RULES if rule.title not in ("", *GUIDED)),
+]
+CASES = [*GUIDE, *OTHERS]
 NAMES = sorted({name for name, _ in CASES})
 COMMON = {"learning_rate": 0.05, "wd": 0.01, "rescale_grad": 0.5, "clip_gradient": 0.7}
 SHAPES = {"w": (3, 5), "b": (), "none": (0, 2), "v": (7,)}
@@ -147,7 +152,7 @@ DEFAULTS = {
     "RMSProp": {"learning_rate": 0.001, "gamma1": 0.9, "gamma2": 0.9, "epsilon": 1e-8, "centered": False,
                 "clip_weights": None},
     "AdaDelta": {"learning_rate": 1, "rho": 0.9, "epsilon": 1e-5},
-    "Adam": {"learning_rate": 0.001, "beta1": 0.9, "beta2": 0.999, "epsilon": 1e-8},
+    "Adam": {"learning_rate": 0.001, "beta1": 0.9, "beta2": 0.999, "epsilon": 1e-8, "amsgrad": False},
     "Adamax": {"learning_rate": 0.002, "beta1": 0.9, "beta2": 0.999, "epsilon": 1e-8},
     "Nadam": {"learning_rate": 0.001, "beta1": 0.9, "beta2": 0.999, "epsilon": 1e-8, "schedule_decay": 0.004},
     "Signum": {"learning_rate": 0.01, "momentum": 0.9, "wd_lh": 0},
@@ -161,8 +166,9 @@ DEFAULTS = {
     "FTML": {"learning_rate": 0.0025, "beta1": 0.6, "beta2": 0.999, "epsilon": 1e-8},
     "SGLD": {"learning_rate": 0.01, "seed": 0, "n_data": 1, "temperature": 1},
 }
-OWN = {**DEFAULTS, **{name: {key: None if abs(default) == math.inf else default for key, (default, _) in
-                             rule.hyper.items()} for name, rule in OTHERS.items()}}
+OWN = {**DEFAULTS, **{name: {key: None if abs(default) == math.inf else default for key, (default, *_) in
+                             {**cls.rules[0].hyper, **cls.options}.items()}
+                      for name, cls in ((name, getattr(optimizer, name)) for name, _ in OTHERS)}}
 FOR_ALL = {"wd": 0, "rescale_grad": 1, "clip_gradient": None, "lr_scheduler": None, "begin_num_update": 0,
            "multi_precision": False}
 
@@ -170,7 +176,7 @@ FOR_ALL = {"wd": 0, "rescale_grad": 1, "clip_gradient": None, "lr_scheduler": No
 @each_name
 def test_defaults_and_signature(name):
     cls = getattr(optimizer, name)
-    expected = {**OWN[name], **FOR_ALL}
+    expected = {**FOR_ALL, **OWN[name]}
     opt = cls()
     assert {key: getattr(opt, key) for key in expected} == expected
     assert (opt.num_update, opt.lr_mult, opt.wd_mult, opt.param_idx2name) == (0, {}, {}, {})
@@ -182,7 +188,7 @@ def test_defaults_and_signature(name):
 
 def test_a_default_given_explicitly_changes_nothing():
     for name, defaults in OWN.items():
-        opt = optimizer.create(name, **defaults, **FOR_ALL)
+        opt = optimizer.create(name, **{**FOR_ALL, **defaults})
         assert {key: getattr(opt, key) for key in defaults} == defaults
 
 

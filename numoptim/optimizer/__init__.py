@@ -1,19 +1,20 @@
 """Optimizers by name: ``optimizer.Adam(learning_rate=1e-3)`` or ``optimizer.create("adam", ...)``.
 
-Each class is made from its Rule; SGD, RMSProp, Signum, DCASGD, LBSGD and Ftrl choose between rules by an
-option. ``register`` adds your own: an Optimizer subclass, or a Rule.
+Each class is made from its Rule; Adam, AdamW, SGD, RMSProp, Signum, DCASGD, LBSGD and Ftrl choose between
+rules by an option. ``register`` adds your own: an Optimizer subclass, or a Rule.
 """
 from numoptim.rules import RULES
 
 from .base import Optimizer, create, find
 from .base import _registry as _classes
-from .choices import DCASGD, LBSGD, SGD, Ftrl, RMSProp, Signum
+from .choices import DCASGD, LBSGD, SGD, Adam, AdamW, Ftrl, RMSProp, Signum
 from .mxnet import Updater, get_updater
 from .rule_optimizer import RuleOptimizer, register
 from .state import State
 
-__all__ = ["DCASGD", "LBSGD", "SGD", "Ftrl", "Optimizer", "RMSProp", "RuleOptimizer", "Signum", "State",
-           "Updater", "create", "find", "get_updater", "register", *(rule.title for rule in RULES if rule.title)]
+__all__ = ["DCASGD", "LBSGD", "SGD", "Adam", "AdamW", "Ftrl", "Optimizer", "RMSProp", "RuleOptimizer", "Signum",
+           "State", "Updater", "create", "find", "get_updater", "register",
+           *(rule.title for rule in RULES if rule.title)]
 
 for _rule in RULES:
     if _rule.title:

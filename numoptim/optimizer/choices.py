@@ -7,7 +7,7 @@ import numpy as np
 
 from numoptim.native import Pass
 from numoptim.rule import Rule, Slot
-from numoptim.rules import dcasgd, ftrl, lbsgd, rmsprop, sgd, signum
+from numoptim.rules import adam, adamw, dcasgd, ftrl, lbsgd, rmsprop, sgd, signum
 
 from .attributes import Options
 from .base import add
@@ -53,6 +53,29 @@ class Signum(ByMomentum):
 class DCASGD(ByMomentum):
     __doc__ = dcasgd.__doc__
     rules = (dcasgd.RULE, dcasgd.MOMENTUM)
+
+
+class ByAmsgrad(RuleOptimizer):
+    """Of two rules, the second with ``amsgrad``."""
+
+    options: ClassVar[Options] = {"amsgrad": (False, *FLAG)}
+    amsgrad: bool
+
+    @property
+    def rule(self) -> Rule:
+        return self.rules[self.amsgrad]
+
+
+@add
+class Adam(ByAmsgrad):
+    __doc__ = adam.__doc__
+    rules = (adam.RULE, adam.AMSGRAD)
+
+
+@add
+class AdamW(ByAmsgrad):
+    __doc__ = adamw.__doc__
+    rules = (adamw.RULE, adamw.AMSGRAD)
 
 
 @add
