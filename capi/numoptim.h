@@ -615,7 +615,7 @@ int32_t numoptim_adadelta_f64_range(int64_t first, int64_t count, int64_t segmen
     double *u, int64_t t);
 
 /*
- * adam: Adam: adaptive moment estimation.
+ * adam: Adam: adaptive moment estimation, with or without the maximum of AMSGrad.
  *
  * Update
  *     m = beta1*m + (1 - beta1)*g
@@ -629,11 +629,14 @@ int32_t numoptim_adadelta_f64_range(int64_t first, int64_t count, int64_t segmen
  *     g  (size,) like w   gradient after rescale, clip and weight decay, read only
  *     m  (size,) like w   first moment, 0 before t = 1
  *     v  (size,) like w   second moment, 0 before t = 1
+ *     v_max  (size,) like w   largest v so far, 0 before t = 1
  *     epsilon  number >= 0     at 0 a weight that has had no gradient becomes 0/0, NaN
  *
  * Source
  *     Kingma & Ba, "Adam: a method for stochastic optimization", ICLR 2015, Algorithm 1.
  *     https://arxiv.org/abs/1412.6980
+ *     amsgrad: Reddi, Kale & Kumar, "On the convergence of Adam and beyond", ICLR 2018, Algorithm 2.
+ *     https://openreview.net/forum?id=ryQu7f-RZ
  *
  * Hyper-parameters
  *     learning_rate    [0, inf)      default 0.001
@@ -662,6 +665,166 @@ int32_t numoptim_adam_f32_range(int64_t first, int64_t count, int64_t segments, 
 int32_t numoptim_adam_f64_range(int64_t first, int64_t count, int64_t segments, const int64_t *offsets,
     const int64_t *which, int64_t groups, const numoptim_adam *h, double *w, const double *g, double *m,
     double *v, int64_t t);
+
+/*
+ * adam_amsgrad: Adam: adaptive moment estimation, with or without the maximum of AMSGrad.
+ *
+ * Update (amsgrad=True)
+ *     m = beta1*m + (1 - beta1)*g
+ *     v = beta2*v + (1 - beta2)*g*g
+ *     v_max = maximum(v_max, v)
+ *     m_hat = m / (1 - beta1**t)
+ *     v_hat = v_max / (1 - beta2**t)
+ *     w = w - learning_rate*m_hat / (sqrt(v_hat) + epsilon)
+ *
+ * Symbols
+ *     w  (size,) f32|f64  weights, in/out
+ *     g  (size,) like w   gradient after rescale, clip and weight decay, read only
+ *     m  (size,) like w   first moment, 0 before t = 1
+ *     v  (size,) like w   second moment, 0 before t = 1
+ *     v_max  (size,) like w   largest v so far, 0 before t = 1
+ *     epsilon  number >= 0     at 0 a weight that has had no gradient becomes 0/0, NaN
+ *
+ * Source
+ *     Kingma & Ba, "Adam: a method for stochastic optimization", ICLR 2015, Algorithm 1.
+ *     https://arxiv.org/abs/1412.6980
+ *     amsgrad: Reddi, Kale & Kumar, "On the convergence of Adam and beyond", ICLR 2018, Algorithm 2.
+ *     https://openreview.net/forum?id=ryQu7f-RZ
+ *
+ * Hyper-parameters
+ *     learning_rate    [0, inf)      default 0.001
+ *     beta1            [0, 1)        default 0.9
+ *     beta2            [0, 1)        default 0.999
+ *     epsilon          (0, inf) or 0 default 1e-08
+ *     and wd, rescale_grad, clip_gradient (above)
+ */
+typedef struct numoptim_adam_amsgrad {
+    double learning_rate;
+    double beta1;
+    double beta2;
+    double epsilon;
+    double wd;
+    double rescale_grad;
+    double clip_gradient;
+} numoptim_adam_amsgrad;
+#define NUMOPTIM_ADAM_AMSGRAD_DEFAULT { 0.001, 0.9, 0.999, 1e-08, 0.0, 1.0, HUGE_VAL }
+int32_t numoptim_adam_amsgrad_f32(int64_t size, float *w, const float *g, float *m, float *v, float *v_max,
+    const numoptim_adam_amsgrad *h, int64_t t);
+int32_t numoptim_adam_amsgrad_f64(int64_t size, double *w, const double *g, double *m, double *v,
+    double *v_max, const numoptim_adam_amsgrad *h, int64_t t);
+int32_t numoptim_adam_amsgrad_f32_range(int64_t first, int64_t count, int64_t segments,
+    const int64_t *offsets, const int64_t *which, int64_t groups, const numoptim_adam_amsgrad *h, float *w,
+    const float *g, float *m, float *v, float *v_max, int64_t t);
+int32_t numoptim_adam_amsgrad_f64_range(int64_t first, int64_t count, int64_t segments,
+    const int64_t *offsets, const int64_t *which, int64_t groups, const numoptim_adam_amsgrad *h, double *w,
+    const double *g, double *m, double *v, double *v_max, int64_t t);
+
+/*
+ * adamw: AdamW: Adam with decoupled weight decay, with or without the maximum of AMSGrad.
+ *
+ * Update
+ *     m = beta1*m + (1 - beta1)*g
+ *     v = beta2*v + (1 - beta2)*g*g
+ *     m_hat = m / (1 - beta1**t)
+ *     v_hat = v / (1 - beta2**t)
+ *     w = w - learning_rate*wd*w - learning_rate*m_hat / (sqrt(v_hat) + epsilon)
+ *
+ * Symbols
+ *     w  (size,) f32|f64  weights, in/out
+ *     g  (size,) like w   gradient after rescale and clip, read only
+ *     m  (size,) like w   first moment, 0 before t = 1
+ *     v  (size,) like w   second moment, 0 before t = 1
+ *     v_max  (size,) like w   largest v so far, 0 before t = 1
+ *     epsilon  number >= 0     at 0 a weight that has had no gradient becomes 0/0, NaN
+ *
+ * Source
+ *     Loshchilov & Hutter, "Decoupled weight decay regularization", ICLR 2019, Algorithm 2.
+ *     https://arxiv.org/abs/1711.05101
+ *     amsgrad: Reddi, Kale & Kumar, "On the convergence of Adam and beyond", ICLR 2018, Algorithm 2.
+ *     https://openreview.net/forum?id=ryQu7f-RZ
+ *
+ * Hyper-parameters
+ *     learning_rate    [0, inf)      default 0.001
+ *     beta1            [0, 1)        default 0.9
+ *     beta2            [0, 1)        default 0.999
+ *     epsilon          (0, inf) or 0 default 1e-08
+ *     wd               [0, inf)      default 0.01
+ *     and rescale_grad, clip_gradient (above)
+ */
+typedef struct numoptim_adamw {
+    double learning_rate;
+    double beta1;
+    double beta2;
+    double epsilon;
+    double wd;
+    double rescale_grad;
+    double clip_gradient;
+} numoptim_adamw;
+#define NUMOPTIM_ADAMW_DEFAULT { 0.001, 0.9, 0.999, 1e-08, 0.01, 1.0, HUGE_VAL }
+int32_t numoptim_adamw_f32(int64_t size, float *w, const float *g, float *m, float *v,
+    const numoptim_adamw *h, int64_t t);
+int32_t numoptim_adamw_f64(int64_t size, double *w, const double *g, double *m, double *v,
+    const numoptim_adamw *h, int64_t t);
+int32_t numoptim_adamw_f32_range(int64_t first, int64_t count, int64_t segments, const int64_t *offsets,
+    const int64_t *which, int64_t groups, const numoptim_adamw *h, float *w, const float *g, float *m,
+    float *v, int64_t t);
+int32_t numoptim_adamw_f64_range(int64_t first, int64_t count, int64_t segments, const int64_t *offsets,
+    const int64_t *which, int64_t groups, const numoptim_adamw *h, double *w, const double *g, double *m,
+    double *v, int64_t t);
+
+/*
+ * adamw_amsgrad: AdamW: Adam with decoupled weight decay, with or without the maximum of AMSGrad.
+ *
+ * Update (amsgrad=True)
+ *     m = beta1*m + (1 - beta1)*g
+ *     v = beta2*v + (1 - beta2)*g*g
+ *     v_max = maximum(v_max, v)
+ *     m_hat = m / (1 - beta1**t)
+ *     v_hat = v_max / (1 - beta2**t)
+ *     w = w - learning_rate*wd*w - learning_rate*m_hat / (sqrt(v_hat) + epsilon)
+ *
+ * Symbols
+ *     w  (size,) f32|f64  weights, in/out
+ *     g  (size,) like w   gradient after rescale and clip, read only
+ *     m  (size,) like w   first moment, 0 before t = 1
+ *     v  (size,) like w   second moment, 0 before t = 1
+ *     v_max  (size,) like w   largest v so far, 0 before t = 1
+ *     epsilon  number >= 0     at 0 a weight that has had no gradient becomes 0/0, NaN
+ *
+ * Source
+ *     Loshchilov & Hutter, "Decoupled weight decay regularization", ICLR 2019, Algorithm 2.
+ *     https://arxiv.org/abs/1711.05101
+ *     amsgrad: Reddi, Kale & Kumar, "On the convergence of Adam and beyond", ICLR 2018, Algorithm 2.
+ *     https://openreview.net/forum?id=ryQu7f-RZ
+ *
+ * Hyper-parameters
+ *     learning_rate    [0, inf)      default 0.001
+ *     beta1            [0, 1)        default 0.9
+ *     beta2            [0, 1)        default 0.999
+ *     epsilon          (0, inf) or 0 default 1e-08
+ *     wd               [0, inf)      default 0.01
+ *     and rescale_grad, clip_gradient (above)
+ */
+typedef struct numoptim_adamw_amsgrad {
+    double learning_rate;
+    double beta1;
+    double beta2;
+    double epsilon;
+    double wd;
+    double rescale_grad;
+    double clip_gradient;
+} numoptim_adamw_amsgrad;
+#define NUMOPTIM_ADAMW_AMSGRAD_DEFAULT { 0.001, 0.9, 0.999, 1e-08, 0.01, 1.0, HUGE_VAL }
+int32_t numoptim_adamw_amsgrad_f32(int64_t size, float *w, const float *g, float *m, float *v, float *v_max,
+    const numoptim_adamw_amsgrad *h, int64_t t);
+int32_t numoptim_adamw_amsgrad_f64(int64_t size, double *w, const double *g, double *m, double *v,
+    double *v_max, const numoptim_adamw_amsgrad *h, int64_t t);
+int32_t numoptim_adamw_amsgrad_f32_range(int64_t first, int64_t count, int64_t segments,
+    const int64_t *offsets, const int64_t *which, int64_t groups, const numoptim_adamw_amsgrad *h, float *w,
+    const float *g, float *m, float *v, float *v_max, int64_t t);
+int32_t numoptim_adamw_amsgrad_f64_range(int64_t first, int64_t count, int64_t segments,
+    const int64_t *offsets, const int64_t *which, int64_t groups, const numoptim_adamw_amsgrad *h,
+    double *w, const double *g, double *m, double *v, double *v_max, int64_t t);
 
 /*
  * adamax: Adamax: Adam with the infinity norm.

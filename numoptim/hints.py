@@ -57,7 +57,7 @@ HINTS: dict[str, tuple[str, ...]] = {
     "max_step_size": ("write {max_step}",),
     "momentum_decay": ("write {schedule_decay}",),
     "trust_coefficient": ("write {eta}",),
-    "amsgrad": ("the maximum of the second moment is not supported: leave it out",),
+    "amsgrad": ("with {beta1} and {beta2}, Adam and AdamW have it: leave it out here",),
     "maximize": ("write {rescale_grad}=-1",),
     "clipvalue": ("write {clip_gradient}",),
     "clip_value": ("write {clip_gradient}",),

@@ -48,8 +48,8 @@ class Flat(Bound):
         return driver
 
     def _loaded(self, saved: dict[str, Any], optimizer: Any) -> State:
-        for key in optimizer.options:
-            setattr(optimizer, key, saved["options"].get(key, optimizer.options[key][0]))    # earlier files: fewer
+        for key, (default, *_) in optimizer.options.items():
+            setattr(optimizer, key, saved["options"].get(key, default))     # an earlier version may not have had it
         rule, flat, memory = optimizer.rule, self.params.flat, self.params.memory
         check_saved(saved, rule, optimizer._slots())
         optimizer._noise = count(saved, "noise")

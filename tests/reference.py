@@ -39,6 +39,8 @@ VALUES = {
 }
 # The class and options that choose a rule, where it isn't the class of the rule's own title.
 CHOSEN = {
+    "adam": ("Adam", {}), "adam_amsgrad": ("Adam", {"amsgrad": True}),
+    "adamw": ("AdamW", {}), "adamw_amsgrad": ("AdamW", {"amsgrad": True}),
     "sgd": ("SGD", {}), "sgd_momentum": ("SGD", {}), "sgd_rate_outside": ("SGD", {"rate_in_velocity": False}),
     "nag": ("NAG", {}), "nag_rate_outside": ("NAG", {"rate_in_velocity": False}), "adagrad": ("AdaGrad", {}),
     "dcasgd": ("DCASGD", {}), "dcasgd_momentum": ("DCASGD", {}),

@@ -18,7 +18,7 @@ CASES = [
     ("Adam", "weight_decay", "write wd"),
     ("Adam", "momentum", "write beta1"),
     ("Adam", "nesterov", "with beta1 as Nesterov's momentum it is Nadam"),
-    ("Adam", "amsgrad", "not supported"),
+    ("Nadam", "amsgrad", "Adam and AdamW have it"),
     ("Adam", "maximize", "write rescale_grad=-1"),
     ("Adam", "params", "numoptim.Trainer(params, optimizer)"),
     ("Adam", "beta_1", "did you mean 'beta1'?"),

@@ -28,6 +28,7 @@ GUIDE = [
     ("RMSProp", {"centered": True, "gamma2": 0.7}),
     ("AdaDelta", {"rho": 0.8}),
     ("Adam", {"beta1": 0.8}),
+    ("Adam", {"amsgrad": True}),
     ("Adamax", {}),
     ("Nadam", {"schedule_decay": 0.01}),
     ("Signum", {"wd_lh": 0.02}),
@@ -48,6 +49,8 @@ GUIDE = [
 ]
 GUIDED = {name for name, _ in GUIDE}
 OTHERS = [
+    ("AdamW", {}),
+    ("AdamW", {"amsgrad": True}),
     ("Rprop", {"wd": 0}),
     *((rule.title, {}) for rule in RULES if rule.title not in ("", *GUIDED)),
 ]
@@ -153,7 +156,7 @@ DEFAULTS = {
     "RMSProp": {"learning_rate": 0.001, "gamma1": 0.9, "gamma2": 0.9, "epsilon": 1e-8, "centered": False,
                 "clip_weights": None, "momentum": 0, "initial": 0},
     "AdaDelta": {"learning_rate": 1, "rho": 0.9, "epsilon": 1e-5},
-    "Adam": {"learning_rate": 0.001, "beta1": 0.9, "beta2": 0.999, "epsilon": 1e-8},
+    "Adam": {"learning_rate": 0.001, "beta1": 0.9, "beta2": 0.999, "epsilon": 1e-8, "amsgrad": False},
     "Adamax": {"learning_rate": 0.002, "beta1": 0.9, "beta2": 0.999, "epsilon": 1e-8},
     "Nadam": {"learning_rate": 0.001, "beta1": 0.9, "beta2": 0.999, "epsilon": 1e-8, "schedule_decay": 0.004},
     "Signum": {"learning_rate": 0.01, "momentum": 0.9, "wd_lh": 0},
@@ -177,7 +180,7 @@ FOR_ALL = {"wd": 0, "rescale_grad": 1, "clip_gradient": None, "lr_scheduler": No
 @each_name
 def test_defaults_and_signature(name):
     cls = getattr(optimizer, name)
-    expected = {**OWN[name], **FOR_ALL}
+    expected = {**FOR_ALL, **OWN[name]}
     opt = cls()
     assert {key: getattr(opt, key) for key in expected} == expected
     assert (opt.num_update, opt.lr_mult, opt.wd_mult, opt.param_idx2name) == (0, {}, {}, {})
@@ -189,7 +192,7 @@ def test_defaults_and_signature(name):
 
 def test_a_default_given_explicitly_changes_nothing():
     for name, defaults in OWN.items():
-        opt = optimizer.create(name, **defaults, **FOR_ALL)
+        opt = optimizer.create(name, **{**FOR_ALL, **defaults})
         assert {key: getattr(opt, key) for key in defaults} == defaults
 
 

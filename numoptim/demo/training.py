@@ -35,6 +35,7 @@ CHOICES = (
     Choice("RMSProp, centred", "RMSProp", {"learning_rate": 0.001, "centered": True}, {"learning_rate": 0.01}),
     Choice("AdaDelta", "AdaDelta", {"learning_rate": 1.0}, {"learning_rate": 6.0}),
     Choice("Adam", "Adam", {"learning_rate": 0.01}, {"learning_rate": 0.1}),
+    Choice("AdamW", "AdamW", {"learning_rate": 0.01, "wd": 0.01}, {"learning_rate": 0.1, "wd": 0.0}),
     Choice("Adamax", "Adamax", {"learning_rate": 0.02}, {"learning_rate": 0.15}),
     Choice("Nadam", "Nadam", {"learning_rate": 0.01}, {"learning_rate": 0.1}),
     Choice("Signum", "Signum", {"learning_rate": 0.002, "momentum": 0.9}, {"learning_rate": 0.05}),

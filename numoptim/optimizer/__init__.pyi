@@ -64,14 +64,31 @@ class AdaGrad(RuleOptimizer):
     ) -> None: ...
 
 class Adam(RuleOptimizer):
-    """Adam: adaptive moment estimation."""
+    """Adam: adaptive moment estimation, with or without the maximum of AMSGrad."""
     beta1: float
     beta2: float
     epsilon: float
+    amsgrad: bool
     def __init__(
         self, *, learning_rate: SupportsFloat | None = 0.001, beta1: SupportsFloat = 0.9,
-        beta2: SupportsFloat = 0.999, epsilon: SupportsFloat = 1e-08, lr_scheduler: Schedule | None = None,
-        wd: SupportsFloat = 0.0, rescale_grad: SupportsFloat = 1.0,
+        beta2: SupportsFloat = 0.999, epsilon: SupportsFloat = 1e-08, amsgrad: bool = False,
+        lr_scheduler: Schedule | None = None, wd: SupportsFloat = 0.0, rescale_grad: SupportsFloat = 1.0,
+        clip_gradient: SupportsFloat | None = None, lr_mult: Mapping[Key, SupportsFloat] | None = None,
+        wd_mult: Mapping[Key, SupportsFloat] | None = None, param_idx2name: Mapping[int, str] | None = None,
+        begin_num_update: SupportsIndex = 0, multi_precision: bool = False,
+        aggregate_num: SupportsIndex = 0, lazy_update: bool = False
+    ) -> None: ...
+
+class AdamW(RuleOptimizer):
+    """AdamW: Adam with decoupled weight decay, with or without the maximum of AMSGrad."""
+    beta1: float
+    beta2: float
+    epsilon: float
+    amsgrad: bool
+    def __init__(
+        self, *, learning_rate: SupportsFloat | None = 0.001, beta1: SupportsFloat = 0.9,
+        beta2: SupportsFloat = 0.999, epsilon: SupportsFloat = 1e-08, amsgrad: bool = False,
+        lr_scheduler: Schedule | None = None, wd: SupportsFloat = 0.01, rescale_grad: SupportsFloat = 1.0,
         clip_gradient: SupportsFloat | None = None, lr_mult: Mapping[Key, SupportsFloat] | None = None,
         wd_mult: Mapping[Key, SupportsFloat] | None = None, param_idx2name: Mapping[int, str] | None = None,
         begin_num_update: SupportsIndex = 0, multi_precision: bool = False,

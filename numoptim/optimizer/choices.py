@@ -8,7 +8,7 @@ import numpy as np
 
 from numoptim.native import Pass
 from numoptim.rule import Rule, Slot
-from numoptim.rules import adagrad, dcasgd, ftrl, lbsgd, nag, rmsprop, rprop, sgd, signum
+from numoptim.rules import adagrad, adam, adamw, dcasgd, ftrl, lbsgd, nag, rmsprop, rprop, sgd, signum
 
 from .attributes import HyperParameter, Options
 from .base import Schedule, add
@@ -85,6 +85,29 @@ class Signum(ByMomentum):
 class DCASGD(ByMomentum):
     __doc__ = dcasgd.__doc__
     rules = (dcasgd.RULE, dcasgd.MOMENTUM)
+
+
+class ByAmsgrad(RuleOptimizer):
+    """Of two rules, the second with ``amsgrad``."""
+
+    options: ClassVar[Options] = {"amsgrad": (False, *FLAG)}
+    amsgrad: bool
+
+    @property
+    def rule(self) -> Rule:
+        return self.rules[self.amsgrad]
+
+
+@add
+class Adam(ByAmsgrad):
+    __doc__ = adam.__doc__
+    rules = (adam.RULE, adam.AMSGRAD)
+
+
+@add
+class AdamW(ByAmsgrad):
+    __doc__ = adamw.__doc__
+    rules = (adamw.RULE, adamw.AMSGRAD)
 
 
 class Accumulating(RuleOptimizer):

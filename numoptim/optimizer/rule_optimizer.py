@@ -55,7 +55,8 @@ class RuleOptimizer(Optimizer):
         defaults = {**({"learning_rate": cls.default_learning_rate} if cls._rated else {}),
                     **{key: None if math.isinf(default) else default for key, (default, _) in cls.hyper.items()},
                     **{key: default for key, (default, *_) in cls.options.items()},
-                    **{p.name: p.default for p in common if p.name != "learning_rate"}}
+                    **{p.name: p.default for p in common if p.name != "learning_rate"},
+                    **{key: None if math.isinf(fields[key][0]) else fields[key][0] for key in COMMON.keys() & fields}}
         cls.__signature__ = inspect.Signature(    # type: ignore[attr-defined]
             [inspect.Parameter(key, inspect.Parameter.KEYWORD_ONLY, default=value) for key, value in defaults.items()])
 
@@ -66,7 +67,7 @@ class RuleOptimizer(Optimizer):
         refuse(type(self), keywords, type(self))
         known = inspect.signature(type(self)).parameters
         values = {key: keywords.pop(key, known[key].default) for key in (*self.hyper, *self.options)}
-        super().__init__(**keywords)
+        super().__init__(**{**{key: known[key].default for key in COMMON}, **keywords})
         for key, value in values.items():
             setattr(self, key, value)
         _ = self.rule                              # ValueError for options that do not go together

@@ -11,6 +11,7 @@ MODULES = (
     "rmsprop",
     "adadelta",
     "adam",
+    "adamw",
     "adamax",
     "nadam",
     "signum",

@@ -1,4 +1,4 @@
-"""Calls of torch's and optax' optimizers and those here that make the same steps, as data; a case more is an entry more.
+"""Calls of torch's and optax' optimizers and those here that make the same steps, as data: a case more is an entry.
 
 Then record that library again, in an environment of its own (``record_peer_steps.py`` says how).
 """
@@ -24,11 +24,19 @@ class Case(NamedTuple):
 CASES = {
     "torch": [
         Case("Adam(learning_rate=0.01, wd=0.1)", "Adam(lr=0.01, weight_decay=0.1)"),
+        Case("Adam(learning_rate=0.01, beta2=0.9, amsgrad=True, rescale_grad=-1)",
+             "Adam(lr=0.01, betas=(0.9, 0.9), amsgrad=True, maximize=True)"),
+        Case("AdamW()", "AdamW()"),
+        Case("AdamW(learning_rate=0.03, beta1=0.8, beta2=0.95, epsilon=1e-3, wd=0.5)",
+             "AdamW(lr=0.03, betas=(0.8, 0.95), eps=1e-3, weight_decay=0.5)"),
+        Case("AdamW(learning_rate=0.01, beta2=0.9, wd=0.1, amsgrad=True)",
+             "AdamW(lr=0.01, betas=(0.9, 0.9), weight_decay=0.1, amsgrad=True)"),
         Case("Nadam(learning_rate=0.01, wd=0.1, schedule_decay=0.1)",
              "NAdam(lr=0.01, weight_decay=0.1, momentum_decay=0.1)"),
     ],
     "optax": [
         Case("Adam(learning_rate=0.01, clip_gradient=0.5)", "chain(clip(0.5), adam(0.01))"),
+        Case("AdamW(learning_rate=0.01, wd=0.1, clip_gradient=0.5)", "chain(clip(0.5), adamw(0.01, weight_decay=0.1))"),
     ],
 }
 
