@@ -1385,7 +1385,7 @@ int32_t numoptim_adopt_f64_range(int64_t first, int64_t count, int64_t segments,
     double *v, int64_t t);
 
 /*
- * rprop: Rprop: steps of a size of each weight's own, which grows while its gradient keeps its sign and shrinks as it turns.
+ * rprop: Rprop: steps whose sizes grow where the gradient keeps its sign and shrink where it turns.
  *
  * Update
  *     k = sign(g)*sign(g_before)

@@ -48,7 +48,7 @@ CHOICES = (
     Choice("LANS", "LANS", {"learning_rate": 0.005, "wd": 0.01}, {"learning_rate": 0.06, "wd": 0.0}),
     Choice("Adan", "Adan", {"learning_rate": 0.01, "wd": 0.01}, {"learning_rate": 0.1, "wd": 0.0}),
     Choice("ADOPT", "ADOPT", {"learning_rate": 0.01}, {"learning_rate": 0.1}),
-    Choice("Rprop", "Rprop", {"learning_rate": 0.003, "min_step": 0.001, "max_step": 0.01},      # or mini-batches stop it
+    Choice("Rprop", "Rprop", {"learning_rate": 0.003, "min_step": 0.001, "max_step": 0.01},
            {"learning_rate": 0.1, "min_step": 1e-6, "max_step": 50}),
     Choice("NovoGrad", "NovoGrad", {"learning_rate": 0.01, "wd": 1e-4}, {"learning_rate": 0.05, "wd": 0.0}),
     Choice("DCASGD", "DCASGD", {"learning_rate": 0.3, "lamda": 0.04}, {"learning_rate": 0.12}),

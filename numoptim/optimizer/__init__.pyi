@@ -16,8 +16,8 @@ from .state import State as State
 
 __all__ = [
     "ADOPT", "DCASGD", "FTML", "LAMB", "LANS", "LARS", "LBSGD", "NAG", "SGD", "SGLD", "AdaDelta", "AdaGrad",
-    "Adam", "Adamax", "Adan", "Ftrl", "Nadam", "NovoGrad", "Optimizer", "RMSProp", "Rprop", "RuleOptimizer",
-    "Signum", "State", "Updater", "create", "find", "get_updater", "register"
+    "Adam", "AdamW", "Adamax", "Adan", "Ftrl", "Nadam", "NovoGrad", "Optimizer", "RMSProp", "Rprop",
+    "RuleOptimizer", "Signum", "State", "Updater", "create", "find", "get_updater", "register"
 ]
 
 class ADOPT(RuleOptimizer):
@@ -312,7 +312,7 @@ class RMSProp(RuleOptimizer):
     ) -> None: ...
 
 class Rprop(RuleOptimizer):
-    """Rprop: steps of a size of each weight's own, which grows while its gradient keeps its sign and shrinks as it turns."""
+    """Rprop: steps whose sizes grow where the gradient keeps its sign and shrink where it turns."""
     eta_minus: float
     eta_plus: float
     min_step: float

@@ -32,8 +32,8 @@ Symbols
 
 Differs from
     torch and ensmallen, which add epsilon outside the root (optax and Keras: inside, too); torch, which keeps the
-    learning rate outside the velocity; MXNet 1.9.1, which clips after adding wd. torch, optax, Keras and MXNet form s as n - m*m, which goes non-finite on constant
-    gradients.
+    learning rate outside the velocity; MXNet 1.9.1, which clips after adding wd. torch, optax, Keras and MXNet form s
+    as n - m*m, which goes non-finite on constant gradients.
 """
 import math
 

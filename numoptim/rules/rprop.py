@@ -1,4 +1,4 @@
-"""Rprop: steps of a size of each weight's own, which grows while its gradient keeps its sign and shrinks as it turns.
+"""Rprop: steps whose sizes grow where the gradient keeps its sign and shrink where it turns.
 
 Source
     Riedmiller & Braun, "A direct adaptive method for faster backpropagation learning: the RPROP algorithm", ICNN 1993,
@@ -19,8 +19,8 @@ Symbols
     g_before  (size,) like w   the gradient of the step before, 0 where that turned and before t = 1
 
 Differs from
-    torch, which brings learning_rate between min_step and max_step, too; torch and optax, which find k by a product
-    that small gradients make 0.
+    torch, which brings learning_rate between min_step and max_step, too, and finds k by a product that small gradients
+    make 0; optax, which makes each step one step late.
     A step with learning_rate 0 changes nothing; else that is the first size alone, so that schedules are refused.
 """
 from numoptim.rule import Rule, Slot, clip, maximum, sign

@@ -44,7 +44,7 @@ def test_new_parameters_begin_there_too(tmp_path):
 
 @pytest.mark.parametrize("initial", [-0.5, float("nan"), float("inf"), 10**400, "1", None])
 def test_initial_is_a_number_of_0_or_more(initial):
-    with pytest.raises(ValueError, match="initial=.*: expected a finite number of 0 or more"):
+    with pytest.raises(ValueError, match=r"initial=.*: expected a finite number of 0 or more"):
         AdaGrad(initial=initial)
 
 

@@ -6,7 +6,7 @@ from numoptim.optimizer import Adan
 
 
 def test_steps_are_those_of_algorithm_1():
-    # As printed, with beta_i = 1 - beta_i here, and corrected for m, v and n that start at 0. optax takes another factor.
+    # As printed, its beta_i being 1 - beta_i here, and corrected for m, v and n that start at 0.
     lr, wd, epsilon, b1, b2, b3 = 0.02, 0.3, 1e-4, 0.02, 0.08, 0.01
     rng = np.random.default_rng(1)
     gradients, w = rng.standard_normal((30, 6)), rng.standard_normal(6)

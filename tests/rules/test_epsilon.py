@@ -133,8 +133,8 @@ def ftml(h, s, w, g, t):
 
 
 FORMULAS = {"adagrad": adagrad, "adadelta": adadelta, "rmsprop": rmsprop, "rmsprop_momentum": rmsprop_momentum,
-            "rmsprop_centered": rmsprop_centered, "adan": adan, "adopt": adopt, "adam": adam, "adamax": adamax, "nadam": nadam, "lamb": lamb, "lars": lars, "novograd": novograd,
-            "ftrl": ftrl, "ftml": ftml}
+            "rmsprop_centered": rmsprop_centered, "adam": adam, "adamax": adamax, "nadam": nadam, "adan": adan,
+            "adopt": adopt, "lamb": lamb, "lars": lars, "novograd": novograd, "ftrl": ftrl, "ftml": ftml}
 each_formula = pytest.mark.parametrize("rule", [BY_NAME[name] for name in FORMULAS], ids=FORMULAS)
 
 

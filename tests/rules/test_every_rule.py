@@ -6,7 +6,8 @@ from reference import BY_NAME, each_rule, make, same_bits, slots_of
 from numoptim import Parameters, Trainer
 from numoptim.lr_scheduler import PolyScheduler
 
-LEFT_OVER = {"sgd_momentum", "nag", "rmsprop_momentum", "rmsprop_centered", "accumulate", "lbsgd_lars", "lars", "dcasgd_momentum"}
+LEFT_OVER = {"sgd_momentum", "nag", "rmsprop_momentum", "rmsprop_centered", "accumulate", "lbsgd_lars", "lars",
+             "dcasgd_momentum"}
 SCHEDULED = [rule for rule in BY_NAME.values() if rule.name != "rprop"]
 CLIPPED = [rule for rule in BY_NAME.values() if rule.name != "lbsgd_lars"]      # whose norm is that of the whole mean
 

@@ -77,5 +77,5 @@ def test_the_sum_of_squares_begins_at_initial():
 
 
 def test_initial_goes_without_a_warm_start():
-    with pytest.raises(ValueError, match="initial=0.1 goes without warm_start=True"):
+    with pytest.raises(ValueError, match=r"initial=0\.1 goes without warm_start=True"):
         Ftrl(initial=0.1, warm_start=True)

@@ -1,4 +1,4 @@
-"""RMSProp: momentum, centred moments that cannot go negative, the textbook form where that is sound, clipped weights."""
+"""RMSProp: momentum; centred moments that cannot go negative, the textbook form where that is sound; clipping."""
 import numpy as np
 import pytest
 from reference import FLOAT, descend, each_dtype, slots_of
@@ -54,7 +54,7 @@ def test_momentum_by_hand():
 
 
 def test_centred_it_has_gamma2_for_a_momentum():
-    with pytest.raises(ValueError, match="momentum=0.5 has no effect with centered=True, where gamma2 is"):
+    with pytest.raises(ValueError, match=r"momentum=0\.5 has no effect with centered=True, where gamma2 is"):
         RMSProp(momentum=0.5, centered=True)
 
 

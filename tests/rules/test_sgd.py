@@ -36,12 +36,12 @@ def test_the_first_gradient_is_not_dampened():
 
 @pytest.mark.parametrize("keywords", [{}, {"momentum": 0.9}, {"rate_in_velocity": False}])
 def test_dampening_needs_momentum_with_the_rate_outside(keywords):
-    with pytest.raises(ValueError, match="dampening=0.5 needs momentum and rate_in_velocity=False"):
+    with pytest.raises(ValueError, match=r"dampening=0\.5 needs momentum and rate_in_velocity=False"):
         SGD(dampening=0.5, **keywords)
     optimize, w = SGD(**keywords), np.ones(1)
     state = optimize.create_state(0, w)
     optimize.dampening = 0.5
-    with pytest.raises(ValueError, match="dampening=0.5 needs"):
+    with pytest.raises(ValueError, match=r"dampening=0\.5 needs"):
         optimize.update(0, w, np.ones(1), state)
     assert w[0] == 1 and state.t == 0
 
