@@ -20,7 +20,7 @@ Symbols
 
 Differs from
     torch, which brings learning_rate between min_step and max_step, too, and finds k by a product that small gradients
-    make 0; optax, which makes each step one step late.
+    make 0; optax, which makes a step only when the next gradient has come, and has not turned.
     A step with learning_rate 0 changes nothing; else that is the first size alone, so that schedules are refused.
 """
 from numoptim.rule import Rule, Slot, clip, maximum, sign
