@@ -65,7 +65,7 @@ def test_rules_lists_every_rule(cli):
 
 
 @pytest.mark.parametrize(("name", "wanted"), [
-    ("ADAMAX", ["adamax"]), ("Adam", ["adam", "adam_amsgrad"]), ("Sgd", ["sgd", "sgd_momentum"]),
+    ("ADAMAX", ["adamax"]), ("Adam", ["adam", "adam_amsgrad"]), ("Sgd", ["sgd", "sgd_momentum", "sgd_rate_outside"]),
     ("SGD_momentum", ["sgd_momentum"]),
     ("lbsgd", ["accumulate", "lbsgd_lars"]), ("accumulate", ["accumulate"]), ("Signum", ["signum", "signsgd"])])
 def test_rules_of_one_name(cli, name, wanted):
