@@ -43,7 +43,7 @@ CHOICES = (
     Choice("AdaBelief", "AdaBelief", {"learning_rate": 0.01}, {"learning_rate": 0.1}),
     Choice("Yogi", "Yogi", {"learning_rate": 0.01}, {"learning_rate": 0.1}),
     Choice("AdEMAMix", "AdEMAMix", {"learning_rate": 0.003, "beta3": 0.999}, {"learning_rate": 0.05, "beta3": 0.95}),
-    Choice("Lion", "Lion", {"learning_rate": 0.001, "wd": 0.01}, {"learning_rate": 0.05, "wd": 0.0}),
+    Choice("Lion", "Lion", {"learning_rate": 0.001, "wd": 0.01}, {"learning_rate": 0.03, "wd": 0.0}),
     Choice("Signum", "Signum", {"learning_rate": 0.002, "momentum": 0.9}, {"learning_rate": 0.05}),
     Choice("SignSGD", "Signum", {"learning_rate": 0.004, "momentum": 0.0}, {"learning_rate": 0.05}),
     Choice("LBSGD", "LBSGD",
