@@ -25,6 +25,8 @@ HINTS: dict[str, tuple[str, ...]] = {
     "decay": ("write {gamma1}", SCHEDULE),
     "weight_decay": (DECAY,),
     "weight_decay_rate": (DECAY,),
+    "decoupled_weight_decay": ("decay is decoupled in AdamW, NAdamW and RAdam, and in the gradient of Adam and Nadam: "
+                               "choose, and leave this out",),
     "l2": (DECAY,),
     "lambda_l2": (DECAY,),
     "lambda2": (DECAY,),
@@ -49,6 +51,7 @@ HINTS: dict[str, tuple[str, ...]] = {
     "dampening": ("steps along a sign, which {wd_lh} is apart from, are the same for any dampening: leave it out",
                   "multiply the learning rate by 1 - dampening, which is inside the {momentum} here, or leave it out",),
     "nesterov": ("with Nesterov's {momentum} the optimizer is NAG", "with {beta1} as Nesterov's momentum it is Nadam"),
+    "initial_accumulator_value": ("write {initial}",),
     "momentum_decay": ("write {schedule_decay}",),
     "trust_coefficient": ("write {eta}",),
     "amsgrad": ("with {beta1} and {beta2}, Adam and AdamW have it: leave it out here",),

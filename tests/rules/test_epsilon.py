@@ -62,6 +62,41 @@ def adam(h, s, w, g, t):
     return w - h.learning_rate * s.m / (1 - h.beta1**t) / np.sqrt(s.v / (1 - h.beta2**t))
 
 
+def adam_amsgrad(h, s, w, g, t):
+    moments(h, s, g)
+    s.v_max = np.maximum(s.v_max, s.v)
+    return w - h.learning_rate * s.m / (1 - h.beta1**t) / np.sqrt(s.v_max / (1 - h.beta2**t))
+
+
+def radam(h, s, w, g, t):
+    moments(h, s, g)
+    most, m_hat = 2 / (1 - h.beta2) - 1, s.m / (1 - h.beta1**t)
+    rho = most - 2 * t * h.beta2**t / (1 - h.beta2**t)
+    if rho <= 5:
+        return w - h.learning_rate * m_hat
+    r = np.sqrt((rho - 4) * (rho - 2) * most / ((most - 4) * (most - 2) * rho))
+    return w - h.learning_rate * r * m_hat / np.sqrt(s.v / (1 - h.beta2**t))
+
+
+def adabelief(h, s, w, g, t):
+    s.m = h.beta1 * s.m + (1 - h.beta1) * g
+    s.s = h.beta2 * s.s + (1 - h.beta2) * (g - s.m) ** 2
+    return w - h.learning_rate * s.m / (1 - h.beta1**t) / np.sqrt(s.s / (1 - h.beta2**t))
+
+
+def ademamix(h, s, w, g, t):
+    moments(h, s, g)
+    x = min(t / h.beta3_warmup, 1)
+    b = np.exp(1 / ((1 - x) / np.log(h.beta1) + x / np.log(h.beta3)))
+    s.k = b * s.k + (1 - b) * g
+    mixed = s.m / (1 - h.beta1**t) + h.alpha * min(t / h.alpha_warmup, 1) * s.k
+    return w - h.learning_rate * mixed / np.sqrt(s.v / (1 - h.beta2**t))
+
+
+def decoupled(formula):
+    return lambda h, s, w, g, t: formula(h, s, w, g, t) - h.learning_rate * h.wd * w
+
+
 def adamax(h, s, w, g, t):
     s.m = h.beta1 * s.m + (1 - h.beta1) * g
     s.u = np.maximum(h.beta2 * s.u, abs(g))
@@ -110,7 +145,9 @@ def ftml(h, s, w, g, t):
 
 FORMULAS = {"adagrad": adagrad, "adadelta": adadelta, "rmsprop": rmsprop, "rmsprop_centered": rmsprop_centered,
             "adam": adam, "adamax": adamax, "nadam": nadam, "lamb": lamb, "lars": lars, "novograd": novograd,
-            "ftrl": ftrl, "ftml": ftml}
+            "ftrl": ftrl, "ftml": ftml, "adam_amsgrad": adam_amsgrad, "adamw": decoupled(adam),
+            "adamw_amsgrad": decoupled(adam_amsgrad), "nadamw": decoupled(nadam), "radam": decoupled(radam),
+            "adabelief": decoupled(adabelief), "ademamix": decoupled(ademamix)}
 each_formula = pytest.mark.parametrize("rule", [BY_NAME[name] for name in FORMULAS], ids=FORMULAS)
 
 
@@ -169,7 +206,7 @@ def test_weights_without_a_gradient_are_0_by_0(rule, dtype):
     for got, expected in zip(by_kernel(rule, group, w, gradients), by_formula(rule, group, w, gradients), strict=True):
         expected = np.where(np.arange(SIZE) % 3 == 0, 0.0, expected) if rule.name == "ftrl" else expected
         np.testing.assert_array_equal(np.isnan(got), np.isnan(expected))
-        assert np.isnan(got).any() == ("a weight that has had no gradient becomes 0/0" in rule.section("Symbols"))
+    assert np.isnan(got).any() == ("a weight that has had no gradient becomes 0/0" in rule.section("Symbols"))
 
 
 @each_dtype
