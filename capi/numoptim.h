@@ -928,6 +928,325 @@ int32_t numoptim_nadam_f64_range(int64_t first, int64_t count, int64_t segments,
     double *v, int64_t t);
 
 /*
+ * nadamw: NAdamW: Nadam with decoupled weight decay.
+ *
+ * Update (P is the product of mu over the steps so far, 1 before t = 1)
+ *     mu = beta1*(1 - 0.5*0.96**(t*schedule_decay))
+ *     mu_next = beta1*(1 - 0.5*0.96**((t + 1)*schedule_decay))
+ *     P = P*mu
+ *     m = beta1*m + (1 - beta1)*g
+ *     v = beta2*v + (1 - beta2)*g*g
+ *     m_bar = (1 - mu)*g / (1 - P) + mu_next*m / (1 - P*mu_next)
+ *     w = w - learning_rate*wd*w - learning_rate*m_bar / (sqrt(v / (1 - beta2**t)) + epsilon)
+ *
+ * Symbols
+ *     w  (size,) f32|f64  weights, in/out
+ *     g  (size,) like w   gradient after rescale and clip, read only
+ *     m  (size,) like w   first moment, 0 before t = 1
+ *     v  (size,) like w   second moment, 0 before t = 1
+ *     epsilon  number >= 0     at 0 a weight that has had no gradient becomes 0/0, NaN
+ *
+ * Source
+ *     Dozat, "Incorporating Nesterov momentum into Adam", ICLR workshop 2016, Algorithm 2, with the
+ *     momentum schedule of Sutskever et al. 2013 as torch has it.
+ *     https://openreview.net/forum?id=OM0jvwB8jIp57ZJjtNEZ
+ *     Decoupled decay: Loshchilov & Hutter, "Decoupled weight decay regularization", ICLR 2019.
+ *     https://arxiv.org/abs/1711.05101
+ *
+ * Hyper-parameters
+ *     learning_rate    [0, inf)      default 0.002
+ *     beta1            [0, 1)        default 0.9
+ *     beta2            [0, 1)        default 0.999
+ *     epsilon          (0, inf) or 0 default 1e-08
+ *     schedule_decay   [0, inf)      default 0.004
+ *     and wd, rescale_grad, clip_gradient (above)
+ */
+typedef struct numoptim_nadamw {
+    double learning_rate;
+    double beta1;
+    double beta2;
+    double epsilon;
+    double schedule_decay;
+    double wd;
+    double rescale_grad;
+    double clip_gradient;
+} numoptim_nadamw;
+#define NUMOPTIM_NADAMW_DEFAULT { 0.002, 0.9, 0.999, 1e-08, 0.004, 0.0, 1.0, HUGE_VAL }
+int32_t numoptim_nadamw_f32(int64_t size, float *w, const float *g, float *m, float *v,
+    const numoptim_nadamw *h, int64_t t);
+int32_t numoptim_nadamw_f64(int64_t size, double *w, const double *g, double *m, double *v,
+    const numoptim_nadamw *h, int64_t t);
+int32_t numoptim_nadamw_f32_range(int64_t first, int64_t count, int64_t segments, const int64_t *offsets,
+    const int64_t *which, int64_t groups, const numoptim_nadamw *h, float *w, const float *g, float *m,
+    float *v, int64_t t);
+int32_t numoptim_nadamw_f64_range(int64_t first, int64_t count, int64_t segments, const int64_t *offsets,
+    const int64_t *which, int64_t groups, const numoptim_nadamw *h, double *w, const double *g, double *m,
+    double *v, int64_t t);
+
+/*
+ * radam: RAdam: Adam that divides only once its second moment has seen enough gradients, and by less at first.
+ *
+ * Update (decay decoupled)
+ *     m = beta1*m + (1 - beta1)*g
+ *     v = beta2*v + (1 - beta2)*g*g
+ *     m_hat = m / (1 - beta1**t)
+ *     rho_inf = 2/(1 - beta2) - 1
+ *     rho = rho_inf - 2*t*beta2**t / (1 - beta2**t)
+ *     r = sqrt((rho - 4)*(rho - 2)*rho_inf / ((rho_inf - 4)*(rho_inf - 2)*rho)) if rho > 5 else 0
+ *     u = r*m_hat*sqrt(1 - beta2**t) / (sqrt(v) + epsilon) if rho > 5 else m_hat
+ *     w = w - learning_rate*wd*w - learning_rate*u
+ *
+ * Symbols
+ *     w  (size,) f32|f64  weights, in/out
+ *     g  (size,) like w   gradient after rescale and clip, read only
+ *     m  (size,) like w   first moment, 0 before t = 1
+ *     v  (size,) like w   second moment, 0 before t = 1
+ *     rho  number         of how many gradients v is the simple mean, as it were
+ *     epsilon  number >= 0     at 0 a weight that has had no gradient becomes 0/0, NaN
+ *
+ * Source
+ *     Liu et al., "On the variance of the adaptive learning rate and beyond", ICLR 2020, Algorithm 2.
+ *     https://arxiv.org/abs/1908.03265
+ *
+ * Hyper-parameters
+ *     learning_rate    [0, inf)      default 0.001
+ *     beta1            [0, 1)        default 0.9
+ *     beta2            [0, 1)        default 0.999
+ *     epsilon          (0, inf) or 0 default 1e-08
+ *     and wd, rescale_grad, clip_gradient (above)
+ */
+typedef struct numoptim_radam {
+    double learning_rate;
+    double beta1;
+    double beta2;
+    double epsilon;
+    double wd;
+    double rescale_grad;
+    double clip_gradient;
+} numoptim_radam;
+#define NUMOPTIM_RADAM_DEFAULT { 0.001, 0.9, 0.999, 1e-08, 0.0, 1.0, HUGE_VAL }
+int32_t numoptim_radam_f32(int64_t size, float *w, const float *g, float *m, float *v,
+    const numoptim_radam *h, int64_t t);
+int32_t numoptim_radam_f64(int64_t size, double *w, const double *g, double *m, double *v,
+    const numoptim_radam *h, int64_t t);
+int32_t numoptim_radam_f32_range(int64_t first, int64_t count, int64_t segments, const int64_t *offsets,
+    const int64_t *which, int64_t groups, const numoptim_radam *h, float *w, const float *g, float *m,
+    float *v, int64_t t);
+int32_t numoptim_radam_f64_range(int64_t first, int64_t count, int64_t segments, const int64_t *offsets,
+    const int64_t *which, int64_t groups, const numoptim_radam *h, double *w, const double *g, double *m,
+    double *v, int64_t t);
+
+/*
+ * adabelief: AdaBelief: Adam that divides by how far gradients are from their running mean.
+ *
+ * Update (decay decoupled)
+ *     m = beta1*m + (1 - beta1)*g
+ *     s = beta2*s + (1 - beta2)*(g - m)**2 + epsilon
+ *     m_hat = m / (1 - beta1**t)
+ *     s_hat = s / (1 - beta2**t)
+ *     w = w - learning_rate*wd*w - learning_rate*m_hat / (sqrt(s_hat) + epsilon)
+ *
+ * Symbols
+ *     w  (size,) f32|f64  weights, in/out
+ *     g  (size,) like w   gradient after rescale and clip, read only
+ *     m  (size,) like w   first moment, 0 before t = 1
+ *     s  (size,) like w   running mean of (g - m)**2, 0 before t = 1
+ *     epsilon  number >= 0     at 0 a weight that has had no gradient becomes 0/0, NaN
+ *
+ * Source
+ *     Zhuang et al., "AdaBelief optimizer: adapting stepsizes by the belief in observed gradients", NeurIPS 2020,
+ *     Algorithm 2.  https://arxiv.org/abs/2010.07468
+ *
+ * Hyper-parameters
+ *     learning_rate    [0, inf)      default 0.001
+ *     beta1            [0, 1)        default 0.9
+ *     beta2            [0, 1)        default 0.999
+ *     epsilon          (0, inf) or 0 default 1e-16
+ *     and wd, rescale_grad, clip_gradient (above)
+ */
+typedef struct numoptim_adabelief {
+    double learning_rate;
+    double beta1;
+    double beta2;
+    double epsilon;
+    double wd;
+    double rescale_grad;
+    double clip_gradient;
+} numoptim_adabelief;
+#define NUMOPTIM_ADABELIEF_DEFAULT { 0.001, 0.9, 0.999, 1e-16, 0.0, 1.0, HUGE_VAL }
+int32_t numoptim_adabelief_f32(int64_t size, float *w, const float *g, float *m, float *s,
+    const numoptim_adabelief *h, int64_t t);
+int32_t numoptim_adabelief_f64(int64_t size, double *w, const double *g, double *m, double *s,
+    const numoptim_adabelief *h, int64_t t);
+int32_t numoptim_adabelief_f32_range(int64_t first, int64_t count, int64_t segments, const int64_t *offsets,
+    const int64_t *which, int64_t groups, const numoptim_adabelief *h, float *w, const float *g, float *m,
+    float *s, int64_t t);
+int32_t numoptim_adabelief_f64_range(int64_t first, int64_t count, int64_t segments, const int64_t *offsets,
+    const int64_t *which, int64_t groups, const numoptim_adabelief *h, double *w, const double *g,
+    double *m, double *s, int64_t t);
+
+/*
+ * yogi: Yogi: Adam whose second moment moves by what the gradient has, not by what is left of itself.
+ *
+ * Update (decay decoupled; moments corrected as Adam's)
+ *     m = beta1*m + (1 - beta1)*g
+ *     v = v - (1 - beta2)*sign(v - g*g)*g*g
+ *     m_hat = m / (1 - beta1**t)
+ *     v_hat = v / (1 - beta2**t)
+ *     w = w - learning_rate*wd*w - learning_rate*m_hat / (sqrt(v_hat) + epsilon)
+ *
+ * Symbols
+ *     w  (size,) f32|f64  weights, in/out
+ *     g  (size,) like w   gradient after rescale and clip, read only
+ *     m  (size,) like w   first moment, 0 before t = 1
+ *     v  (size,) like w   second moment, initial before t = 1
+ *     epsilon  number >= 0     at 0, where initial is too, a weight that has had no gradient becomes 0/0, NaN
+ *
+ * Source
+ *     Zaheer, Reddi, Sachan, Kale & Kumar, "Adaptive methods for nonconvex optimization", NeurIPS 2018, Algorithm 2.
+ *     https://papers.nips.cc/paper_files/paper/2018
+ *
+ * Its slots begin as numoptim_yogi_<f32|f64>_init leaves them.
+ *
+ * Hyper-parameters
+ *     learning_rate    [0, inf)      default 0.01
+ *     beta1            [0, 1)        default 0.9
+ *     beta2            [0, 1)        default 0.999
+ *     epsilon          (0, inf) or 0 default 0.001
+ *     initial          [0, inf)      default 1e-06
+ *     and wd, rescale_grad, clip_gradient (above)
+ */
+typedef struct numoptim_yogi {
+    double learning_rate;
+    double beta1;
+    double beta2;
+    double epsilon;
+    double initial;
+    double wd;
+    double rescale_grad;
+    double clip_gradient;
+} numoptim_yogi;
+#define NUMOPTIM_YOGI_DEFAULT { 0.01, 0.9, 0.999, 0.001, 1e-06, 0.0, 1.0, HUGE_VAL }
+int32_t numoptim_yogi_f32(int64_t size, float *w, const float *g, float *m, float *v,
+    const numoptim_yogi *h, int64_t t);
+int32_t numoptim_yogi_f64(int64_t size, double *w, const double *g, double *m, double *v,
+    const numoptim_yogi *h, int64_t t);
+int32_t numoptim_yogi_f32_range(int64_t first, int64_t count, int64_t segments, const int64_t *offsets,
+    const int64_t *which, int64_t groups, const numoptim_yogi *h, float *w, const float *g, float *m,
+    float *v, int64_t t);
+int32_t numoptim_yogi_f64_range(int64_t first, int64_t count, int64_t segments, const int64_t *offsets,
+    const int64_t *which, int64_t groups, const numoptim_yogi *h, double *w, const double *g, double *m,
+    double *v, int64_t t);
+int32_t numoptim_yogi_f32_init(int64_t size, const float *w, float *m, float *v, const numoptim_yogi *h);
+int32_t numoptim_yogi_f64_init(int64_t size, const double *w, double *m, double *v, const numoptim_yogi *h);
+
+/*
+ * ademamix: AdEMAMix: Adam with a second, much slower mean of the gradients beside its first moment.
+ *
+ * Update (decay decoupled; k is not corrected: it is to fill slowly)
+ *     a = alpha*t / maximum(t, alpha_warmup)
+ *     x = t / maximum(t, beta3_warmup)
+ *     b = minimum(exp(log(beta1)*log(beta3) / ((1 - x)*log(beta3) + x*log(beta1))), beta3)
+ *     m = beta1*m + (1 - beta1)*g
+ *     k = b*k + (1 - b)*g
+ *     v = beta2*v + (1 - beta2)*g*g
+ *     m_hat = m / (1 - beta1**t)
+ *     v_hat = v / (1 - beta2**t)
+ *     w = w - learning_rate*wd*w - learning_rate*(m_hat + a*k) / (sqrt(v_hat) + epsilon)
+ *
+ * Symbols
+ *     w  (size,) f32|f64  weights, in/out
+ *     g  (size,) like w   gradient after rescale and clip, read only
+ *     m  (size,) like w   first moment, 0 before t = 1
+ *     v  (size,) like w   second moment, 0 before t = 1
+ *     k  (size,) like w   slow mean of the gradients, 0 before t = 1
+ *     alpha_warmup, beta3_warmup  steps in which a grows from 0 to alpha, b from beta1 to beta3; 0: at once
+ *     epsilon  number >= 0     at 0 a weight that has had no gradient becomes 0/0, NaN
+ *
+ * Source
+ *     Pagliardini, Ablin & Grangier, "The AdEMAMix optimizer: better, faster, older", ICLR 2025, Algorithm 1.
+ *     https://arxiv.org/abs/2409.03137
+ *
+ * Hyper-parameters
+ *     learning_rate    [0, inf)      default 0.001
+ *     beta1            [0, 1)        default 0.9
+ *     beta2            [0, 1)        default 0.999
+ *     beta3            [0, 1)        default 0.9999
+ *     alpha            [0, inf)      default 5.0
+ *     epsilon          (0, inf) or 0 default 1e-08
+ *     alpha_warmup     [0, 1e18]     default 0
+ *     beta3_warmup     [0, 1e18]     default 0
+ *     and wd, rescale_grad, clip_gradient (above)
+ */
+typedef struct numoptim_ademamix {
+    double learning_rate;
+    double beta1;
+    double beta2;
+    double beta3;
+    double alpha;
+    double epsilon;
+    int64_t alpha_warmup;
+    int64_t beta3_warmup;
+    double wd;
+    double rescale_grad;
+    double clip_gradient;
+} numoptim_ademamix;
+#define NUMOPTIM_ADEMAMIX_DEFAULT { 0.001, 0.9, 0.999, 0.9999, 5.0, 1e-08, 0, 0, 0.0, 1.0, HUGE_VAL }
+int32_t numoptim_ademamix_f32(int64_t size, float *w, const float *g, float *m, float *v, float *k,
+    const numoptim_ademamix *h, int64_t t);
+int32_t numoptim_ademamix_f64(int64_t size, double *w, const double *g, double *m, double *v, double *k,
+    const numoptim_ademamix *h, int64_t t);
+int32_t numoptim_ademamix_f32_range(int64_t first, int64_t count, int64_t segments, const int64_t *offsets,
+    const int64_t *which, int64_t groups, const numoptim_ademamix *h, float *w, const float *g, float *m,
+    float *v, float *k, int64_t t);
+int32_t numoptim_ademamix_f64_range(int64_t first, int64_t count, int64_t segments, const int64_t *offsets,
+    const int64_t *which, int64_t groups, const numoptim_ademamix *h, double *w, const double *g, double *m,
+    double *v, double *k, int64_t t);
+
+/*
+ * lion: Lion: steps along the sign of a momentum that looks ahead to the gradient.
+ *
+ * Update (decay decoupled)
+ *     u = sign(beta1*m + (1 - beta1)*g)
+ *     m = beta2*m + (1 - beta2)*g
+ *     w = w - learning_rate*wd*w - learning_rate*u
+ *
+ * Symbols
+ *     w  (size,) f32|f64  weights, in/out
+ *     g  (size,) like w   gradient after rescale and clip, read only
+ *     m  (size,) like w   running mean of g, 0 before t = 1
+ *
+ * Source
+ *     Chen et al., "Symbolic discovery of optimization algorithms", NeurIPS 2023, Algorithm 2.
+ *     https://arxiv.org/abs/2302.06675
+ *
+ * Hyper-parameters
+ *     learning_rate    [0, inf)      default 0.0001
+ *     beta1            [0, 1)        default 0.9
+ *     beta2            [0, 1)        default 0.99
+ *     and wd, rescale_grad, clip_gradient (above)
+ */
+typedef struct numoptim_lion {
+    double learning_rate;
+    double beta1;
+    double beta2;
+    double wd;
+    double rescale_grad;
+    double clip_gradient;
+} numoptim_lion;
+#define NUMOPTIM_LION_DEFAULT { 0.0001, 0.9, 0.99, 0.0, 1.0, HUGE_VAL }
+int32_t numoptim_lion_f32(int64_t size, float *w, const float *g, float *m, const numoptim_lion *h,
+    int64_t t);
+int32_t numoptim_lion_f64(int64_t size, double *w, const double *g, double *m, const numoptim_lion *h,
+    int64_t t);
+int32_t numoptim_lion_f32_range(int64_t first, int64_t count, int64_t segments, const int64_t *offsets,
+    const int64_t *which, int64_t groups, const numoptim_lion *h, float *w, const float *g, float *m,
+    int64_t t);
+int32_t numoptim_lion_f64_range(int64_t first, int64_t count, int64_t segments, const int64_t *offsets,
+    const int64_t *which, int64_t groups, const numoptim_lion *h, double *w, const double *g, double *m,
+    int64_t t);
+
+/*
  * signum: Signum: steps along the sign of the gradient (SignSGD) or of its running mean.
  *
  * Update

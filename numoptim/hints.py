@@ -25,6 +25,8 @@ HINTS: dict[str, tuple[str, ...]] = {
     "decay": ("write {gamma1}", SCHEDULE),
     "weight_decay": (DECAY,),
     "weight_decay_rate": (DECAY,),
+    "decoupled_weight_decay": ("decay is decoupled in AdamW, NAdamW and RAdam, and in the gradient of Adam and Nadam: "
+                               "choose, and leave this out",),
     "l2": (DECAY,),
     "lambda_l2": (DECAY,),
     "lambda2": (DECAY,),

@@ -235,10 +235,10 @@ def test_hyper_parameters_are_attributes(name):
 
 
 CHANGES = {"learning_rate": 0.2, "wd": 0.3, "rescale_grad": -0.25, "clip_gradient": 0.1, "momentum": 0.25, "eps": 0.1,
-           "gamma1": 0.25, "gamma2": 0.25, "epsilon": 0.5, "clip_weights": 0.125, "rho": 0.25, "beta1": 0.25,
+           "gamma1": 0.25, "gamma2": 0.25, "epsilon": 0.5, "clip_weights": 0.125, "rho": 0.25, "beta1": 0.99,
            "beta2": 0.25, "schedule_decay": 0.5, "wd_lh": 0.5, "eta": 0.5, "lower_bound": 8, "upper_bound": 0.125,
            "bias_correction": False, "lamda": 2, "lamda1": 0.5, "beta": 2, "seed": 8, "n_data": 9, "temperature": 0.25,
-           "min_step": 0.04, "max_step": 0.02}
+           "alpha_warmup": 20, "beta3_warmup": 20, "min_step": 0.04, "max_step": 0.02}
 
 
 def another(opt, key):
@@ -251,8 +251,9 @@ def another(opt, key):
 
 
 FIXED = {("Rprop", "learning_rate"), ("Rprop", "wd")}
-OF_ANOTHER_RULE = {"SGD": ["momentum", "dampening"], "LBSGD": ["momentum"], "DCASGD": ["momentum"],
-                   "RMSProp": ["gamma2", "momentum"]}
+# Of another rule, or of how slots begin.
+OF_ANOTHER_STATE = {"SGD": ["momentum", "dampening"], "LBSGD": ["momentum"], "DCASGD": ["momentum"],
+                    "RMSProp": ["gamma2", "momentum"], "Yogi": ["initial"]}
 
 
 @each_name
@@ -261,10 +262,10 @@ def test_a_changed_attribute_holds_from_the_next_update(name):
     own = {"wd": 0} if name == "Rprop" else {}
     keywords = {key: value for key, value in {**COMMON, **own}.items() if key != "clip_gradient"}
     for key in ["learning_rate", "wd", "rescale_grad", "clip_gradient", *getattr(optimizer, name).hyper]:
-        if key in OF_ANOTHER_RULE.get(name, ()) or (name, key) in FIXED:
+        if key in OF_ANOTHER_STATE.get(name, ()) or (name, key) in FIXED:
             continue
         opt = optimizer.create(name, **keywords)
-        w, state = updated(opt, draw(0)["w"], steps=2)
+        w, state = updated(opt, draw(0)["w"])               # RAdam has no epsilon before the sixth
         twins = [(w.copy(), optimizer.State(state.rule, {s: a.copy() for s, a in state.slots.items()}, state.t,
                                             state.offset)) for _ in range(2)]
         changed = another(opt, key)

@@ -17,7 +17,7 @@ from .training import CHOICES, Choice, Result
 COLOURS = ("#1f77b4", "#ff7f0e", "#2ca02c", "#d62728", "#9467bd", "#8c564b", "#e377c2", "#7f7f7f", "#bcbd22", "#17becf")
 STYLES = "-", (0, (4, 1.5)), (0, (1, 1)), (0, (4, 1, 1, 1))       # each for as many lines as there are colours
 WINDOW = 84                 # mini-batches, two epochs
-ROWS = 4                    # of paths
+ROWS = 5                    # of paths
 STEP_TICKS = 0, 10, 50, 100, 200, 400, 600, 800, 1000, 1200
 
 

@@ -15,9 +15,10 @@ from .rule_optimizer import register as register
 from .state import State as State
 
 __all__ = [
-    "ADOPT", "DCASGD", "FTML", "LAMB", "LANS", "LARS", "LBSGD", "NAG", "SGD", "SGLD", "AdaDelta", "AdaGrad",
-    "Adam", "AdamW", "Adamax", "Adan", "Ftrl", "Nadam", "NovoGrad", "Optimizer", "RMSProp", "Rprop",
-    "RuleOptimizer", "Signum", "State", "Updater", "create", "find", "get_updater", "register"
+    "ADOPT", "DCASGD", "FTML", "LAMB", "LANS", "LARS", "LBSGD", "NAG", "SGD", "SGLD", "AdEMAMix", "AdaBelief",
+    "AdaDelta", "AdaGrad", "Adam", "AdamW", "Adamax", "Adan", "Ftrl", "Lion", "NAdamW", "Nadam", "NovoGrad",
+    "Optimizer", "RAdam", "RMSProp", "Rprop", "RuleOptimizer", "Signum", "State", "Updater", "Yogi", "create",
+    "find", "get_updater", "register"
 ]
 
 class ADOPT(RuleOptimizer):
@@ -28,6 +29,41 @@ class ADOPT(RuleOptimizer):
     def __init__(
         self, *, learning_rate: SupportsFloat | None = 0.001, beta1: SupportsFloat = 0.9,
         beta2: SupportsFloat = 0.9999, epsilon: SupportsFloat = 1e-06, lr_scheduler: Schedule | None = None,
+        wd: SupportsFloat = 0.0, rescale_grad: SupportsFloat = 1.0,
+        clip_gradient: SupportsFloat | None = None, lr_mult: Mapping[Key, SupportsFloat] | None = None,
+        wd_mult: Mapping[Key, SupportsFloat] | None = None, param_idx2name: Mapping[int, str] | None = None,
+        begin_num_update: SupportsIndex = 0, multi_precision: bool = False,
+        aggregate_num: SupportsIndex = 0, lazy_update: bool = False
+    ) -> None: ...
+
+class AdEMAMix(RuleOptimizer):
+    """AdEMAMix: Adam with a second, much slower mean of the gradients beside its first moment."""
+    beta1: float
+    beta2: float
+    beta3: float
+    alpha: float
+    epsilon: float
+    alpha_warmup: int
+    beta3_warmup: int
+    def __init__(
+        self, *, learning_rate: SupportsFloat | None = 0.001, beta1: SupportsFloat = 0.9,
+        beta2: SupportsFloat = 0.999, beta3: SupportsFloat = 0.9999, alpha: SupportsFloat = 5.0,
+        epsilon: SupportsFloat = 1e-08, alpha_warmup: SupportsIndex = 0, beta3_warmup: SupportsIndex = 0,
+        lr_scheduler: Schedule | None = None, wd: SupportsFloat = 0.0, rescale_grad: SupportsFloat = 1.0,
+        clip_gradient: SupportsFloat | None = None, lr_mult: Mapping[Key, SupportsFloat] | None = None,
+        wd_mult: Mapping[Key, SupportsFloat] | None = None, param_idx2name: Mapping[int, str] | None = None,
+        begin_num_update: SupportsIndex = 0, multi_precision: bool = False,
+        aggregate_num: SupportsIndex = 0, lazy_update: bool = False
+    ) -> None: ...
+
+class AdaBelief(RuleOptimizer):
+    """AdaBelief: Adam that divides by how far gradients are from their running mean."""
+    beta1: float
+    beta2: float
+    epsilon: float
+    def __init__(
+        self, *, learning_rate: SupportsFloat | None = 0.001, beta1: SupportsFloat = 0.9,
+        beta2: SupportsFloat = 0.999, epsilon: SupportsFloat = 1e-16, lr_scheduler: Schedule | None = None,
         wd: SupportsFloat = 0.0, rescale_grad: SupportsFloat = 1.0,
         clip_gradient: SupportsFloat | None = None, lr_mult: Mapping[Key, SupportsFloat] | None = None,
         wd_mult: Mapping[Key, SupportsFloat] | None = None, param_idx2name: Mapping[int, str] | None = None,
@@ -245,6 +281,20 @@ class LBSGD(RuleOptimizer):
         aggregate_num: SupportsIndex = 0, lazy_update: bool = False
     ) -> None: ...
 
+class Lion(RuleOptimizer):
+    """Lion: steps along the sign of a momentum that looks ahead to the gradient."""
+    beta1: float
+    beta2: float
+    def __init__(
+        self, *, learning_rate: SupportsFloat | None = 0.0001, beta1: SupportsFloat = 0.9,
+        beta2: SupportsFloat = 0.99, lr_scheduler: Schedule | None = None, wd: SupportsFloat = 0.0,
+        rescale_grad: SupportsFloat = 1.0, clip_gradient: SupportsFloat | None = None,
+        lr_mult: Mapping[Key, SupportsFloat] | None = None,
+        wd_mult: Mapping[Key, SupportsFloat] | None = None, param_idx2name: Mapping[int, str] | None = None,
+        begin_num_update: SupportsIndex = 0, multi_precision: bool = False,
+        aggregate_num: SupportsIndex = 0, lazy_update: bool = False
+    ) -> None: ...
+
 class NAG(RuleOptimizer):
     """NAG: Nesterov's accelerated gradient."""
     momentum: float
@@ -254,6 +304,22 @@ class NAG(RuleOptimizer):
         rate_in_velocity: bool = True, lr_scheduler: Schedule | None = None, wd: SupportsFloat = 0.0,
         rescale_grad: SupportsFloat = 1.0, clip_gradient: SupportsFloat | None = None,
         lr_mult: Mapping[Key, SupportsFloat] | None = None,
+        wd_mult: Mapping[Key, SupportsFloat] | None = None, param_idx2name: Mapping[int, str] | None = None,
+        begin_num_update: SupportsIndex = 0, multi_precision: bool = False,
+        aggregate_num: SupportsIndex = 0, lazy_update: bool = False
+    ) -> None: ...
+
+class NAdamW(RuleOptimizer):
+    """NAdamW: Nadam with decoupled weight decay."""
+    beta1: float
+    beta2: float
+    epsilon: float
+    schedule_decay: float
+    def __init__(
+        self, *, learning_rate: SupportsFloat | None = 0.002, beta1: SupportsFloat = 0.9,
+        beta2: SupportsFloat = 0.999, epsilon: SupportsFloat = 1e-08, schedule_decay: SupportsFloat = 0.004,
+        lr_scheduler: Schedule | None = None, wd: SupportsFloat = 0.0, rescale_grad: SupportsFloat = 1.0,
+        clip_gradient: SupportsFloat | None = None, lr_mult: Mapping[Key, SupportsFloat] | None = None,
         wd_mult: Mapping[Key, SupportsFloat] | None = None, param_idx2name: Mapping[int, str] | None = None,
         begin_num_update: SupportsIndex = 0, multi_precision: bool = False,
         aggregate_num: SupportsIndex = 0, lazy_update: bool = False
@@ -283,6 +349,21 @@ class NovoGrad(RuleOptimizer):
     def __init__(
         self, *, learning_rate: SupportsFloat | None = 0.01, beta1: SupportsFloat = 0.95,
         beta2: SupportsFloat = 0.98, epsilon: SupportsFloat = 1e-08, lr_scheduler: Schedule | None = None,
+        wd: SupportsFloat = 0.0, rescale_grad: SupportsFloat = 1.0,
+        clip_gradient: SupportsFloat | None = None, lr_mult: Mapping[Key, SupportsFloat] | None = None,
+        wd_mult: Mapping[Key, SupportsFloat] | None = None, param_idx2name: Mapping[int, str] | None = None,
+        begin_num_update: SupportsIndex = 0, multi_precision: bool = False,
+        aggregate_num: SupportsIndex = 0, lazy_update: bool = False
+    ) -> None: ...
+
+class RAdam(RuleOptimizer):
+    """RAdam: Adam that divides only once its second moment has seen enough gradients, and by less at first."""
+    beta1: float
+    beta2: float
+    epsilon: float
+    def __init__(
+        self, *, learning_rate: SupportsFloat | None = 0.001, beta1: SupportsFloat = 0.9,
+        beta2: SupportsFloat = 0.999, epsilon: SupportsFloat = 1e-08, lr_scheduler: Schedule | None = None,
         wd: SupportsFloat = 0.0, rescale_grad: SupportsFloat = 1.0,
         clip_gradient: SupportsFloat | None = None, lr_mult: Mapping[Key, SupportsFloat] | None = None,
         wd_mult: Mapping[Key, SupportsFloat] | None = None, param_idx2name: Mapping[int, str] | None = None,
@@ -366,6 +447,22 @@ class Signum(RuleOptimizer):
         momentum: SupportsFloat = 0.9, lr_scheduler: Schedule | None = None, wd: SupportsFloat = 0.0,
         rescale_grad: SupportsFloat = 1.0, clip_gradient: SupportsFloat | None = None,
         lr_mult: Mapping[Key, SupportsFloat] | None = None,
+        wd_mult: Mapping[Key, SupportsFloat] | None = None, param_idx2name: Mapping[int, str] | None = None,
+        begin_num_update: SupportsIndex = 0, multi_precision: bool = False,
+        aggregate_num: SupportsIndex = 0, lazy_update: bool = False
+    ) -> None: ...
+
+class Yogi(RuleOptimizer):
+    """Yogi: Adam whose second moment moves by what the gradient has, not by what is left of itself."""
+    beta1: float
+    beta2: float
+    epsilon: float
+    initial: float
+    def __init__(
+        self, *, learning_rate: SupportsFloat | None = 0.01, beta1: SupportsFloat = 0.9,
+        beta2: SupportsFloat = 0.999, epsilon: SupportsFloat = 0.001, initial: SupportsFloat = 1e-06,
+        lr_scheduler: Schedule | None = None, wd: SupportsFloat = 0.0, rescale_grad: SupportsFloat = 1.0,
+        clip_gradient: SupportsFloat | None = None, lr_mult: Mapping[Key, SupportsFloat] | None = None,
         wd_mult: Mapping[Key, SupportsFloat] | None = None, param_idx2name: Mapping[int, str] | None = None,
         begin_num_update: SupportsIndex = 0, multi_precision: bool = False,
         aggregate_num: SupportsIndex = 0, lazy_update: bool = False

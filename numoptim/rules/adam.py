@@ -31,8 +31,8 @@ Symbols
 
 Differs from
     MXNet, TensorFlow, Keras, scikit-learn and ensmallen, which add epsilon to sqrt(v) before its correction;
-    MXNet 1.9.1, which clips after adding wd; with amsgrad from optax and Keras, which take the maximum of the
-    corrected v (torch: of v, as here), and the paper, which corrects nothing.
+    MXNet 1.9.1, which clips after adding wd; with amsgrad from optax, which takes the maximum of the corrected v
+    (torch and Keras: of v, as here), and the paper, which corrects nothing.
 """
 import math
 

@@ -31,8 +31,7 @@ Symbols
 
 Differs from
     MXNet 2, which takes the decay off after the step, and multiplies it with the bias correction; the paper, whose
-    decay is wd alone, times the schedule's factor; with amsgrad from optax and Keras, which take the maximum of the
-    corrected v.
+    decay is wd alone, times the schedule's factor; with amsgrad from optax, which takes the maximum of the corrected v.
 """
 import math
 

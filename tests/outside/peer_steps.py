@@ -31,6 +31,14 @@ CASES = {
              "AdamW(lr=0.03, betas=(0.8, 0.95), eps=1e-3, weight_decay=0.5)"),
         Case("AdamW(learning_rate=0.01, beta2=0.9, wd=0.1, amsgrad=True)",
              "AdamW(lr=0.01, betas=(0.9, 0.9), weight_decay=0.1, amsgrad=True)"),
+        Case("NAdamW(wd=0.1)", "NAdam(weight_decay=0.1, decoupled_weight_decay=True)"),
+        Case("NAdamW(learning_rate=0.03, beta1=0.8, beta2=0.95, epsilon=1e-3, schedule_decay=0.1, wd=0.5)",
+             "NAdam(lr=0.03, betas=(0.8, 0.95), eps=1e-3, momentum_decay=0.1, weight_decay=0.5, "
+             "decoupled_weight_decay=True)"),
+        Case("RAdam()", "RAdam()"),
+        Case("RAdam(learning_rate=0.03, beta1=0.8, beta2=0.95, epsilon=1e-3, wd=0.5)",
+             "RAdam(lr=0.03, betas=(0.8, 0.95), eps=1e-3, weight_decay=0.5, decoupled_weight_decay=True)"),
+        Case("RAdam(learning_rate=0.01, beta2=0.5)", "RAdam(lr=0.01, betas=(0.9, 0.5))"),
         Case("Nadam(learning_rate=0.01, wd=0.1, schedule_decay=0.1)",
              "NAdam(lr=0.01, weight_decay=0.1, momentum_decay=0.1)"),
         Case("SGD(momentum=0.9, dampening=0.5, wd=0.1, rate_in_velocity=False, "
@@ -45,6 +53,24 @@ CASES = {
              "Rprop(lr=0.1, etas=(0.7, 1.1), step_sizes=(0.05, 50))"),
     ],
     "optax": [
+        Case("NAdamW(learning_rate=0.01, schedule_decay=1e5, wd=0.1)", "nadamw(0.01, weight_decay=0.1)"),
+        Case("AdaBelief(learning_rate=0.01)", "adabelief(0.01)"),
+        Case("AdaBelief(learning_rate=0.03, beta1=0.8, beta2=0.95, epsilon=1e-3, wd=0.5, clip_gradient=0.5)",
+             "chain(clip(0.5), scale_by_belief(0.8, 0.95, 1e-3, 1e-3), add_decayed_weights(0.5), scale(-0.03))"),
+        Case("Yogi()", "yogi(0.01)", start={"m": 1e-6}),
+        Case("Yogi(learning_rate=0.03, beta1=0.8, beta2=0.95, epsilon=0.01, initial=0.1, wd=0.5, clip_gradient=0.5)",
+             "chain(clip(0.5), scale_by_yogi(0.8, 0.95, 0.01, 0, 0.1), add_decayed_weights(0.5), scale(-0.03))",
+             start={"m": 0.1}),
+        Case("Lion()", "lion(1e-4, weight_decay=0)"),
+        Case("Lion(learning_rate=0.03, beta1=0.8, beta2=0.95, wd=0.5, clip_gradient=0.5)",
+             "chain(clip(0.5), lion(0.03, 0.8, 0.95, weight_decay=0.5))"),
+        Case("AdEMAMix()", "contrib.ademamix(0.001)"),
+        Case("AdEMAMix(learning_rate=0.03, beta1=0.8, beta2=0.95, beta3=0.97, alpha=2, epsilon=1e-3, wd=0.5)",
+             "contrib.ademamix(0.03, 0.8, 0.95, 0.97, 2, 1e-3, weight_decay=0.5)"),
+        # optax' warm-ups are functions of the steps before; theirs of b grows as 1/log(b) does, here by 99 parts.
+        Case("AdEMAMix(learning_rate=0.01, beta3=0.9**0.01, alpha_warmup=20, beta3_warmup=30)",
+             "contrib.ademamix(0.01, b3=lambda n: 0.9**(1/(1 + 99*min((float(n) + 1)/30, 1))), "
+             "alpha=lambda n: 5*min((float(n) + 1)/20, 1))"),
         Case("Adam(learning_rate=0.01, clip_gradient=0.5)", "chain(clip(0.5), adam(0.01))"),
         Case("AdamW(learning_rate=0.01, wd=0.1, clip_gradient=0.5)", "chain(clip(0.5), adamw(0.01, weight_decay=0.1))"),
         # optax has 1 - b2 where the paper's factor is (in these betas) beta2: with 0.5 both are one.

@@ -1,15 +1,9 @@
-"""AdamW: where the decay goes, by hand."""
+"""AdamW, but for its decay (test_decoupled.py): the maximum of AMSGrad, by hand."""
 import numpy as np
 import pytest
 from reference import descend
 
 from numoptim.optimizer import Adam, AdamW
-
-
-def test_weights_without_gradients_shrink_by_the_decay_alone():
-    path, state = descend(AdamW(learning_rate=0.1, wd=0.5), [2.0], [0.0] * 3)
-    np.testing.assert_allclose(np.ravel(path), [2 * 0.95, 2 * 0.95**2, 2 * 0.95**3], 1e-15)
-    assert not state.slots["m"].any() and not state.slots["v"].any()
 
 
 @pytest.mark.parametrize("amsgrad", [False, True])

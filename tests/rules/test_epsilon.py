@@ -68,6 +68,41 @@ def adam(h, s, w, g, t):
     return w - h.learning_rate * s.m / (1 - h.beta1**t) / np.sqrt(s.v / (1 - h.beta2**t))
 
 
+def adam_amsgrad(h, s, w, g, t):
+    moments(h, s, g)
+    s.v_max = np.maximum(s.v_max, s.v)
+    return w - h.learning_rate * s.m / (1 - h.beta1**t) / np.sqrt(s.v_max / (1 - h.beta2**t))
+
+
+def radam(h, s, w, g, t):
+    moments(h, s, g)
+    most, m_hat = 2 / (1 - h.beta2) - 1, s.m / (1 - h.beta1**t)
+    rho = most - 2 * t * h.beta2**t / (1 - h.beta2**t)
+    if rho <= 5:
+        return w - h.learning_rate * m_hat
+    r = np.sqrt((rho - 4) * (rho - 2) * most / ((most - 4) * (most - 2) * rho))
+    return w - h.learning_rate * r * m_hat / np.sqrt(s.v / (1 - h.beta2**t))
+
+
+def adabelief(h, s, w, g, t):
+    s.m = h.beta1 * s.m + (1 - h.beta1) * g
+    s.s = h.beta2 * s.s + (1 - h.beta2) * (g - s.m) ** 2
+    return w - h.learning_rate * s.m / (1 - h.beta1**t) / np.sqrt(s.s / (1 - h.beta2**t))
+
+
+def ademamix(h, s, w, g, t):
+    moments(h, s, g)
+    x = min(t / h.beta3_warmup, 1)
+    b = np.exp(1 / ((1 - x) / np.log(h.beta1) + x / np.log(h.beta3)))
+    s.k = b * s.k + (1 - b) * g
+    mixed = s.m / (1 - h.beta1**t) + h.alpha * min(t / h.alpha_warmup, 1) * s.k
+    return w - h.learning_rate * mixed / np.sqrt(s.v / (1 - h.beta2**t))
+
+
+def decoupled(formula):
+    return lambda h, s, w, g, t: formula(h, s, w, g, t) - h.learning_rate * h.wd * w
+
+
 def adamax(h, s, w, g, t):
     s.m = h.beta1 * s.m + (1 - h.beta1) * g
     s.u = np.maximum(h.beta2 * s.u, abs(g))
@@ -134,7 +169,10 @@ def ftml(h, s, w, g, t):
 
 FORMULAS = {"adagrad": adagrad, "adadelta": adadelta, "rmsprop": rmsprop, "rmsprop_momentum": rmsprop_momentum,
             "rmsprop_centered": rmsprop_centered, "adam": adam, "adamax": adamax, "nadam": nadam, "adan": adan,
-            "adopt": adopt, "lamb": lamb, "lars": lars, "novograd": novograd, "ftrl": ftrl, "ftml": ftml}
+            "adopt": adopt, "lamb": lamb, "lars": lars, "novograd": novograd, "ftrl": ftrl, "ftml": ftml,
+            "adam_amsgrad": adam_amsgrad, "adamw": decoupled(adam), "adamw_amsgrad": decoupled(adam_amsgrad),
+            "nadamw": decoupled(nadam), "radam": decoupled(radam), "adabelief": decoupled(adabelief),
+            "ademamix": decoupled(ademamix)}
 each_formula = pytest.mark.parametrize("rule", [BY_NAME[name] for name in FORMULAS], ids=FORMULAS)
 
 
