@@ -94,7 +94,7 @@ def step(library: Library, rule: Rule, arrays: list[np.ndarray], t: int) -> Time
     if hasattr(library, "numoptim_version"):
         return calls(library, f"numoptim_{rule.name}_{dtype}", size, *arrays, h, t)
     derived = rule.prepare(t, h[0]) if rule.derived else ()
-    constants = np.array([*(h[0][key] for key in (*COMMON, *rule.hyper)), *derived])
+    constants = np.array([*(h[0][key] for key in {**COMMON, **rule.hyper}), *derived])
     return calls(library, f"hand_{rule.name}_{dtype}", size, *arrays, constants)
 
 

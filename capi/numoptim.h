@@ -249,6 +249,49 @@ int32_t numoptim_sgd_momentum_f64_range(int64_t first, int64_t count, int64_t se
     const double *g, double *v, int64_t t);
 
 /*
+ * sgd_rate_outside: SGD: stochastic gradient descent, with or without momentum.
+ *
+ * Update (rate_in_velocity = False)
+ *     v = g if t == 1 else momentum*v + (1 - dampening)*g
+ *     w = w - learning_rate*v
+ *
+ * Symbols
+ *     w  (size,) f32|f64  weights, in/out
+ *     g  (size,) like w   gradient after rescale, clip and weight decay, read only
+ *     v  (size,) like w   velocity, 0 before t = 1
+ *
+ * Source
+ *     Polyak, "Some methods of speeding up the convergence of iteration methods", 1964;
+ *     Rumelhart, Hinton & Williams, "Learning representations by back-propagating errors",
+ *     Nature 323, 1986, eq. 9.  https://doi.org/10.1038/323533a0
+ *
+ * Hyper-parameters
+ *     learning_rate    [0, inf)      default 0.01
+ *     momentum         [0, 1)        default 0.0
+ *     dampening        [0, 1]        default 0.0
+ *     and wd, rescale_grad, clip_gradient (above)
+ */
+typedef struct numoptim_sgd_rate_outside {
+    double learning_rate;
+    double momentum;
+    double dampening;
+    double wd;
+    double rescale_grad;
+    double clip_gradient;
+} numoptim_sgd_rate_outside;
+#define NUMOPTIM_SGD_RATE_OUTSIDE_DEFAULT { 0.01, 0.0, 0.0, 0.0, 1.0, HUGE_VAL }
+int32_t numoptim_sgd_rate_outside_f32(int64_t size, float *w, const float *g, float *v,
+    const numoptim_sgd_rate_outside *h, int64_t t);
+int32_t numoptim_sgd_rate_outside_f64(int64_t size, double *w, const double *g, double *v,
+    const numoptim_sgd_rate_outside *h, int64_t t);
+int32_t numoptim_sgd_rate_outside_f32_range(int64_t first, int64_t count, int64_t segments,
+    const int64_t *offsets, const int64_t *which, int64_t groups, const numoptim_sgd_rate_outside *h,
+    float *w, const float *g, float *v, int64_t t);
+int32_t numoptim_sgd_rate_outside_f64_range(int64_t first, int64_t count, int64_t segments,
+    const int64_t *offsets, const int64_t *which, int64_t groups, const numoptim_sgd_rate_outside *h,
+    double *w, const double *g, double *v, int64_t t);
+
+/*
  * nag: NAG: Nesterov's accelerated gradient.
  *
  * Update (the stored weight is the look-ahead point y = w + momentum*v of the paper)
@@ -288,6 +331,46 @@ int32_t numoptim_nag_f64_range(int64_t first, int64_t count, int64_t segments, c
     int64_t t);
 
 /*
+ * nag_rate_outside: NAG: Nesterov's accelerated gradient.
+ *
+ * Update (rate_in_velocity = False)
+ *     v = momentum*v + g
+ *     w = w - learning_rate*(g + momentum*v)
+ *
+ * Symbols
+ *     w  (size,) f32|f64  weights at the look-ahead point, in/out
+ *     g  (size,) like w   gradient there, after rescale, clip and weight decay, read only
+ *     v  (size,) like w   velocity, 0 before t = 1
+ *
+ * Source
+ *     Sutskever, Martens, Dahl & Hinton, "On the importance of initialization and momentum in deep
+ *     learning", ICML 2013, eqs 3-4.  https://proceedings.mlr.press/v28/sutskever13.html
+ *
+ * Hyper-parameters
+ *     learning_rate    [0, inf)      default 0.01
+ *     momentum         [0, 1)        default 0.0
+ *     and wd, rescale_grad, clip_gradient (above)
+ */
+typedef struct numoptim_nag_rate_outside {
+    double learning_rate;
+    double momentum;
+    double wd;
+    double rescale_grad;
+    double clip_gradient;
+} numoptim_nag_rate_outside;
+#define NUMOPTIM_NAG_RATE_OUTSIDE_DEFAULT { 0.01, 0.0, 0.0, 1.0, HUGE_VAL }
+int32_t numoptim_nag_rate_outside_f32(int64_t size, float *w, const float *g, float *v,
+    const numoptim_nag_rate_outside *h, int64_t t);
+int32_t numoptim_nag_rate_outside_f64(int64_t size, double *w, const double *g, double *v,
+    const numoptim_nag_rate_outside *h, int64_t t);
+int32_t numoptim_nag_rate_outside_f32_range(int64_t first, int64_t count, int64_t segments,
+    const int64_t *offsets, const int64_t *which, int64_t groups, const numoptim_nag_rate_outside *h,
+    float *w, const float *g, float *v, int64_t t);
+int32_t numoptim_nag_rate_outside_f64_range(int64_t first, int64_t count, int64_t segments,
+    const int64_t *offsets, const int64_t *which, int64_t groups, const numoptim_nag_rate_outside *h,
+    double *w, const double *g, double *v, int64_t t);
+
+/*
  * adagrad: AdaGrad: adaptive subgradient method.
  *
  * Update
@@ -297,7 +380,7 @@ int32_t numoptim_nag_f64_range(int64_t first, int64_t count, int64_t segments, c
  * Symbols
  *     w  (size,) f32|f64  weights, in/out
  *     g  (size,) like w   gradient after rescale, clip and weight decay, read only
- *     n  (size,) like w   sum of squared gradients, 0 before t = 1
+ *     n  (size,) like w   sum of squared gradients, 0 or initial before t = 1
  *     eps  number >= 0    at 0 a weight that has had no gradient becomes 0/0, NaN
  *
  * Source
@@ -329,7 +412,7 @@ int32_t numoptim_adagrad_f64_range(int64_t first, int64_t count, int64_t segment
     int64_t t);
 
 /*
- * rmsprop: RMSProp: gradients divided by a running average of their magnitude; plain or centred.
+ * rmsprop: RMSProp: gradients divided by a running average of their magnitude; plain, with momentum, or centred.
  *
  * Update
  *     n = gamma1*n + (1 - gamma1)*g*g
@@ -338,9 +421,9 @@ int32_t numoptim_adagrad_f64_range(int64_t first, int64_t count, int64_t segment
  * Symbols
  *     w  (size,) f32|f64  weights, in/out
  *     g  (size,) like w   gradient after rescale, clip and weight decay, read only
- *     n  (size,) like w   running mean of g*g, 0 before t = 1
+ *     n  (size,) like w   running mean of g*g, 0 or initial before t = 1
  *     m  (size,) like w   running mean of g, 0 before t = 1
- *     s  (size,) like w   running variance of g, 0 before t = 1
+ *     s  (size,) like w   running variance of g, 0 or initial before t = 1
  *     v  (size,) like w   velocity, 0 before t = 1
  *     epsilon  number >= 0     at 0 a weight that has had no gradient becomes 0/0, NaN
  *
@@ -379,7 +462,60 @@ int32_t numoptim_rmsprop_f64_range(int64_t first, int64_t count, int64_t segment
     int64_t t);
 
 /*
- * rmsprop_centered: RMSProp: gradients divided by a running average of their magnitude; plain or centred.
+ * rmsprop_momentum: RMSProp: gradients divided by a running average of their magnitude; plain, with momentum, or centred.
+ *
+ * Update
+ *     n = gamma1*n + (1 - gamma1)*g*g
+ *     v = momentum*v - learning_rate*g / sqrt(n + epsilon)
+ *     w = clip(w + v, -clip_weights, clip_weights)
+ *
+ * Symbols
+ *     w  (size,) f32|f64  weights, in/out
+ *     g  (size,) like w   gradient after rescale, clip and weight decay, read only
+ *     n  (size,) like w   running mean of g*g, 0 or initial before t = 1
+ *     m  (size,) like w   running mean of g, 0 before t = 1
+ *     s  (size,) like w   running variance of g, 0 or initial before t = 1
+ *     v  (size,) like w   velocity, 0 before t = 1
+ *     epsilon  number >= 0     at 0 a weight that has had no gradient becomes 0/0, NaN
+ *
+ * Source
+ *     Tieleman & Hinton, "Lecture 6.5-rmsprop", COURSERA: Neural networks for machine learning, 2012.
+ *     https://www.cs.toronto.edu/~tijmen/csc321/slides/lecture_slides_lec6.pdf
+ *     Centred: Graves, "Generating sequences with recurrent neural networks", 2013, eqs 38-45.
+ *     https://arxiv.org/abs/1308.0850
+ *
+ * Hyper-parameters
+ *     learning_rate    [0, inf)      default 0.001
+ *     gamma1           [0, 1)        default 0.9
+ *     epsilon          (0, inf) or 0 default 1e-08
+ *     clip_weights     (0, inf]      default HUGE_VAL
+ *     momentum         [0, 1)        default 0.0
+ *     and wd, rescale_grad, clip_gradient (above)
+ */
+typedef struct numoptim_rmsprop_momentum {
+    double learning_rate;
+    double gamma1;
+    double epsilon;
+    double clip_weights;
+    double momentum;
+    double wd;
+    double rescale_grad;
+    double clip_gradient;
+} numoptim_rmsprop_momentum;
+#define NUMOPTIM_RMSPROP_MOMENTUM_DEFAULT { 0.001, 0.9, 1e-08, HUGE_VAL, 0.0, 0.0, 1.0, HUGE_VAL }
+int32_t numoptim_rmsprop_momentum_f32(int64_t size, float *w, const float *g, float *n, float *v,
+    const numoptim_rmsprop_momentum *h, int64_t t);
+int32_t numoptim_rmsprop_momentum_f64(int64_t size, double *w, const double *g, double *n, double *v,
+    const numoptim_rmsprop_momentum *h, int64_t t);
+int32_t numoptim_rmsprop_momentum_f32_range(int64_t first, int64_t count, int64_t segments,
+    const int64_t *offsets, const int64_t *which, int64_t groups, const numoptim_rmsprop_momentum *h,
+    float *w, const float *g, float *n, float *v, int64_t t);
+int32_t numoptim_rmsprop_momentum_f64_range(int64_t first, int64_t count, int64_t segments,
+    const int64_t *offsets, const int64_t *which, int64_t groups, const numoptim_rmsprop_momentum *h,
+    double *w, const double *g, double *n, double *v, int64_t t);
+
+/*
+ * rmsprop_centered: RMSProp: gradients divided by a running average of their magnitude; plain, with momentum, or centred.
  *
  * Update (s is Graves' n - m*m, kept itself: that difference cancels and goes negative)
  *     s = gamma1*(s + (1 - gamma1)*(g - m)**2)
@@ -390,9 +526,9 @@ int32_t numoptim_rmsprop_f64_range(int64_t first, int64_t count, int64_t segment
  * Symbols
  *     w  (size,) f32|f64  weights, in/out
  *     g  (size,) like w   gradient after rescale, clip and weight decay, read only
- *     n  (size,) like w   running mean of g*g, 0 before t = 1
+ *     n  (size,) like w   running mean of g*g, 0 or initial before t = 1
  *     m  (size,) like w   running mean of g, 0 before t = 1
- *     s  (size,) like w   running variance of g, 0 before t = 1
+ *     s  (size,) like w   running variance of g, 0 or initial before t = 1
  *     v  (size,) like w   velocity, 0 before t = 1
  *     epsilon  number >= 0     at 0 a weight that has had no gradient becomes 0/0, NaN
  *
@@ -479,7 +615,7 @@ int32_t numoptim_adadelta_f64_range(int64_t first, int64_t count, int64_t segmen
     double *u, int64_t t);
 
 /*
- * adam: Adam: adaptive moment estimation.
+ * adam: Adam: adaptive moment estimation, with or without the maximum of AMSGrad.
  *
  * Update
  *     m = beta1*m + (1 - beta1)*g
@@ -493,11 +629,14 @@ int32_t numoptim_adadelta_f64_range(int64_t first, int64_t count, int64_t segmen
  *     g  (size,) like w   gradient after rescale, clip and weight decay, read only
  *     m  (size,) like w   first moment, 0 before t = 1
  *     v  (size,) like w   second moment, 0 before t = 1
+ *     v_max  (size,) like w   largest v so far, 0 before t = 1
  *     epsilon  number >= 0     at 0 a weight that has had no gradient becomes 0/0, NaN
  *
  * Source
  *     Kingma & Ba, "Adam: a method for stochastic optimization", ICLR 2015, Algorithm 1.
  *     https://arxiv.org/abs/1412.6980
+ *     amsgrad: Reddi, Kale & Kumar, "On the convergence of Adam and beyond", ICLR 2018, Algorithm 2.
+ *     https://openreview.net/forum?id=ryQu7f-RZ
  *
  * Hyper-parameters
  *     learning_rate    [0, inf)      default 0.001
@@ -526,6 +665,166 @@ int32_t numoptim_adam_f32_range(int64_t first, int64_t count, int64_t segments, 
 int32_t numoptim_adam_f64_range(int64_t first, int64_t count, int64_t segments, const int64_t *offsets,
     const int64_t *which, int64_t groups, const numoptim_adam *h, double *w, const double *g, double *m,
     double *v, int64_t t);
+
+/*
+ * adam_amsgrad: Adam: adaptive moment estimation, with or without the maximum of AMSGrad.
+ *
+ * Update (amsgrad=True)
+ *     m = beta1*m + (1 - beta1)*g
+ *     v = beta2*v + (1 - beta2)*g*g
+ *     v_max = maximum(v_max, v)
+ *     m_hat = m / (1 - beta1**t)
+ *     v_hat = v_max / (1 - beta2**t)
+ *     w = w - learning_rate*m_hat / (sqrt(v_hat) + epsilon)
+ *
+ * Symbols
+ *     w  (size,) f32|f64  weights, in/out
+ *     g  (size,) like w   gradient after rescale, clip and weight decay, read only
+ *     m  (size,) like w   first moment, 0 before t = 1
+ *     v  (size,) like w   second moment, 0 before t = 1
+ *     v_max  (size,) like w   largest v so far, 0 before t = 1
+ *     epsilon  number >= 0     at 0 a weight that has had no gradient becomes 0/0, NaN
+ *
+ * Source
+ *     Kingma & Ba, "Adam: a method for stochastic optimization", ICLR 2015, Algorithm 1.
+ *     https://arxiv.org/abs/1412.6980
+ *     amsgrad: Reddi, Kale & Kumar, "On the convergence of Adam and beyond", ICLR 2018, Algorithm 2.
+ *     https://openreview.net/forum?id=ryQu7f-RZ
+ *
+ * Hyper-parameters
+ *     learning_rate    [0, inf)      default 0.001
+ *     beta1            [0, 1)        default 0.9
+ *     beta2            [0, 1)        default 0.999
+ *     epsilon          (0, inf) or 0 default 1e-08
+ *     and wd, rescale_grad, clip_gradient (above)
+ */
+typedef struct numoptim_adam_amsgrad {
+    double learning_rate;
+    double beta1;
+    double beta2;
+    double epsilon;
+    double wd;
+    double rescale_grad;
+    double clip_gradient;
+} numoptim_adam_amsgrad;
+#define NUMOPTIM_ADAM_AMSGRAD_DEFAULT { 0.001, 0.9, 0.999, 1e-08, 0.0, 1.0, HUGE_VAL }
+int32_t numoptim_adam_amsgrad_f32(int64_t size, float *w, const float *g, float *m, float *v, float *v_max,
+    const numoptim_adam_amsgrad *h, int64_t t);
+int32_t numoptim_adam_amsgrad_f64(int64_t size, double *w, const double *g, double *m, double *v,
+    double *v_max, const numoptim_adam_amsgrad *h, int64_t t);
+int32_t numoptim_adam_amsgrad_f32_range(int64_t first, int64_t count, int64_t segments,
+    const int64_t *offsets, const int64_t *which, int64_t groups, const numoptim_adam_amsgrad *h, float *w,
+    const float *g, float *m, float *v, float *v_max, int64_t t);
+int32_t numoptim_adam_amsgrad_f64_range(int64_t first, int64_t count, int64_t segments,
+    const int64_t *offsets, const int64_t *which, int64_t groups, const numoptim_adam_amsgrad *h, double *w,
+    const double *g, double *m, double *v, double *v_max, int64_t t);
+
+/*
+ * adamw: AdamW: Adam with decoupled weight decay, with or without the maximum of AMSGrad.
+ *
+ * Update
+ *     m = beta1*m + (1 - beta1)*g
+ *     v = beta2*v + (1 - beta2)*g*g
+ *     m_hat = m / (1 - beta1**t)
+ *     v_hat = v / (1 - beta2**t)
+ *     w = w - learning_rate*wd*w - learning_rate*m_hat / (sqrt(v_hat) + epsilon)
+ *
+ * Symbols
+ *     w  (size,) f32|f64  weights, in/out
+ *     g  (size,) like w   gradient after rescale and clip, read only
+ *     m  (size,) like w   first moment, 0 before t = 1
+ *     v  (size,) like w   second moment, 0 before t = 1
+ *     v_max  (size,) like w   largest v so far, 0 before t = 1
+ *     epsilon  number >= 0     at 0 a weight that has had no gradient becomes 0/0, NaN
+ *
+ * Source
+ *     Loshchilov & Hutter, "Decoupled weight decay regularization", ICLR 2019, Algorithm 2.
+ *     https://arxiv.org/abs/1711.05101
+ *     amsgrad: Reddi, Kale & Kumar, "On the convergence of Adam and beyond", ICLR 2018, Algorithm 2.
+ *     https://openreview.net/forum?id=ryQu7f-RZ
+ *
+ * Hyper-parameters
+ *     learning_rate    [0, inf)      default 0.001
+ *     beta1            [0, 1)        default 0.9
+ *     beta2            [0, 1)        default 0.999
+ *     epsilon          (0, inf) or 0 default 1e-08
+ *     wd               [0, inf)      default 0.01
+ *     and rescale_grad, clip_gradient (above)
+ */
+typedef struct numoptim_adamw {
+    double learning_rate;
+    double beta1;
+    double beta2;
+    double epsilon;
+    double wd;
+    double rescale_grad;
+    double clip_gradient;
+} numoptim_adamw;
+#define NUMOPTIM_ADAMW_DEFAULT { 0.001, 0.9, 0.999, 1e-08, 0.01, 1.0, HUGE_VAL }
+int32_t numoptim_adamw_f32(int64_t size, float *w, const float *g, float *m, float *v,
+    const numoptim_adamw *h, int64_t t);
+int32_t numoptim_adamw_f64(int64_t size, double *w, const double *g, double *m, double *v,
+    const numoptim_adamw *h, int64_t t);
+int32_t numoptim_adamw_f32_range(int64_t first, int64_t count, int64_t segments, const int64_t *offsets,
+    const int64_t *which, int64_t groups, const numoptim_adamw *h, float *w, const float *g, float *m,
+    float *v, int64_t t);
+int32_t numoptim_adamw_f64_range(int64_t first, int64_t count, int64_t segments, const int64_t *offsets,
+    const int64_t *which, int64_t groups, const numoptim_adamw *h, double *w, const double *g, double *m,
+    double *v, int64_t t);
+
+/*
+ * adamw_amsgrad: AdamW: Adam with decoupled weight decay, with or without the maximum of AMSGrad.
+ *
+ * Update (amsgrad=True)
+ *     m = beta1*m + (1 - beta1)*g
+ *     v = beta2*v + (1 - beta2)*g*g
+ *     v_max = maximum(v_max, v)
+ *     m_hat = m / (1 - beta1**t)
+ *     v_hat = v_max / (1 - beta2**t)
+ *     w = w - learning_rate*wd*w - learning_rate*m_hat / (sqrt(v_hat) + epsilon)
+ *
+ * Symbols
+ *     w  (size,) f32|f64  weights, in/out
+ *     g  (size,) like w   gradient after rescale and clip, read only
+ *     m  (size,) like w   first moment, 0 before t = 1
+ *     v  (size,) like w   second moment, 0 before t = 1
+ *     v_max  (size,) like w   largest v so far, 0 before t = 1
+ *     epsilon  number >= 0     at 0 a weight that has had no gradient becomes 0/0, NaN
+ *
+ * Source
+ *     Loshchilov & Hutter, "Decoupled weight decay regularization", ICLR 2019, Algorithm 2.
+ *     https://arxiv.org/abs/1711.05101
+ *     amsgrad: Reddi, Kale & Kumar, "On the convergence of Adam and beyond", ICLR 2018, Algorithm 2.
+ *     https://openreview.net/forum?id=ryQu7f-RZ
+ *
+ * Hyper-parameters
+ *     learning_rate    [0, inf)      default 0.001
+ *     beta1            [0, 1)        default 0.9
+ *     beta2            [0, 1)        default 0.999
+ *     epsilon          (0, inf) or 0 default 1e-08
+ *     wd               [0, inf)      default 0.01
+ *     and rescale_grad, clip_gradient (above)
+ */
+typedef struct numoptim_adamw_amsgrad {
+    double learning_rate;
+    double beta1;
+    double beta2;
+    double epsilon;
+    double wd;
+    double rescale_grad;
+    double clip_gradient;
+} numoptim_adamw_amsgrad;
+#define NUMOPTIM_ADAMW_AMSGRAD_DEFAULT { 0.001, 0.9, 0.999, 1e-08, 0.01, 1.0, HUGE_VAL }
+int32_t numoptim_adamw_amsgrad_f32(int64_t size, float *w, const float *g, float *m, float *v, float *v_max,
+    const numoptim_adamw_amsgrad *h, int64_t t);
+int32_t numoptim_adamw_amsgrad_f64(int64_t size, double *w, const double *g, double *m, double *v,
+    double *v_max, const numoptim_adamw_amsgrad *h, int64_t t);
+int32_t numoptim_adamw_amsgrad_f32_range(int64_t first, int64_t count, int64_t segments,
+    const int64_t *offsets, const int64_t *which, int64_t groups, const numoptim_adamw_amsgrad *h, float *w,
+    const float *g, float *m, float *v, float *v_max, int64_t t);
+int32_t numoptim_adamw_amsgrad_f64_range(int64_t first, int64_t count, int64_t segments,
+    const int64_t *offsets, const int64_t *which, int64_t groups, const numoptim_adamw_amsgrad *h,
+    double *w, const double *g, double *m, double *v, double *v_max, int64_t t);
 
 /*
  * adamax: Adamax: Adam with the infinity norm.
@@ -627,6 +926,325 @@ int32_t numoptim_nadam_f32_range(int64_t first, int64_t count, int64_t segments,
 int32_t numoptim_nadam_f64_range(int64_t first, int64_t count, int64_t segments, const int64_t *offsets,
     const int64_t *which, int64_t groups, const numoptim_nadam *h, double *w, const double *g, double *m,
     double *v, int64_t t);
+
+/*
+ * nadamw: NAdamW: Nadam with decoupled weight decay.
+ *
+ * Update (P is the product of mu over the steps so far, 1 before t = 1)
+ *     mu = beta1*(1 - 0.5*0.96**(t*schedule_decay))
+ *     mu_next = beta1*(1 - 0.5*0.96**((t + 1)*schedule_decay))
+ *     P = P*mu
+ *     m = beta1*m + (1 - beta1)*g
+ *     v = beta2*v + (1 - beta2)*g*g
+ *     m_bar = (1 - mu)*g / (1 - P) + mu_next*m / (1 - P*mu_next)
+ *     w = w - learning_rate*wd*w - learning_rate*m_bar / (sqrt(v / (1 - beta2**t)) + epsilon)
+ *
+ * Symbols
+ *     w  (size,) f32|f64  weights, in/out
+ *     g  (size,) like w   gradient after rescale and clip, read only
+ *     m  (size,) like w   first moment, 0 before t = 1
+ *     v  (size,) like w   second moment, 0 before t = 1
+ *     epsilon  number >= 0     at 0 a weight that has had no gradient becomes 0/0, NaN
+ *
+ * Source
+ *     Dozat, "Incorporating Nesterov momentum into Adam", ICLR workshop 2016, Algorithm 2, with the
+ *     momentum schedule of Sutskever et al. 2013 as torch has it.
+ *     https://openreview.net/forum?id=OM0jvwB8jIp57ZJjtNEZ
+ *     Decoupled decay: Loshchilov & Hutter, "Decoupled weight decay regularization", ICLR 2019.
+ *     https://arxiv.org/abs/1711.05101
+ *
+ * Hyper-parameters
+ *     learning_rate    [0, inf)      default 0.002
+ *     beta1            [0, 1)        default 0.9
+ *     beta2            [0, 1)        default 0.999
+ *     epsilon          (0, inf) or 0 default 1e-08
+ *     schedule_decay   [0, inf)      default 0.004
+ *     and wd, rescale_grad, clip_gradient (above)
+ */
+typedef struct numoptim_nadamw {
+    double learning_rate;
+    double beta1;
+    double beta2;
+    double epsilon;
+    double schedule_decay;
+    double wd;
+    double rescale_grad;
+    double clip_gradient;
+} numoptim_nadamw;
+#define NUMOPTIM_NADAMW_DEFAULT { 0.002, 0.9, 0.999, 1e-08, 0.004, 0.0, 1.0, HUGE_VAL }
+int32_t numoptim_nadamw_f32(int64_t size, float *w, const float *g, float *m, float *v,
+    const numoptim_nadamw *h, int64_t t);
+int32_t numoptim_nadamw_f64(int64_t size, double *w, const double *g, double *m, double *v,
+    const numoptim_nadamw *h, int64_t t);
+int32_t numoptim_nadamw_f32_range(int64_t first, int64_t count, int64_t segments, const int64_t *offsets,
+    const int64_t *which, int64_t groups, const numoptim_nadamw *h, float *w, const float *g, float *m,
+    float *v, int64_t t);
+int32_t numoptim_nadamw_f64_range(int64_t first, int64_t count, int64_t segments, const int64_t *offsets,
+    const int64_t *which, int64_t groups, const numoptim_nadamw *h, double *w, const double *g, double *m,
+    double *v, int64_t t);
+
+/*
+ * radam: RAdam: Adam that divides only once its second moment has seen enough gradients, and by less at first.
+ *
+ * Update (decay decoupled)
+ *     m = beta1*m + (1 - beta1)*g
+ *     v = beta2*v + (1 - beta2)*g*g
+ *     m_hat = m / (1 - beta1**t)
+ *     rho_inf = 2/(1 - beta2) - 1
+ *     rho = rho_inf - 2*t*beta2**t / (1 - beta2**t)
+ *     r = sqrt((rho - 4)*(rho - 2)*rho_inf / ((rho_inf - 4)*(rho_inf - 2)*rho)) if rho > 5 else 0
+ *     u = r*m_hat*sqrt(1 - beta2**t) / (sqrt(v) + epsilon) if rho > 5 else m_hat
+ *     w = w - learning_rate*wd*w - learning_rate*u
+ *
+ * Symbols
+ *     w  (size,) f32|f64  weights, in/out
+ *     g  (size,) like w   gradient after rescale and clip, read only
+ *     m  (size,) like w   first moment, 0 before t = 1
+ *     v  (size,) like w   second moment, 0 before t = 1
+ *     rho  number         of how many gradients v is the simple mean, as it were
+ *     epsilon  number >= 0     at 0 a weight that has had no gradient becomes 0/0, NaN
+ *
+ * Source
+ *     Liu et al., "On the variance of the adaptive learning rate and beyond", ICLR 2020, Algorithm 2.
+ *     https://arxiv.org/abs/1908.03265
+ *
+ * Hyper-parameters
+ *     learning_rate    [0, inf)      default 0.001
+ *     beta1            [0, 1)        default 0.9
+ *     beta2            [0, 1)        default 0.999
+ *     epsilon          (0, inf) or 0 default 1e-08
+ *     and wd, rescale_grad, clip_gradient (above)
+ */
+typedef struct numoptim_radam {
+    double learning_rate;
+    double beta1;
+    double beta2;
+    double epsilon;
+    double wd;
+    double rescale_grad;
+    double clip_gradient;
+} numoptim_radam;
+#define NUMOPTIM_RADAM_DEFAULT { 0.001, 0.9, 0.999, 1e-08, 0.0, 1.0, HUGE_VAL }
+int32_t numoptim_radam_f32(int64_t size, float *w, const float *g, float *m, float *v,
+    const numoptim_radam *h, int64_t t);
+int32_t numoptim_radam_f64(int64_t size, double *w, const double *g, double *m, double *v,
+    const numoptim_radam *h, int64_t t);
+int32_t numoptim_radam_f32_range(int64_t first, int64_t count, int64_t segments, const int64_t *offsets,
+    const int64_t *which, int64_t groups, const numoptim_radam *h, float *w, const float *g, float *m,
+    float *v, int64_t t);
+int32_t numoptim_radam_f64_range(int64_t first, int64_t count, int64_t segments, const int64_t *offsets,
+    const int64_t *which, int64_t groups, const numoptim_radam *h, double *w, const double *g, double *m,
+    double *v, int64_t t);
+
+/*
+ * adabelief: AdaBelief: Adam that divides by how far gradients are from their running mean.
+ *
+ * Update (decay decoupled)
+ *     m = beta1*m + (1 - beta1)*g
+ *     s = beta2*s + (1 - beta2)*(g - m)**2 + epsilon
+ *     m_hat = m / (1 - beta1**t)
+ *     s_hat = s / (1 - beta2**t)
+ *     w = w - learning_rate*wd*w - learning_rate*m_hat / (sqrt(s_hat) + epsilon)
+ *
+ * Symbols
+ *     w  (size,) f32|f64  weights, in/out
+ *     g  (size,) like w   gradient after rescale and clip, read only
+ *     m  (size,) like w   first moment, 0 before t = 1
+ *     s  (size,) like w   running mean of (g - m)**2, 0 before t = 1
+ *     epsilon  number >= 0     at 0 a weight that has had no gradient becomes 0/0, NaN
+ *
+ * Source
+ *     Zhuang et al., "AdaBelief optimizer: adapting stepsizes by the belief in observed gradients", NeurIPS 2020,
+ *     Algorithm 2.  https://arxiv.org/abs/2010.07468
+ *
+ * Hyper-parameters
+ *     learning_rate    [0, inf)      default 0.001
+ *     beta1            [0, 1)        default 0.9
+ *     beta2            [0, 1)        default 0.999
+ *     epsilon          (0, inf) or 0 default 1e-16
+ *     and wd, rescale_grad, clip_gradient (above)
+ */
+typedef struct numoptim_adabelief {
+    double learning_rate;
+    double beta1;
+    double beta2;
+    double epsilon;
+    double wd;
+    double rescale_grad;
+    double clip_gradient;
+} numoptim_adabelief;
+#define NUMOPTIM_ADABELIEF_DEFAULT { 0.001, 0.9, 0.999, 1e-16, 0.0, 1.0, HUGE_VAL }
+int32_t numoptim_adabelief_f32(int64_t size, float *w, const float *g, float *m, float *s,
+    const numoptim_adabelief *h, int64_t t);
+int32_t numoptim_adabelief_f64(int64_t size, double *w, const double *g, double *m, double *s,
+    const numoptim_adabelief *h, int64_t t);
+int32_t numoptim_adabelief_f32_range(int64_t first, int64_t count, int64_t segments, const int64_t *offsets,
+    const int64_t *which, int64_t groups, const numoptim_adabelief *h, float *w, const float *g, float *m,
+    float *s, int64_t t);
+int32_t numoptim_adabelief_f64_range(int64_t first, int64_t count, int64_t segments, const int64_t *offsets,
+    const int64_t *which, int64_t groups, const numoptim_adabelief *h, double *w, const double *g,
+    double *m, double *s, int64_t t);
+
+/*
+ * yogi: Yogi: Adam whose second moment moves by what the gradient has, not by what is left of itself.
+ *
+ * Update (decay decoupled; moments corrected as Adam's)
+ *     m = beta1*m + (1 - beta1)*g
+ *     v = v - (1 - beta2)*sign(v - g*g)*g*g
+ *     m_hat = m / (1 - beta1**t)
+ *     v_hat = v / (1 - beta2**t)
+ *     w = w - learning_rate*wd*w - learning_rate*m_hat / (sqrt(v_hat) + epsilon)
+ *
+ * Symbols
+ *     w  (size,) f32|f64  weights, in/out
+ *     g  (size,) like w   gradient after rescale and clip, read only
+ *     m  (size,) like w   first moment, 0 before t = 1
+ *     v  (size,) like w   second moment, initial before t = 1
+ *     epsilon  number >= 0     at 0, where initial is too, a weight that has had no gradient becomes 0/0, NaN
+ *
+ * Source
+ *     Zaheer, Reddi, Sachan, Kale & Kumar, "Adaptive methods for nonconvex optimization", NeurIPS 2018, Algorithm 2.
+ *     https://papers.nips.cc/paper_files/paper/2018
+ *
+ * Its slots begin as numoptim_yogi_<f32|f64>_init leaves them.
+ *
+ * Hyper-parameters
+ *     learning_rate    [0, inf)      default 0.01
+ *     beta1            [0, 1)        default 0.9
+ *     beta2            [0, 1)        default 0.999
+ *     epsilon          (0, inf) or 0 default 0.001
+ *     initial          [0, inf)      default 1e-06
+ *     and wd, rescale_grad, clip_gradient (above)
+ */
+typedef struct numoptim_yogi {
+    double learning_rate;
+    double beta1;
+    double beta2;
+    double epsilon;
+    double initial;
+    double wd;
+    double rescale_grad;
+    double clip_gradient;
+} numoptim_yogi;
+#define NUMOPTIM_YOGI_DEFAULT { 0.01, 0.9, 0.999, 0.001, 1e-06, 0.0, 1.0, HUGE_VAL }
+int32_t numoptim_yogi_f32(int64_t size, float *w, const float *g, float *m, float *v,
+    const numoptim_yogi *h, int64_t t);
+int32_t numoptim_yogi_f64(int64_t size, double *w, const double *g, double *m, double *v,
+    const numoptim_yogi *h, int64_t t);
+int32_t numoptim_yogi_f32_range(int64_t first, int64_t count, int64_t segments, const int64_t *offsets,
+    const int64_t *which, int64_t groups, const numoptim_yogi *h, float *w, const float *g, float *m,
+    float *v, int64_t t);
+int32_t numoptim_yogi_f64_range(int64_t first, int64_t count, int64_t segments, const int64_t *offsets,
+    const int64_t *which, int64_t groups, const numoptim_yogi *h, double *w, const double *g, double *m,
+    double *v, int64_t t);
+int32_t numoptim_yogi_f32_init(int64_t size, const float *w, float *m, float *v, const numoptim_yogi *h);
+int32_t numoptim_yogi_f64_init(int64_t size, const double *w, double *m, double *v, const numoptim_yogi *h);
+
+/*
+ * ademamix: AdEMAMix: Adam with a second, much slower mean of the gradients beside its first moment.
+ *
+ * Update (decay decoupled; k is not corrected: it is to fill slowly)
+ *     a = alpha*t / maximum(t, alpha_warmup)
+ *     x = t / maximum(t, beta3_warmup)
+ *     b = minimum(exp(log(beta1)*log(beta3) / ((1 - x)*log(beta3) + x*log(beta1))), beta3)
+ *     m = beta1*m + (1 - beta1)*g
+ *     k = b*k + (1 - b)*g
+ *     v = beta2*v + (1 - beta2)*g*g
+ *     m_hat = m / (1 - beta1**t)
+ *     v_hat = v / (1 - beta2**t)
+ *     w = w - learning_rate*wd*w - learning_rate*(m_hat + a*k) / (sqrt(v_hat) + epsilon)
+ *
+ * Symbols
+ *     w  (size,) f32|f64  weights, in/out
+ *     g  (size,) like w   gradient after rescale and clip, read only
+ *     m  (size,) like w   first moment, 0 before t = 1
+ *     v  (size,) like w   second moment, 0 before t = 1
+ *     k  (size,) like w   slow mean of the gradients, 0 before t = 1
+ *     alpha_warmup, beta3_warmup  steps in which a grows from 0 to alpha, b from beta1 to beta3; 0: at once
+ *     epsilon  number >= 0     at 0 a weight that has had no gradient becomes 0/0, NaN
+ *
+ * Source
+ *     Pagliardini, Ablin & Grangier, "The AdEMAMix optimizer: better, faster, older", ICLR 2025, Algorithm 1.
+ *     https://arxiv.org/abs/2409.03137
+ *
+ * Hyper-parameters
+ *     learning_rate    [0, inf)      default 0.001
+ *     beta1            [0, 1)        default 0.9
+ *     beta2            [0, 1)        default 0.999
+ *     beta3            [0, 1)        default 0.9999
+ *     alpha            [0, inf)      default 5.0
+ *     epsilon          (0, inf) or 0 default 1e-08
+ *     alpha_warmup     [0, 1e18]     default 0
+ *     beta3_warmup     [0, 1e18]     default 0
+ *     and wd, rescale_grad, clip_gradient (above)
+ */
+typedef struct numoptim_ademamix {
+    double learning_rate;
+    double beta1;
+    double beta2;
+    double beta3;
+    double alpha;
+    double epsilon;
+    int64_t alpha_warmup;
+    int64_t beta3_warmup;
+    double wd;
+    double rescale_grad;
+    double clip_gradient;
+} numoptim_ademamix;
+#define NUMOPTIM_ADEMAMIX_DEFAULT { 0.001, 0.9, 0.999, 0.9999, 5.0, 1e-08, 0, 0, 0.0, 1.0, HUGE_VAL }
+int32_t numoptim_ademamix_f32(int64_t size, float *w, const float *g, float *m, float *v, float *k,
+    const numoptim_ademamix *h, int64_t t);
+int32_t numoptim_ademamix_f64(int64_t size, double *w, const double *g, double *m, double *v, double *k,
+    const numoptim_ademamix *h, int64_t t);
+int32_t numoptim_ademamix_f32_range(int64_t first, int64_t count, int64_t segments, const int64_t *offsets,
+    const int64_t *which, int64_t groups, const numoptim_ademamix *h, float *w, const float *g, float *m,
+    float *v, float *k, int64_t t);
+int32_t numoptim_ademamix_f64_range(int64_t first, int64_t count, int64_t segments, const int64_t *offsets,
+    const int64_t *which, int64_t groups, const numoptim_ademamix *h, double *w, const double *g, double *m,
+    double *v, double *k, int64_t t);
+
+/*
+ * lion: Lion: steps along the sign of a momentum that looks ahead to the gradient.
+ *
+ * Update (decay decoupled)
+ *     u = sign(beta1*m + (1 - beta1)*g)
+ *     m = beta2*m + (1 - beta2)*g
+ *     w = w - learning_rate*wd*w - learning_rate*u
+ *
+ * Symbols
+ *     w  (size,) f32|f64  weights, in/out
+ *     g  (size,) like w   gradient after rescale and clip, read only
+ *     m  (size,) like w   running mean of g, 0 before t = 1
+ *
+ * Source
+ *     Chen et al., "Symbolic discovery of optimization algorithms", NeurIPS 2023, Algorithm 2.
+ *     https://arxiv.org/abs/2302.06675
+ *
+ * Hyper-parameters
+ *     learning_rate    [0, inf)      default 0.0001
+ *     beta1            [0, 1)        default 0.9
+ *     beta2            [0, 1)        default 0.99
+ *     and wd, rescale_grad, clip_gradient (above)
+ */
+typedef struct numoptim_lion {
+    double learning_rate;
+    double beta1;
+    double beta2;
+    double wd;
+    double rescale_grad;
+    double clip_gradient;
+} numoptim_lion;
+#define NUMOPTIM_LION_DEFAULT { 0.0001, 0.9, 0.99, 0.0, 1.0, HUGE_VAL }
+int32_t numoptim_lion_f32(int64_t size, float *w, const float *g, float *m, const numoptim_lion *h,
+    int64_t t);
+int32_t numoptim_lion_f64(int64_t size, double *w, const double *g, double *m, const numoptim_lion *h,
+    int64_t t);
+int32_t numoptim_lion_f32_range(int64_t first, int64_t count, int64_t segments, const int64_t *offsets,
+    const int64_t *which, int64_t groups, const numoptim_lion *h, float *w, const float *g, float *m,
+    int64_t t);
+int32_t numoptim_lion_f64_range(int64_t first, int64_t count, int64_t segments, const int64_t *offsets,
+    const int64_t *which, int64_t groups, const numoptim_lion *h, double *w, const double *g, double *m,
+    int64_t t);
 
 /*
  * signum: Signum: steps along the sign of the gradient (SignSGD) or of its running mean.
@@ -980,6 +1598,169 @@ int32_t numoptim_lans_f64_range(int64_t first, int64_t count, int64_t segments, 
     const double *g, double *m, double *v, int64_t t);
 
 /*
+ * adan: Adan: adaptive Nesterov momentum, with the differences of successive gradients as a third moment.
+ *
+ * Update
+ *     d = 0*g if t == 1 else g - g_before
+ *     m = beta1*m + (1 - beta1)*g
+ *     v = beta2*v + (1 - beta2)*d
+ *     n = beta3*n + (1 - beta3)*(g + beta2*d)**2
+ *     m_hat = m / (1 - beta1**t)
+ *     v_hat = v / (1 - beta2**t)
+ *     n_hat = n / (1 - beta3**t)
+ *     w = (w - learning_rate*(m_hat + beta2*v_hat) / (sqrt(n_hat) + epsilon)) / (1 + learning_rate*wd)
+ *     g_before = g
+ *
+ * Symbols
+ *     w  (size,) f32|f64  weights, in/out
+ *     g  (size,) like w   gradient after rescale and clip, read only
+ *     m  (size,) like w   mean of gradients, 0 before t = 1
+ *     v  (size,) like w   mean of their differences, 0 before t = 1
+ *     n  (size,) like w   second moment of the look-ahead gradient, 0 before t = 1
+ *     g_before  (size,) like w   the gradient of the step before, 0 before t = 1
+ *     epsilon  number >= 0       at 0 a weight that has had no gradient becomes 0/0, NaN
+ *
+ * Source
+ *     Xie, Zhou, Li, Lin & Yan, "Adan: adaptive Nesterov momentum algorithm for faster optimizing deep models",
+ *     IEEE TPAMI 46, 2024, Algorithm 1, whose betas are 1 minus these, with bias corrections as the authors' code has
+ *     them.  https://arxiv.org/abs/2208.06677
+ *
+ * Hyper-parameters
+ *     learning_rate    [0, inf)      default 0.001
+ *     beta1            [0, 1)        default 0.98
+ *     beta2            [0, 1)        default 0.92
+ *     beta3            [0, 1)        default 0.99
+ *     epsilon          (0, inf) or 0 default 1e-08
+ *     and wd, rescale_grad, clip_gradient (above)
+ */
+typedef struct numoptim_adan {
+    double learning_rate;
+    double beta1;
+    double beta2;
+    double beta3;
+    double epsilon;
+    double wd;
+    double rescale_grad;
+    double clip_gradient;
+} numoptim_adan;
+#define NUMOPTIM_ADAN_DEFAULT { 0.001, 0.98, 0.92, 0.99, 1e-08, 0.0, 1.0, HUGE_VAL }
+int32_t numoptim_adan_f32(int64_t size, float *w, const float *g, float *m, float *v, float *n,
+    float *g_before, const numoptim_adan *h, int64_t t);
+int32_t numoptim_adan_f64(int64_t size, double *w, const double *g, double *m, double *v, double *n,
+    double *g_before, const numoptim_adan *h, int64_t t);
+int32_t numoptim_adan_f32_range(int64_t first, int64_t count, int64_t segments, const int64_t *offsets,
+    const int64_t *which, int64_t groups, const numoptim_adan *h, float *w, const float *g, float *m,
+    float *v, float *n, float *g_before, int64_t t);
+int32_t numoptim_adan_f64_range(int64_t first, int64_t count, int64_t segments, const int64_t *offsets,
+    const int64_t *which, int64_t groups, const numoptim_adan *h, double *w, const double *g, double *m,
+    double *v, double *n, double *g_before, int64_t t);
+
+/*
+ * adopt: ADOPT: Adam whose second moment leaves the present gradient out, so that it converges with any beta2.
+ *
+ * Update (the first step sets v alone)
+ *     c = (t - 1)**0.25
+ *     m = 0*g if t == 1 else beta1*m + (1 - beta1)*clip(g / maximum(sqrt(v), epsilon), -c, c)
+ *     w = w if t == 1 else w - learning_rate*wd*w - learning_rate*m
+ *     v = g*g if t == 1 else beta2*v + (1 - beta2)*g*g
+ *
+ * Symbols
+ *     w  (size,) f32|f64  weights, in/out
+ *     g  (size,) like w   gradient after rescale and clip, read only
+ *     m  (size,) like w   mean of clipped, scaled gradients, 0 before t = 1
+ *     v  (size,) like w   second moment of the steps before, 0 before t = 1
+ *     epsilon  number >= 0     at 0 a weight that has had no gradient becomes 0/0, NaN
+ *
+ * Source
+ *     Taniguchi et al., "ADOPT: modified Adam can converge with any beta2 with the optimal rate", NeurIPS 2024,
+ *     Algorithm 2 (of the second version, which clips).  https://arxiv.org/abs/2411.02853
+ *
+ * Hyper-parameters
+ *     learning_rate    [0, inf)      default 0.001
+ *     beta1            [0, 1)        default 0.9
+ *     beta2            [0, 1)        default 0.9999
+ *     epsilon          (0, inf) or 0 default 1e-06
+ *     and wd, rescale_grad, clip_gradient (above)
+ */
+typedef struct numoptim_adopt {
+    double learning_rate;
+    double beta1;
+    double beta2;
+    double epsilon;
+    double wd;
+    double rescale_grad;
+    double clip_gradient;
+} numoptim_adopt;
+#define NUMOPTIM_ADOPT_DEFAULT { 0.001, 0.9, 0.9999, 1e-06, 0.0, 1.0, HUGE_VAL }
+int32_t numoptim_adopt_f32(int64_t size, float *w, const float *g, float *m, float *v,
+    const numoptim_adopt *h, int64_t t);
+int32_t numoptim_adopt_f64(int64_t size, double *w, const double *g, double *m, double *v,
+    const numoptim_adopt *h, int64_t t);
+int32_t numoptim_adopt_f32_range(int64_t first, int64_t count, int64_t segments, const int64_t *offsets,
+    const int64_t *which, int64_t groups, const numoptim_adopt *h, float *w, const float *g, float *m,
+    float *v, int64_t t);
+int32_t numoptim_adopt_f64_range(int64_t first, int64_t count, int64_t segments, const int64_t *offsets,
+    const int64_t *which, int64_t groups, const numoptim_adopt *h, double *w, const double *g, double *m,
+    double *v, int64_t t);
+
+/*
+ * rprop: Rprop: steps whose sizes grow where the gradient keeps its sign and shrink where it turns.
+ *
+ * Update
+ *     k = sign(g)*sign(g_before)
+ *     s = where(k > 0, minimum(eta_plus*s, max_step), where(k < 0, maximum(eta_minus*s, min_step), s))
+ *     g = where(k < 0, 0, g)
+ *     w = w - s*sign(g)
+ *     g_before = g
+ *
+ * Symbols
+ *     w  (size,) f32|f64  weights, in/out
+ *     g  (size,) like w   gradient over all of the data, after rescale and clip: signs of mini-batches turn by chance
+ *     s  (size,) like w   size of the step, learning_rate before t = 1
+ *     g_before  (size,) like w   the gradient of the step before, 0 where that turned and before t = 1
+ *
+ * Source
+ *     Riedmiller & Braun, "A direct adaptive method for faster backpropagation learning: the RPROP algorithm", ICNN 1993,
+ *     https://doi.org/10.1109/ICNN.1993.298623, in the form iRprop- of Igel & Huesken, "Empirical evaluation of the
+ *     improved Rprop learning algorithms", Neurocomputing 50, 2003.  https://doi.org/10.1016/S0925-2312(01)00700-7
+ *
+ * Its slots begin as numoptim_rprop_<f32|f64>_init leaves them.
+ *
+ * Hyper-parameters
+ *     learning_rate    [0, inf)      default 0.01
+ *     eta_minus        [0, 1]        default 0.5
+ *     eta_plus         [1, inf)      default 1.2
+ *     min_step         [0, inf)      default 1e-06
+ *     max_step         [0, inf)      default 50.0
+ *     and wd, rescale_grad, clip_gradient (above)
+ */
+typedef struct numoptim_rprop {
+    double learning_rate;
+    double eta_minus;
+    double eta_plus;
+    double min_step;
+    double max_step;
+    double wd;
+    double rescale_grad;
+    double clip_gradient;
+} numoptim_rprop;
+#define NUMOPTIM_RPROP_DEFAULT { 0.01, 0.5, 1.2, 1e-06, 50.0, 0.0, 1.0, HUGE_VAL }
+int32_t numoptim_rprop_f32(int64_t size, float *w, const float *g, float *s, float *g_before,
+    const numoptim_rprop *h, int64_t t);
+int32_t numoptim_rprop_f64(int64_t size, double *w, const double *g, double *s, double *g_before,
+    const numoptim_rprop *h, int64_t t);
+int32_t numoptim_rprop_f32_range(int64_t first, int64_t count, int64_t segments, const int64_t *offsets,
+    const int64_t *which, int64_t groups, const numoptim_rprop *h, float *w, const float *g, float *s,
+    float *g_before, int64_t t);
+int32_t numoptim_rprop_f64_range(int64_t first, int64_t count, int64_t segments, const int64_t *offsets,
+    const int64_t *which, int64_t groups, const numoptim_rprop *h, double *w, const double *g, double *s,
+    double *g_before, int64_t t);
+int32_t numoptim_rprop_f32_init(int64_t size, const float *w, float *s, float *g_before,
+    const numoptim_rprop *h);
+int32_t numoptim_rprop_f64_init(int64_t size, const double *w, double *s, double *g_before,
+    const numoptim_rprop *h);
+
+/*
  * novograd: NovoGrad: momentum of gradients that are divided by a moving average of their norm, layer by layer.
  *
  * Update
@@ -1151,7 +1932,7 @@ int32_t numoptim_dcasgd_momentum_f64_init(int64_t size, const double *w, double 
  *     w  (size,) f32|f64  weights, in/out; exactly 0 where abs(z) <= lamda1
  *     g  (size,) like w   gradient after rescale and clip, read only
  *     z  (size,) like w   0 before t = 1: the first step forgets w; a warm start keeps it
- *     n  (size,) like w   sum of squared gradients, 0 before t = 1
+ *     n  (size,) like w   sum of squared gradients, 0 or initial before t = 1
  *     beta  number >= 0   at 0 (and wd = 0) a weight that has had no gradient is 0, not 0/0
  *
  * Source

@@ -151,7 +151,7 @@ def _described(rule: Rule) -> Iterable[str]:
     fewer = {"element": "", "segment": " (one for each parameter)", "all": " (one for all)"}
     slots = [f"{slot}{fewer[slot.over]}" for slot in rule.slots_over(*SCOPES)]
     yield from _labelled("slots", [", ".join(slots) or "none"])
-    yield from _labelled("hyper", _hyper_lines({k: v for k, v in rule.fields.items() if k not in COMMON}))
+    yield from _labelled("hyper", _hyper_lines({k: v for k, v in rule.fields.items() if COMMON.get(k) != v}))
     options = [(key, repr(default), accepted) for key, (default, _, accepted) in _class(rule).options.items()]
     yield from _labelled("option", _columns(options))
     yield from _labelled("source", _wrapped(rule.section("Source")))

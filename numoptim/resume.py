@@ -52,9 +52,11 @@ def become(optimizer: Optimizer, params: Parameters, saved: Mapping[str, Any]) -
         raise ValueError(f"its lr_scheduler is {schedules.of_saved(saved['schedule'])!r}, here it is "
                          f"{optimizer.lr_scheduler!r}, which the program tells a metric: give this trainer the "
                          "file's, or none")
-    if set(saved["hyper"]) != set(optimizer._values):
+    defaults = {key: default for key, (default, _) in getattr(optimizer, "hyper", {}).items()}
+    hyper = {**defaults, **saved["hyper"]}          # earlier versions had fewer
+    if set(hyper) != set(optimizer._values):
         raise ValueError(f"its hyper-parameters are {sorted(saved['hyper'])}")
-    for key, value in saved["hyper"].items():
+    for key, value in hyper.items():
         setattr(optimizer, key, None if math.isinf(value) else value)
     optimizer._learning_rate = checked_rate(saved["learning_rate"])
     optimizer._begin_num_update = count(saved, "begin_num_update")
@@ -96,8 +98,8 @@ def _options(optimizer: Optimizer) -> Any:
 
 
 def _of_rule(saved: Tree, optimizer: RuleOptimizer, params: Parameters) -> State:
-    for key in optimizer.options:
-        setattr(optimizer, key, saved["options"][key])
+    for key, (default, *_) in optimizer.options.items():
+        setattr(optimizer, key, saved["options"].get(key, default))     # an earlier version may not have had it
     rule, memory = optimizer.rule, params.memory
     check_saved(saved, rule, optimizer._slots())
     optimizer._noise = count(saved, "noise")

@@ -19,9 +19,9 @@ from numoptim.demo.tables import table
 from numoptim.demo.training import CHOICES, Result
 from numoptim.native import processors
 from numoptim.native.library import source
+from numoptim.rule.hyperparameters import COMMON
 from numoptim.rules import RULES
 
-COMMON = "wd", "rescale_grad", "clip_gradient"
 RUN = "import sys; from numoptim.cli import main; sys.exit(main(sys.argv[1:]))"
 
 
@@ -62,11 +62,13 @@ def test_rules_lists_every_rule(cli):
         for key, (default, interval) in rule.fields.items():
             shown = "none" if abs(default) == float("inf") else str(default)
             line = rf"^(hyper )? +{key} +{re.escape(shown)} +{re.escape(interval)}$"
-            assert re.search(line, listed["" if key in COMMON else rule.name], re.MULTILINE), (rule.name, key)
+            block = listed["" if COMMON.get(key) == (default, interval) else rule.name]
+            assert re.search(line, block, re.MULTILINE), (rule.name, key)
 
 
 @pytest.mark.parametrize(("name", "wanted"), [
-    ("ADAM", ["adam"]), ("Sgd", ["sgd", "sgd_momentum"]), ("SGD_momentum", ["sgd_momentum"]),
+    ("ADAMAX", ["adamax"]), ("Adam", ["adam", "adam_amsgrad"]), ("Sgd", ["sgd", "sgd_momentum", "sgd_rate_outside"]),
+    ("SGD_momentum", ["sgd_momentum"]),
     ("lbsgd", ["accumulate", "lbsgd_lars"]), ("accumulate", ["accumulate"]), ("Signum", ["signum", "signsgd"])])
 def test_rules_of_one_name(cli, name, wanted):
     status, out, _ = cli("rules", name)

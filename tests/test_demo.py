@@ -19,8 +19,9 @@ from numoptim.rules import RULES
 TITLES = [choice.title for choice in CHOICES]
 # Numbers kept per weight: of LBSGD the velocity and the sum of micro-batches.
 STATE = {"SGD": 0, "SGD, momentum": 1, "NAG": 1, "AdaGrad": 1, "RMSProp": 1, "RMSProp, centred": 3, "AdaDelta": 2,
-         "Adam": 2, "Adamax": 2, "Nadam": 2, "Signum": 1, "SignSGD": 0, "LBSGD": 2, "LARS": 1, "LAMB": 2, "LANS": 2,
-         "NovoGrad": 1, "DCASGD": 1, "Ftrl": 2, "FTML": 3, "SGLD": 0}
+         "Adam": 2, "AdamW": 2, "Adamax": 2, "Nadam": 2, "NAdamW": 2, "RAdam": 2, "AdaBelief": 2, "Yogi": 2,
+         "AdEMAMix": 3, "Lion": 1, "Signum": 1, "SignSGD": 0, "LBSGD": 2, "LARS": 1, "LAMB": 2, "LANS": 2, "Adan": 4,
+         "ADOPT": 2, "Rprop": 2, "NovoGrad": 1, "DCASGD": 1, "Ftrl": 2, "FTML": 3, "SGLD": 0}
 ROW = re.compile(r"^(\S.*?) {2,}.* (\d+\.\d{4}) +(\d\.\d{4}) +(\d+\.\d) +(\d+)$", re.MULTILINE)
 
 
@@ -165,10 +166,10 @@ def test_pictures(run, name):
         colours = {tuple(p) for p in pixels.reshape(-1, 3)}
         assert all(tuple(int(255 * c + 0.5) for c in matplotlib.colors.to_rgb(c)) in colours for c in plots.COLOURS)
     else:
-        panels = [drawn[y:y + height // 4, x:x + width // 6] for y in range(0, height - 3, height // 4)
-                  for x in range(0, width - 5, width // 6)]
-        blank = slice(len(CHOICES), 23)                                  # the last one explains the others
-        assert len(panels) == 24 and not any(panel.any() for panel in panels[blank])
+        columns = len(CHOICES) // plots.ROWS + 1
+        panels = [panel for row in np.array_split(drawn, plots.ROWS) for panel in np.array_split(row, columns, axis=1)]
+        blank = slice(len(CHOICES), -1)                                  # the last one explains the others
+        assert not any(panel.any() for panel in panels[blank])
         assert all(panel.mean() > 0.02 for panel in [*panels[:blank.start], panels[-1]])
 
 

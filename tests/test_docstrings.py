@@ -13,7 +13,8 @@ STEPS = 60
 OFFSETS = np.array([0, 1, 1, 30, 95, 120])
 ZERO_WEIGHTS, ZERO_GRADIENTS = slice(1, 30), slice(95, 120)
 FUNCTIONS = {
-    "sqrt": np.sqrt, "abs": np.abs, "sign": np.sign, "maximum": np.maximum, "clip": np.clip,
+    "sqrt": np.sqrt, "exp": np.exp, "log": np.log, "abs": np.abs, "sign": np.sign, "maximum": np.maximum,
+    "minimum": np.minimum, "clip": np.clip, "where": np.where,
     "norm": lambda x: np.sqrt(np.sum(x * x)),
 }
 
@@ -85,7 +86,8 @@ def test_docstring_is_complete(rule):
     nodes = [x for x in ast.walk(ast.parse(rule.section("Update"))) if isinstance(x, ast.Name)]
     names, stored = ({x.id for x in nodes if isinstance(x.ctx, kind)} for kind in (ast.Load, ast.Store))
     assert {"w", "g"} <= names and {"w", *rule.slots} <= stored
-    unused = set(rule.hyper) - names
+    begun = set(rule.section("Symbols").split()) if rule.init else set()
+    unused = set(rule.hyper) - names - begun
     assert not unused, f"the Update block never uses {unused}"
     known = {"w", "g", *rule.slots, *rule.hyper, *COMMON, *FUNCTIONS, "t", "normal"}
     assert names <= known | stored

@@ -98,7 +98,8 @@ def values(key, default, interval):
 
 COMMON_RANGES = {"learning_rate": (0.01, "[0, inf)"), "wd": (0.0, "[0, inf)"), "rescale_grad": (1.0, "(-inf, inf)"),
                  "clip_gradient": (math.inf, "(0, inf]")}
-OPTIONS = {"centered": st.booleans(), "warm_start": st.booleans(), "batch_scale": st.integers(1, 3),
+OPTIONS = {"centered": st.booleans(), "initial": st.floats(0, 10), "rate_in_velocity": st.booleans(),
+           "warm_start": st.booleans(), "batch_scale": st.integers(1, 3),
            "warmup_strategy": st.sampled_from(["linear", "power2", "sqrt", "lars"]), "warmup_epochs": st.integers(0, 2),
            "updates_per_epoch": st.integers(1, 3), "begin_epoch": st.integers(0, 3), "num_epochs": st.integers(0, 60)}
 

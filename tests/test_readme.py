@@ -11,7 +11,7 @@ BLOCKS = re.findall(r"```python\n(.*?)```", README.read_text(), re.S)
 
 
 def test_every_block_runs(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("lion", "plain"):             # other tests register some, too
+    for name in ("addsign", "plain"):             # other tests register some, too
         monkeypatch.delitem(base._registry, name, raising=False)
     if not BLOCKS:
         pytest.fail("README.md has no Python")

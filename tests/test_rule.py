@@ -78,6 +78,8 @@ def reduction(**changed):
     ({"hyper": {"beta": (1.0, "[0, 1)")}}, r"beta=1.0 is not in \[0, 1\)"),
     ({"hyper": {"beta": (NAN, "[0, 1)")}}, r"beta=nan is not in \[0, 1\)"),
     ({"hyper": {"beta": (0.5, "0 to 1")}}, "interval '0 to 1'"),
+    ({"hyper": {"wd": (0.5, "[0, 1)")}}, r"wd is every rule's, a float in \[0, inf\): only its default may differ"),
+    ({"hyper": {"wd": (1, "[0, inf)")}}, "wd is every rule's"),
 ])
 def test_refused_rules(fields, message):
     with pytest.raises(ValueError, match=message):
@@ -85,8 +87,9 @@ def test_refused_rules(fields, message):
 
 
 def test_fields_and_kinds_of_rules():
-    rule = Rule("mine", update_noise, hyper={"k": (3, "[1, 9]")}, noisy=True)
+    rule = Rule("mine", update_noise, hyper={"k": (3, "[1, 9]"), "wd": (0.5, "[0, inf)")}, noisy=True)
     assert list(rule.fields) == ["k", "wd", "rescale_grad", "clip_gradient", "seed", "offset"]
+    assert rule.fields["wd"][0] == 0.5
     assert not rule.layerwise and Rule("mine", update_ratio, **reduction()).layerwise
     assert len({rule.name for rule in RULES}) == len(RULES)
 
@@ -217,7 +220,8 @@ def test_imports_go_one_way(file):
     own = room(".".join(("numoptim", *file.relative_to(PACKAGE).with_suffix("").parts)))
     assert all(room(module) <= own for module in imports(file))
     if file.parent.name == "rules" and file.name != "__init__.py":
-        assert {module for module in imports(file) if not module.startswith("numoptim.rule.")} <= {"math"}
+        own = "numoptim.rule.", "numoptim.rules."
+        assert {module for module in imports(file) if not module.startswith(own)} <= {"math"}
 
 
 def test_the_imports_are_found():

@@ -179,7 +179,7 @@ def _described(rule: Rule) -> str:
         lines += ["", f"{slot} is {'segments doubles' if slot.over == 'segment' else 'one double'}, "
                       f"{number(slot.start)} before the first step."]
     lines += ["", "Hyper-parameters"]
-    own = {key: value for key, value in rule.fields.items() if key not in COMMON and key not in NOISE}
+    own = {key: value for key, value in rule.fields.items() if {**COMMON, **NOISE}.get(key) != value}
     lines += [f"    {key:16} {interval:13} default {number(default)}" for key, (default, interval) in own.items()]
     lines += [f"    and {', '.join(key for key in rule.fields if key not in own)} (above)"]
     page = "\n".join(lines).replace("*/", "* /").replace("/*", "/ *")

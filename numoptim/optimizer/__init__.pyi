@@ -16,10 +16,61 @@ from .rule_optimizer import RuleOptimizer as RuleOptimizer
 from .rule_optimizer import register as register
 
 __all__ = [
-    "DCASGD", "FTML", "LAMB", "LANS", "LARS", "LBSGD", "NAG", "SGD", "SGLD", "AdaDelta", "AdaGrad", "Adam",
-    "AdamWScheduleFree", "Adamax", "Ftrl", "Nadam", "NovoGrad", "Optimizer", "Prodigy", "RMSProp",
-    "RuleOptimizer", "SGDScheduleFree", "Signum", "State", "Updater", "create", "find", "get_updater", "register"
+    "ADOPT", "DCASGD", "FTML", "LAMB", "LANS", "LARS", "LBSGD", "NAG", "SGD", "SGLD", "AdEMAMix", "AdaBelief",
+    "AdaDelta", "AdaGrad", "Adam", "AdamW", "AdamWScheduleFree", "Adamax", "Adan", "Ftrl", "Lion", "NAdamW",
+    "Nadam", "NovoGrad", "Optimizer", "Prodigy", "RAdam", "RMSProp", "Rprop", "RuleOptimizer", "SGDScheduleFree",
+    "Signum", "State", "Updater", "Yogi", "create", "find", "get_updater", "register"
 ]
+
+class ADOPT(RuleOptimizer):
+    """ADOPT: Adam whose second moment leaves the present gradient out, so that it converges with any beta2."""
+    beta1: float
+    beta2: float
+    epsilon: float
+    def __init__(
+        self, *, learning_rate: SupportsFloat | None = 0.001, beta1: SupportsFloat = 0.9,
+        beta2: SupportsFloat = 0.9999, epsilon: SupportsFloat = 1e-06, lr_scheduler: Schedule | None = None,
+        wd: SupportsFloat = 0.0, rescale_grad: SupportsFloat = 1.0,
+        clip_gradient: SupportsFloat | None = None, lr_mult: Mapping[Key, SupportsFloat] | None = None,
+        wd_mult: Mapping[Key, SupportsFloat] | None = None, param_idx2name: Mapping[int, str] | None = None,
+        begin_num_update: SupportsIndex = 0, multi_precision: bool = False,
+        aggregate_num: SupportsIndex = 0, lazy_update: bool = False
+    ) -> None: ...
+
+class AdEMAMix(RuleOptimizer):
+    """AdEMAMix: Adam with a second, much slower mean of the gradients beside its first moment."""
+    beta1: float
+    beta2: float
+    beta3: float
+    alpha: float
+    epsilon: float
+    alpha_warmup: int
+    beta3_warmup: int
+    def __init__(
+        self, *, learning_rate: SupportsFloat | None = 0.001, beta1: SupportsFloat = 0.9,
+        beta2: SupportsFloat = 0.999, beta3: SupportsFloat = 0.9999, alpha: SupportsFloat = 5.0,
+        epsilon: SupportsFloat = 1e-08, alpha_warmup: SupportsIndex = 0, beta3_warmup: SupportsIndex = 0,
+        lr_scheduler: Schedule | None = None, wd: SupportsFloat = 0.0, rescale_grad: SupportsFloat = 1.0,
+        clip_gradient: SupportsFloat | None = None, lr_mult: Mapping[Key, SupportsFloat] | None = None,
+        wd_mult: Mapping[Key, SupportsFloat] | None = None, param_idx2name: Mapping[int, str] | None = None,
+        begin_num_update: SupportsIndex = 0, multi_precision: bool = False,
+        aggregate_num: SupportsIndex = 0, lazy_update: bool = False
+    ) -> None: ...
+
+class AdaBelief(RuleOptimizer):
+    """AdaBelief: Adam that divides by how far gradients are from their running mean."""
+    beta1: float
+    beta2: float
+    epsilon: float
+    def __init__(
+        self, *, learning_rate: SupportsFloat | None = 0.001, beta1: SupportsFloat = 0.9,
+        beta2: SupportsFloat = 0.999, epsilon: SupportsFloat = 1e-16, lr_scheduler: Schedule | None = None,
+        wd: SupportsFloat = 0.0, rescale_grad: SupportsFloat = 1.0,
+        clip_gradient: SupportsFloat | None = None, lr_mult: Mapping[Key, SupportsFloat] | None = None,
+        wd_mult: Mapping[Key, SupportsFloat] | None = None, param_idx2name: Mapping[int, str] | None = None,
+        begin_num_update: SupportsIndex = 0, multi_precision: bool = False,
+        aggregate_num: SupportsIndex = 0, lazy_update: bool = False
+    ) -> None: ...
 
 class AdaDelta(RuleOptimizer):
     """AdaDelta: adaptive steps in the unit of the weights."""
@@ -38,8 +89,26 @@ class AdaDelta(RuleOptimizer):
 class AdaGrad(RuleOptimizer):
     """AdaGrad: adaptive subgradient method."""
     eps: float
+    initial: float
     def __init__(
         self, *, learning_rate: SupportsFloat | None = 0.01, eps: SupportsFloat = 1e-07,
+        initial: SupportsFloat = 0.0, lr_scheduler: Schedule | None = None, wd: SupportsFloat = 0.0,
+        rescale_grad: SupportsFloat = 1.0, clip_gradient: SupportsFloat | None = None,
+        lr_mult: Mapping[Key, SupportsFloat] | None = None,
+        wd_mult: Mapping[Key, SupportsFloat] | None = None, param_idx2name: Mapping[int, str] | None = None,
+        begin_num_update: SupportsIndex = 0, multi_precision: bool = False,
+        aggregate_num: SupportsIndex = 0, lazy_update: bool = False
+    ) -> None: ...
+
+class Adam(RuleOptimizer):
+    """Adam: adaptive moment estimation, with or without the maximum of AMSGrad."""
+    beta1: float
+    beta2: float
+    epsilon: float
+    amsgrad: bool
+    def __init__(
+        self, *, learning_rate: SupportsFloat | None = 0.001, beta1: SupportsFloat = 0.9,
+        beta2: SupportsFloat = 0.999, epsilon: SupportsFloat = 1e-08, amsgrad: bool = False,
         lr_scheduler: Schedule | None = None, wd: SupportsFloat = 0.0, rescale_grad: SupportsFloat = 1.0,
         clip_gradient: SupportsFloat | None = None, lr_mult: Mapping[Key, SupportsFloat] | None = None,
         wd_mult: Mapping[Key, SupportsFloat] | None = None, param_idx2name: Mapping[int, str] | None = None,
@@ -47,15 +116,16 @@ class AdaGrad(RuleOptimizer):
         aggregate_num: SupportsIndex = 0, lazy_update: bool = False
     ) -> None: ...
 
-class Adam(RuleOptimizer):
-    """Adam: adaptive moment estimation."""
+class AdamW(RuleOptimizer):
+    """AdamW: Adam with decoupled weight decay, with or without the maximum of AMSGrad."""
     beta1: float
     beta2: float
     epsilon: float
+    amsgrad: bool
     def __init__(
         self, *, learning_rate: SupportsFloat | None = 0.001, beta1: SupportsFloat = 0.9,
-        beta2: SupportsFloat = 0.999, epsilon: SupportsFloat = 1e-08, lr_scheduler: Schedule | None = None,
-        wd: SupportsFloat = 0.0, rescale_grad: SupportsFloat = 1.0,
+        beta2: SupportsFloat = 0.999, epsilon: SupportsFloat = 1e-08, amsgrad: bool = False,
+        lr_scheduler: Schedule | None = None, wd: SupportsFloat = 0.01, rescale_grad: SupportsFloat = 1.0,
         clip_gradient: SupportsFloat | None = None, lr_mult: Mapping[Key, SupportsFloat] | None = None,
         wd_mult: Mapping[Key, SupportsFloat] | None = None, param_idx2name: Mapping[int, str] | None = None,
         begin_num_update: SupportsIndex = 0, multi_precision: bool = False,
@@ -87,6 +157,22 @@ class Adamax(RuleOptimizer):
         self, *, learning_rate: SupportsFloat | None = 0.002, beta1: SupportsFloat = 0.9,
         beta2: SupportsFloat = 0.999, epsilon: SupportsFloat = 1e-08, lr_scheduler: Schedule | None = None,
         wd: SupportsFloat = 0.0, rescale_grad: SupportsFloat = 1.0,
+        clip_gradient: SupportsFloat | None = None, lr_mult: Mapping[Key, SupportsFloat] | None = None,
+        wd_mult: Mapping[Key, SupportsFloat] | None = None, param_idx2name: Mapping[int, str] | None = None,
+        begin_num_update: SupportsIndex = 0, multi_precision: bool = False,
+        aggregate_num: SupportsIndex = 0, lazy_update: bool = False
+    ) -> None: ...
+
+class Adan(RuleOptimizer):
+    """Adan: adaptive Nesterov momentum, with the differences of successive gradients as a third moment."""
+    beta1: float
+    beta2: float
+    beta3: float
+    epsilon: float
+    def __init__(
+        self, *, learning_rate: SupportsFloat | None = 0.001, beta1: SupportsFloat = 0.98,
+        beta2: SupportsFloat = 0.92, beta3: SupportsFloat = 0.99, epsilon: SupportsFloat = 1e-08,
+        lr_scheduler: Schedule | None = None, wd: SupportsFloat = 0.0, rescale_grad: SupportsFloat = 1.0,
         clip_gradient: SupportsFloat | None = None, lr_mult: Mapping[Key, SupportsFloat] | None = None,
         wd_mult: Mapping[Key, SupportsFloat] | None = None, param_idx2name: Mapping[int, str] | None = None,
         begin_num_update: SupportsIndex = 0, multi_precision: bool = False,
@@ -127,10 +213,11 @@ class Ftrl(RuleOptimizer):
     lamda1: float
     beta: float
     warm_start: bool
+    initial: float
     def __init__(
         self, *, learning_rate: SupportsFloat | None = 0.1, lamda1: SupportsFloat = 0.01,
-        beta: SupportsFloat = 1.0, warm_start: bool = False, lr_scheduler: Schedule | None = None,
-        wd: SupportsFloat = 0.0, rescale_grad: SupportsFloat = 1.0,
+        beta: SupportsFloat = 1.0, warm_start: bool = False, initial: SupportsFloat = 0.0,
+        lr_scheduler: Schedule | None = None, wd: SupportsFloat = 0.0, rescale_grad: SupportsFloat = 1.0,
         clip_gradient: SupportsFloat | None = None, lr_mult: Mapping[Key, SupportsFloat] | None = None,
         wd_mult: Mapping[Key, SupportsFloat] | None = None, param_idx2name: Mapping[int, str] | None = None,
         begin_num_update: SupportsIndex = 0, multi_precision: bool = False,
@@ -211,11 +298,43 @@ class LBSGD(RuleOptimizer):
         aggregate_num: SupportsIndex = 0, lazy_update: bool = False
     ) -> None: ...
 
+class Lion(RuleOptimizer):
+    """Lion: steps along the sign of a momentum that looks ahead to the gradient."""
+    beta1: float
+    beta2: float
+    def __init__(
+        self, *, learning_rate: SupportsFloat | None = 0.0001, beta1: SupportsFloat = 0.9,
+        beta2: SupportsFloat = 0.99, lr_scheduler: Schedule | None = None, wd: SupportsFloat = 0.0,
+        rescale_grad: SupportsFloat = 1.0, clip_gradient: SupportsFloat | None = None,
+        lr_mult: Mapping[Key, SupportsFloat] | None = None,
+        wd_mult: Mapping[Key, SupportsFloat] | None = None, param_idx2name: Mapping[int, str] | None = None,
+        begin_num_update: SupportsIndex = 0, multi_precision: bool = False,
+        aggregate_num: SupportsIndex = 0, lazy_update: bool = False
+    ) -> None: ...
+
 class NAG(RuleOptimizer):
     """NAG: Nesterov's accelerated gradient."""
     momentum: float
+    rate_in_velocity: bool
     def __init__(
         self, *, learning_rate: SupportsFloat | None = 0.01, momentum: SupportsFloat = 0.0,
+        rate_in_velocity: bool = True, lr_scheduler: Schedule | None = None, wd: SupportsFloat = 0.0,
+        rescale_grad: SupportsFloat = 1.0, clip_gradient: SupportsFloat | None = None,
+        lr_mult: Mapping[Key, SupportsFloat] | None = None,
+        wd_mult: Mapping[Key, SupportsFloat] | None = None, param_idx2name: Mapping[int, str] | None = None,
+        begin_num_update: SupportsIndex = 0, multi_precision: bool = False,
+        aggregate_num: SupportsIndex = 0, lazy_update: bool = False
+    ) -> None: ...
+
+class NAdamW(RuleOptimizer):
+    """NAdamW: Nadam with decoupled weight decay."""
+    beta1: float
+    beta2: float
+    epsilon: float
+    schedule_decay: float
+    def __init__(
+        self, *, learning_rate: SupportsFloat | None = 0.002, beta1: SupportsFloat = 0.9,
+        beta2: SupportsFloat = 0.999, epsilon: SupportsFloat = 1e-08, schedule_decay: SupportsFloat = 0.004,
         lr_scheduler: Schedule | None = None, wd: SupportsFloat = 0.0, rescale_grad: SupportsFloat = 1.0,
         clip_gradient: SupportsFloat | None = None, lr_mult: Mapping[Key, SupportsFloat] | None = None,
         wd_mult: Mapping[Key, SupportsFloat] | None = None, param_idx2name: Mapping[int, str] | None = None,
@@ -273,18 +392,52 @@ class Prodigy(RuleOptimizer):
         aggregate_num: SupportsIndex = 0, lazy_update: bool = False
     ) -> None: ...
 
+class RAdam(RuleOptimizer):
+    """RAdam: Adam that divides only once its second moment has seen enough gradients, and by less at first."""
+    beta1: float
+    beta2: float
+    epsilon: float
+    def __init__(
+        self, *, learning_rate: SupportsFloat | None = 0.001, beta1: SupportsFloat = 0.9,
+        beta2: SupportsFloat = 0.999, epsilon: SupportsFloat = 1e-08, lr_scheduler: Schedule | None = None,
+        wd: SupportsFloat = 0.0, rescale_grad: SupportsFloat = 1.0,
+        clip_gradient: SupportsFloat | None = None, lr_mult: Mapping[Key, SupportsFloat] | None = None,
+        wd_mult: Mapping[Key, SupportsFloat] | None = None, param_idx2name: Mapping[int, str] | None = None,
+        begin_num_update: SupportsIndex = 0, multi_precision: bool = False,
+        aggregate_num: SupportsIndex = 0, lazy_update: bool = False
+    ) -> None: ...
+
 class RMSProp(RuleOptimizer):
-    """RMSProp: gradients divided by a running average of their magnitude; plain or centred."""
+    """RMSProp: gradients divided by a running average of their magnitude; plain, with momentum, or centred."""
     gamma1: float
     epsilon: float
     clip_weights: float | None
+    momentum: float
     gamma2: float
     centered: bool
+    initial: float
     def __init__(
         self, *, learning_rate: SupportsFloat | None = 0.001, gamma1: SupportsFloat = 0.9,
         epsilon: SupportsFloat = 1e-08, clip_weights: SupportsFloat | None = None,
-        gamma2: SupportsFloat = 0.9, centered: bool = False, lr_scheduler: Schedule | None = None,
-        wd: SupportsFloat = 0.0, rescale_grad: SupportsFloat = 1.0,
+        momentum: SupportsFloat = 0.0, gamma2: SupportsFloat = 0.9, centered: bool = False,
+        initial: SupportsFloat = 0.0, lr_scheduler: Schedule | None = None, wd: SupportsFloat = 0.0,
+        rescale_grad: SupportsFloat = 1.0, clip_gradient: SupportsFloat | None = None,
+        lr_mult: Mapping[Key, SupportsFloat] | None = None,
+        wd_mult: Mapping[Key, SupportsFloat] | None = None, param_idx2name: Mapping[int, str] | None = None,
+        begin_num_update: SupportsIndex = 0, multi_precision: bool = False,
+        aggregate_num: SupportsIndex = 0, lazy_update: bool = False
+    ) -> None: ...
+
+class Rprop(RuleOptimizer):
+    """Rprop: steps whose sizes grow where the gradient keeps its sign and shrink where it turns."""
+    eta_minus: float
+    eta_plus: float
+    min_step: float
+    max_step: float
+    def __init__(
+        self, *, learning_rate: SupportsFloat | None = 0.01, eta_minus: SupportsFloat = 0.5,
+        eta_plus: SupportsFloat = 1.2, min_step: SupportsFloat = 1e-06, max_step: SupportsFloat = 50.0,
+        lr_scheduler: Schedule | None = None, wd: SupportsFloat = 0.0, rescale_grad: SupportsFloat = 1.0,
         clip_gradient: SupportsFloat | None = None, lr_mult: Mapping[Key, SupportsFloat] | None = None,
         wd_mult: Mapping[Key, SupportsFloat] | None = None, param_idx2name: Mapping[int, str] | None = None,
         begin_num_update: SupportsIndex = 0, multi_precision: bool = False,
@@ -294,9 +447,12 @@ class RMSProp(RuleOptimizer):
 class SGD(RuleOptimizer):
     """SGD: stochastic gradient descent, with or without momentum."""
     momentum: float
+    dampening: float
+    rate_in_velocity: bool
     def __init__(
         self, *, learning_rate: SupportsFloat | None = 0.01, momentum: SupportsFloat = 0.0,
-        lr_scheduler: Schedule | None = None, wd: SupportsFloat = 0.0, rescale_grad: SupportsFloat = 1.0,
+        dampening: SupportsFloat = 0.0, rate_in_velocity: bool = True, lr_scheduler: Schedule | None = None,
+        wd: SupportsFloat = 0.0, rescale_grad: SupportsFloat = 1.0,
         clip_gradient: SupportsFloat | None = None, lr_mult: Mapping[Key, SupportsFloat] | None = None,
         wd_mult: Mapping[Key, SupportsFloat] | None = None, param_idx2name: Mapping[int, str] | None = None,
         begin_num_update: SupportsIndex = 0, multi_precision: bool = False,
@@ -341,6 +497,22 @@ class Signum(RuleOptimizer):
         momentum: SupportsFloat = 0.9, lr_scheduler: Schedule | None = None, wd: SupportsFloat = 0.0,
         rescale_grad: SupportsFloat = 1.0, clip_gradient: SupportsFloat | None = None,
         lr_mult: Mapping[Key, SupportsFloat] | None = None,
+        wd_mult: Mapping[Key, SupportsFloat] | None = None, param_idx2name: Mapping[int, str] | None = None,
+        begin_num_update: SupportsIndex = 0, multi_precision: bool = False,
+        aggregate_num: SupportsIndex = 0, lazy_update: bool = False
+    ) -> None: ...
+
+class Yogi(RuleOptimizer):
+    """Yogi: Adam whose second moment moves by what the gradient has, not by what is left of itself."""
+    beta1: float
+    beta2: float
+    epsilon: float
+    initial: float
+    def __init__(
+        self, *, learning_rate: SupportsFloat | None = 0.01, beta1: SupportsFloat = 0.9,
+        beta2: SupportsFloat = 0.999, epsilon: SupportsFloat = 0.001, initial: SupportsFloat = 1e-06,
+        lr_scheduler: Schedule | None = None, wd: SupportsFloat = 0.0, rescale_grad: SupportsFloat = 1.0,
+        clip_gradient: SupportsFloat | None = None, lr_mult: Mapping[Key, SupportsFloat] | None = None,
         wd_mult: Mapping[Key, SupportsFloat] | None = None, param_idx2name: Mapping[int, str] | None = None,
         begin_num_update: SupportsIndex = 0, multi_precision: bool = False,
         aggregate_num: SupportsIndex = 0, lazy_update: bool = False

@@ -59,7 +59,8 @@ class RuleOptimizer(Optimizer):
         defaults = {**({"learning_rate": cls.default_learning_rate} if cls._rated else {}),
                     **{key: None if math.isinf(default) else default for key, (default, _) in cls.hyper.items()},
                     **{key: default for key, (default, *_) in cls.options.items()},
-                    **{p.name: p.default for p in common if p.name != "learning_rate"}}
+                    **{p.name: p.default for p in common if p.name != "learning_rate"},
+                    **{key: None if math.isinf(fields[key][0]) else fields[key][0] for key in COMMON.keys() & fields}}
         cls.__signature__ = inspect.Signature(    # type: ignore[attr-defined]
             [inspect.Parameter(key, inspect.Parameter.KEYWORD_ONLY, default=value) for key, value in defaults.items()])
 
@@ -70,13 +71,14 @@ class RuleOptimizer(Optimizer):
         refuse(type(self), keywords, type(self))
         known = inspect.signature(type(self)).parameters
         values = {key: keywords.pop(key, known[key].default) for key in (*self.hyper, *self.options)}
-        super().__init__(**keywords)
+        super().__init__(**{**{key: known[key].default for key in COMMON}, **keywords})
         for key, value in values.items():
             setattr(self, key, value)
+        _ = self.rule                              # ValueError for options that do not go together
 
     @property
     def rule(self) -> Rule:
-        """The rule that the options choose."""
+        """The rule that the options choose. ValueError for options that do not go together."""
         return self.rules[0]
 
     # --- state
@@ -91,8 +93,9 @@ class RuleOptimizer(Optimizer):
                segments: tuple[int, ...] = ()) -> State:
         """State of a buffer whose segment k is the parameter indices[k]; segments: the shape of one number for each."""
         rule, shape, weight = self.rule, weight.shape, weight.reshape(-1)
+        starts = self._starts()
         slots: dict[str, Buffer] = {
-            slot: Layout.of(slot, shape, weight.dtype, segments).begin(memory, slot)
+            slot: Layout.of(slot, shape, weight.dtype, segments).begin(memory, starts.get(slot, slot.start))
             for slot in self._slots()}
         if self._has_init():
             flat = [slots[slot].reshape(-1) for slot in rule.slots_over("element")]
@@ -109,9 +112,13 @@ class RuleOptimizer(Optimizer):
     def _slots(self) -> tuple[Slot, ...]:
         return self.rule.slots_over(*SCOPES)
 
+    def _starts(self) -> Mapping[str, float]:
+        """{slot: what it begins at}, where an option says that."""
+        return {}
+
     def _has_init(self) -> bool:
         """Whether slots begin at the rule's ``init``."""
-        return self.rule.inits
+        return self.rule.init is not None
 
     def _hyper_of(self, index: Key, dtype: "np.dtype[Any]") -> dict[str, float]:
         """Every hyper-parameter of the rule, as it is for one parameter now. ValueError for a rate that ``init`` lacks.
@@ -121,8 +128,8 @@ class RuleOptimizer(Optimizer):
         multiplier = self._lr_mult.of(index) or 1.0
         rate = self._rate(self._begin_num_update + 1) * multiplier
         if self.rule.needs_rate and rate < least_rate(dtype):
-            raise ValueError(f"{type(self).__name__}: a warm start needs a learning_rate of {least_rate(dtype):.1e} or "
-                             f"more for {dtype}; that of {index!r} is {rate}")
+            raise ValueError(f"{type(self).__name__}: slots that begin by the learning_rate need one of "
+                             f"{least_rate(dtype):.1e} or more for {dtype}; that of {index!r} is {rate}")
         return {**self._values, "learning_rate": rate, "lr_mult": multiplier, "wd": self._get_wd(index), "offset": 0}
 
     # --- on all parameters

@@ -107,9 +107,10 @@ class Rule:
     update: ``update(w, g, *slots, h) -> (w, *slots)`` for one element, with the slots over elements (``-> w`` without
         any). A noisy rule receives a standard normal number before ``h``.
     slots: the state between steps: names of buffers with one number per weight each, or Slots, which may have fewer.
-    hyper: ``{keyword: (default, interval)}``, besides COMMON which every rule has; an interval is such as ``[0, 1)``,
-        or ``(0, inf) or 0`` where 0 is accepted, but no number that an element type rounds to 0. Where the default is
-        an int, ``prepare`` and ``finish`` get an int64, as ``t`` is one: arithmetic of these wraps at 64 bits.
+    hyper: ``{keyword: (default, interval)}``, besides COMMON which every rule has, and to which it may give other
+        defaults; an interval is such as ``[0, 1)``, or ``(0, inf) or 0`` where 0 is accepted, but no number that an
+        element type rounds to 0. Where the default is an int, ``prepare`` and ``finish`` get an int64, as ``t`` is one:
+        arithmetic of these wraps at 64 bits.
     prepare, derived: ``prepare(t, h)``, float64, once per step: what the elements have in common, one
         value for each name in ``derived``; ``update`` reads them as ``h.<name>``. Steps count from 1. One that is
         a slot's over all is its new value.
@@ -157,6 +158,11 @@ class Rule:
         for key, (default, interval) in self.fields.items():
             if default not in Interval.parse(interval):
                 raise ValueError(f"rule {self.name!r}: the default {key}={default} is not in {interval}")
+        for key in COMMON.keys() & self.hyper.keys():
+            default, interval = self.hyper[key]
+            if not isinstance(default, float) or interval != COMMON[key][1]:
+                raise ValueError(f"rule {self.name!r}: {key} is every rule's, a float in {COMMON[key][1]}: only its "
+                                 f"default may differ, not {self.hyper[key]}")
         dry_run.check(self)
         _known[_parts(self._values())] = self
         self._know_as(os.urandom(16).hex())
@@ -246,7 +252,7 @@ class Rule:
     @cached_property
     def fields(self) -> Hyper:
         """Every hyper-parameter, in the order of the C struct."""
-        return {**self.hyper, **COMMON, **(NOISE if self.noisy else {})}
+        return {**self.hyper, **COMMON, **self.hyper, **(NOISE if self.noisy else {})}
 
     @property
     def doc(self) -> str:

@@ -23,7 +23,8 @@ Symbols
 
 Differs from
     MXNet, which multiplies P once per parameter, so that identical parameters diverge; MXNet 1.9.1, which clips
-    after adding wd; Keras, whose schedule_decay is 1; optax, whose momentum is constant.
+    after adding wd; Keras, whose schedule_decay is 1; optax, whose momentum is constant, as with a schedule_decay of
+    1e5 here (0 makes it half of beta1).
     The guide prints a gradient at w + beta1*v: that is no rule over (w, g), and it looks uphill.
 """
 import math

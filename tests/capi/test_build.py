@@ -17,7 +17,7 @@ from numoptim.aot.build import Toolchain
 
 pytestmark = needs("cc")
 RULE = '''
-"""Lion, and its accumulated sum."""
+"""Cheetah, and its accumulated sum."""
 import math
 
 from numoptim import Rule
@@ -34,7 +34,7 @@ def update(w, g, m, n, h):
     return w - h.learning_rate * sign(direction) / math.sqrt(1.0 + h.c), h.beta2 * m + (1.0 - h.beta2) * g, n + g * g
 
 
-LION = Rule(name="lion", update=update, slots=("m", "size"), prepare=prepare, derived=("c",),
+CHEETAH = Rule(name="cheetah", update=update, slots=("m", "size"), prepare=prepare, derived=("c",),
             hyper={"learning_rate": (1e-4, "[0, inf)"), "beta1": (0.9, "[0, 1)"), "beta2": (0.99, "[0, 1)")})
 
 
@@ -52,11 +52,11 @@ def build(tmp_path, text, name="my_rule"):
 
 
 def test_the_rule_of_the_readme(tmp_path, monkeypatch):
-    monkeypatch.delitem(optimizer.base._registry, "lion", raising=False)
+    monkeypatch.delitem(optimizer.base._registry, "addsign", raising=False)
     readme = Path(__file__).parents[2] / "README.md"
     block = next(b for b in re.findall(r"```python\n(.*?)```", readme.read_text(), re.S) if "register(Rule(" in b)
-    assert build(tmp_path, block.partition("lion = ")[0]) == 0
-    assert "numoptim_lion_f32(" in (tmp_path / "dist/my_rule.h").read_text().replace("my_rule_", "numoptim_")
+    assert build(tmp_path, block.partition("addsign = ")[0]) == 0
+    assert "numoptim_addsign_f32(" in (tmp_path / "dist/my_rule.h").read_text().replace("my_rule_", "numoptim_")
 
 
 @pytest.fixture(scope="module")
@@ -66,7 +66,7 @@ def mine(tmp_path_factory):
     assert build(folder, RULE) == 0
     module = sys.modules["_numoptim_build_my_rule"]
     ffi = cffi.FFI()
-    ffi.cdef(header.named(header.declarations([module.LION, module.PLAIN]), "my_rule"))
+    ffi.cdef(header.named(header.declarations([module.CHEETAH, module.PLAIN]), "my_rule"))
     return module, ffi, ffi.dlopen(str(folder / "dist" / "libmy_rule.so")), folder / "dist"
 
 
@@ -75,22 +75,22 @@ def test_it_has_the_bits_of_a_trainer(mine, scalar, dtype):
     module, ffi, lib, _ = mine
     rng = np.random.default_rng(0)
     params = Parameters({"w": rng.standard_normal(333).astype(scalar)})
-    trainer = Trainer(params, optimizer.register(module.LION)(learning_rate=0.01, wd=0.1))
+    trainer = Trainer(params, optimizer.register(module.CHEETAH)(learning_rate=0.01, wd=0.1))
     w, m, n = params["w"].copy(), np.zeros(333, scalar), np.zeros(333, scalar)
-    h = ffi.new("my_rule_lion *", [0.01, 0.9, 0.99, 0.1, 1.0, np.inf])
+    h = ffi.new("my_rule_cheetah *", [0.01, 0.9, 0.99, 0.1, 1.0, np.inf])
     for t in range(1, 31):
         g = rng.standard_normal(333).astype(scalar)
         trainer.step(1, {"w": g})
         buffers = [ffi.cast("void *", x.ctypes.data) for x in (w, g, m, n)]
-        assert getattr(lib, f"my_rule_lion_{dtype}")(333, *buffers, h, t) == 0
+        assert getattr(lib, f"my_rule_cheetah_{dtype}")(333, *buffers, h, t) == 0
         assert w.tobytes() == params["w"].tobytes()
 
 
 def test_only_rules_of_the_file_and_beside_numoptim(mine):
     _, ffi, lib, _ = mine
     names = [ffi.string(lib.my_rule_rule_at(k).name) for k in range(lib.my_rule_rule_count())]
-    assert names == [b"lion", b"plain"]
-    assert lib.my_rule_lion_f32(-1, *[ffi.NULL] * 5, 1) == -2
+    assert names == [b"cheetah", b"plain"]
+    assert lib.my_rule_cheetah_f32(-1, *[ffi.NULL] * 5, 1) == -2
     assert ffi.string(lib.my_rule_strerror(-2)) == b"size, offset or count negative, or 2**60 or more"
     assert LIB.numoptim_rule_at(2) != NULL                     # both libraries in one process
     best = lib.my_rule_isa()
@@ -143,7 +143,7 @@ def test_files_that_are_none(tmp_path, capsys):
     assert "names or registers no numoptim.Rule" in capsys.readouterr().err
     twice = RULE + RULE[RULE.index("PLAIN ="):].replace("PLAIN", "OTHER").replace("0.5", "0.25")
     assert build(tmp_path, twice, "twice") == 1
-    assert "several of its rules have one name: lion, plain, plain" in capsys.readouterr().err
+    assert "several of its rules have one name: cheetah, plain, plain" in capsys.readouterr().err
     assert build(tmp_path, RULE, "my-rule") == 2
     assert "letters, digits and _" in capsys.readouterr().err
     assert cli.main(["build", str(tmp_path / "missing.py")]) == 1

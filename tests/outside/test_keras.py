@@ -13,30 +13,10 @@ import numpy as np
 import pytest
 from keras_cases import CASES
 
-from numoptim import Rule, optimizer
-from numoptim.optimizer import RuleOptimizer
-from numoptim.rule import sign
+from numoptim import optimizer
 
 RECORDED = dict(np.load(Path(__file__).parents[1] / "data" / "keras-3.15.1.npz"))
-
-
-def in_both_types(table):
-    """Lion is compiled in this process: one type must do."""
-    return pytest.mark.parametrize("name, dtype", [(name, dtype) for name in table for dtype in (np.float32, np.float64)
-                                                   if (name.lower(), dtype) != ("lion", np.float32)])
-
-
-def lion(w, g, m, h):
-    return w - h.learning_rate * sign(h.beta1 * m + (1.0 - h.beta1) * g), h.beta2 * m + (1.0 - h.beta2) * g
-
-
-class Lion(RuleOptimizer):
-    rules = (Rule(name="keras_lion", update=lion, slots=("m",), hyper={
-        "learning_rate": (1e-3, "[0, inf)"), "beta1": (0.9, "[0, 1)"), "beta2": (0.99, "[0, 1)")}),)
-
-
-def make(name, options):
-    return Lion(**options) if name == "Lion" else optimizer.create(name, **options)
+each_dtype = pytest.mark.parametrize("dtype", [np.float32, np.float64])
 
 
 def start(optimize, weight, accumulator):
@@ -99,11 +79,12 @@ SINGLE = {
 }
 
 
-@in_both_types(GOLDEN)
+@each_dtype
+@pytest.mark.parametrize("name", GOLDEN)
 def test_golden_numbers(name, dtype):
     cls, options, tolerance, golden = GOLDEN[name]
     weight = np.ones(10, dtype)
-    optimize = make(cls, options)
+    optimize = optimizer.create(cls, **options)
     state = start(optimize, weight, 0.0)
     growing = np.arange(1, 11) / 10
     for row, gradient in zip(golden, [np.full(10, 0.01), *[growing] * 4], strict=True):
@@ -111,11 +92,12 @@ def test_golden_numbers(name, dtype):
         np.testing.assert_allclose(weight, np.broadcast_to(row, 10), rtol=0, atol=tolerance)
 
 
-@in_both_types(SINGLE)
+@each_dtype
+@pytest.mark.parametrize("name", SINGLE)
 def test_single_step(name, dtype):
     cls, options, expected = SINGLE[name]
     weight = np.array([1, 2, 3, 4], dtype)
-    optimize = make(cls, {"learning_rate": 0.5, **options})
+    optimize = optimizer.create(cls, **{"learning_rate": 0.5, **options})
     optimize.update(0, weight, np.array([1, 6, 7, 2], dtype), start(optimize, weight, 0.1 if name == "Ftrl" else 0.0))
     np.testing.assert_allclose(weight, expected, rtol=0, atol=1e-4)
 
@@ -131,11 +113,12 @@ def test_decay_of_three_steps():
 
 # --- what Keras computes
 
-@in_both_types(CASES)
+@each_dtype
+@pytest.mark.parametrize("name", CASES)
 def test_recorded_steps(name, dtype):
     case, tolerance = CASES[name], 1e-13 if dtype == np.float64 else 2e-5
     weight = RECORDED["w0"].astype(dtype)
-    optimize = make(case.own, case.mapped)
+    optimize = optimizer.create(case.own, **case.mapped)
     state = start(optimize, weight, case.accumulator)
     for t, (gradient, recorded) in enumerate(zip(RECORDED["g"].astype(dtype), RECORDED[name], strict=True), 1):
         if case.keras == "Adam":

@@ -45,6 +45,12 @@ def rmsprop(h, s, w, g, t):
     return np.clip(w - h.learning_rate * g / np.sqrt(s.n), -h.clip_weights, h.clip_weights)
 
 
+def rmsprop_momentum(h, s, w, g, t):
+    s.n = h.gamma1 * s.n + (1 - h.gamma1) * g * g
+    s.v = h.momentum * s.v - h.learning_rate * g / np.sqrt(s.n)
+    return np.clip(w + s.v, -h.clip_weights, h.clip_weights)
+
+
 def rmsprop_centered(h, s, w, g, t):
     s.n = h.gamma1 * s.n + (1 - h.gamma1) * g * g
     s.m = h.gamma1 * s.m + (1 - h.gamma1) * g
@@ -62,6 +68,41 @@ def adam(h, s, w, g, t):
     return w - h.learning_rate * s.m / (1 - h.beta1**t) / np.sqrt(s.v / (1 - h.beta2**t))
 
 
+def adam_amsgrad(h, s, w, g, t):
+    moments(h, s, g)
+    s.v_max = np.maximum(s.v_max, s.v)
+    return w - h.learning_rate * s.m / (1 - h.beta1**t) / np.sqrt(s.v_max / (1 - h.beta2**t))
+
+
+def radam(h, s, w, g, t):
+    moments(h, s, g)
+    most, m_hat = 2 / (1 - h.beta2) - 1, s.m / (1 - h.beta1**t)
+    rho = most - 2 * t * h.beta2**t / (1 - h.beta2**t)
+    if rho <= 5:
+        return w - h.learning_rate * m_hat
+    r = np.sqrt((rho - 4) * (rho - 2) * most / ((most - 4) * (most - 2) * rho))
+    return w - h.learning_rate * r * m_hat / np.sqrt(s.v / (1 - h.beta2**t))
+
+
+def adabelief(h, s, w, g, t):
+    s.m = h.beta1 * s.m + (1 - h.beta1) * g
+    s.s = h.beta2 * s.s + (1 - h.beta2) * (g - s.m) ** 2
+    return w - h.learning_rate * s.m / (1 - h.beta1**t) / np.sqrt(s.s / (1 - h.beta2**t))
+
+
+def ademamix(h, s, w, g, t):
+    moments(h, s, g)
+    x = min(t / h.beta3_warmup, 1)
+    b = np.exp(1 / ((1 - x) / np.log(h.beta1) + x / np.log(h.beta3)))
+    s.k = b * s.k + (1 - b) * g
+    mixed = s.m / (1 - h.beta1**t) + h.alpha * min(t / h.alpha_warmup, 1) * s.k
+    return w - h.learning_rate * mixed / np.sqrt(s.v / (1 - h.beta2**t))
+
+
+def decoupled(formula):
+    return lambda h, s, w, g, t: formula(h, s, w, g, t) - h.learning_rate * h.wd * w
+
+
 def adamax(h, s, w, g, t):
     s.m = h.beta1 * s.m + (1 - h.beta1) * g
     s.u = np.maximum(h.beta2 * s.u, abs(g))
@@ -74,6 +115,24 @@ def nadam(h, s, w, g, t):
     product = np.prod(mu[:-1])
     look_ahead = (1 - mu[-2]) * g / (1 - product) + mu[-1] * s.m / (1 - product * mu[-1])
     return w - h.learning_rate * look_ahead / np.sqrt(s.v / (1 - h.beta2**t))
+
+
+def adan(h, s, w, g, t):
+    d, s.before = (g - s.before) * (t > 1), g
+    s.m = h.beta1 * s.m + (1 - h.beta1) * g
+    s.v = h.beta2 * s.v + (1 - h.beta2) * d
+    s.n = h.beta3 * s.n + (1 - h.beta3) * (g + h.beta2 * d) ** 2
+    u = (s.m / (1 - h.beta1**t) + h.beta2 * s.v / (1 - h.beta2**t)) / np.sqrt(s.n / (1 - h.beta3**t))
+    return (w - h.learning_rate * u) / (1 + h.learning_rate * h.wd)
+
+
+def adopt(h, s, w, g, t):
+    if t == 1:
+        s.v = g * g
+        return w
+    s.m = h.beta1 * s.m + (1 - h.beta1) * np.clip(g / np.sqrt(s.v), -((t - 1) ** 0.25), (t - 1) ** 0.25)
+    s.v = h.beta2 * s.v + (1 - h.beta2) * g * g
+    return w - h.learning_rate * (h.wd * w + s.m)
 
 
 def novograd(h, s, w, g, t):
@@ -108,9 +167,12 @@ def ftml(h, s, w, g, t):
     return -s.z / d
 
 
-FORMULAS = {"adagrad": adagrad, "adadelta": adadelta, "rmsprop": rmsprop, "rmsprop_centered": rmsprop_centered,
-            "adam": adam, "adamax": adamax, "nadam": nadam, "lamb": lamb, "lars": lars, "novograd": novograd,
-            "ftrl": ftrl, "ftml": ftml}
+FORMULAS = {"adagrad": adagrad, "adadelta": adadelta, "rmsprop": rmsprop, "rmsprop_momentum": rmsprop_momentum,
+            "rmsprop_centered": rmsprop_centered, "adam": adam, "adamax": adamax, "nadam": nadam, "adan": adan,
+            "adopt": adopt, "lamb": lamb, "lars": lars, "novograd": novograd, "ftrl": ftrl, "ftml": ftml,
+            "adam_amsgrad": adam_amsgrad, "adamw": decoupled(adam), "adamw_amsgrad": decoupled(adam_amsgrad),
+            "nadamw": decoupled(nadam), "radam": decoupled(radam), "adabelief": decoupled(adabelief),
+            "ademamix": decoupled(ademamix)}
 each_formula = pytest.mark.parametrize("rule", [BY_NAME[name] for name in FORMULAS], ids=FORMULAS)
 
 
@@ -153,10 +215,11 @@ def test_every_epsilon_may_be_0_but_not_round_to_it():
 def test_steps_are_the_formulas(rule, dtype):
     w, gradients = start(dtype)
     group, before = without(rule), w
-    for got, expected in zip(by_kernel(rule, group, w, gradients), by_formula(rule, group, w, gradients), strict=True):
+    steps = zip(by_kernel(rule, group, w, gradients), by_formula(rule, group, w, gradients), strict=True)
+    for t, (got, expected) in enumerate(steps, 1):
         tolerance = 1e-12 if dtype == "f64" else 2e-5
         np.testing.assert_allclose(got, expected, rtol=0, atol=tolerance * abs(expected).max())
-        assert np.array_equal(got, before) == (rule.name == "adadelta")
+        assert np.array_equal(got, before) == (rule.name == "adadelta" or (rule.name, t) == ("adopt", 1))
         before = got.copy()
 
 
@@ -169,7 +232,7 @@ def test_weights_without_a_gradient_are_0_by_0(rule, dtype):
     for got, expected in zip(by_kernel(rule, group, w, gradients), by_formula(rule, group, w, gradients), strict=True):
         expected = np.where(np.arange(SIZE) % 3 == 0, 0.0, expected) if rule.name == "ftrl" else expected
         np.testing.assert_array_equal(np.isnan(got), np.isnan(expected))
-        assert np.isnan(got).any() == ("a weight that has had no gradient becomes 0/0" in rule.section("Symbols"))
+    assert np.isnan(got).any() == ("a weight that has had no gradient becomes 0/0" in rule.section("Symbols"))
 
 
 @each_dtype
