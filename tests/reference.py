@@ -58,7 +58,8 @@ CHOSEN = {
 
 def values(rule, **changed):
     """Every hyper-parameter of a rule, from VALUES; ``changed`` ones the rule doesn't have are left out."""
-    return {key: {**VALUES, **changed}.get(key, default) for key, (default, _) in rule.fields.items()}
+    known = {**VALUES, **CHOSEN.get(rule.name, ("", {}))[1], **changed}
+    return {key: known.get(key, default) for key, (default, _) in rule.fields.items()}
 
 
 def make(rule, **keywords):
