@@ -44,13 +44,16 @@ class Table(HTMLParser):
 
 @pytest.mark.parametrize("made, shown", [
     (optimizer.SGD(), "SGD(learning_rate=0.01, momentum=0.0)"),
-    (optimizer.Adam(epsilon=1e-6, wd=0.1), "Adam(epsilon=1e-06, wd=0.1, learning_rate=0.001, beta1=0.9, beta2=0.999)"),
+    (optimizer.Adam(epsilon=1e-6, wd=0.1),
+     "Adam(epsilon=1e-06, wd=0.1, learning_rate=0.001, beta1=0.9, beta2=0.999, amsgrad=False)"),
+    (optimizer.AdamW(wd=0.01), "AdamW(learning_rate=0.001, beta1=0.9, beta2=0.999, epsilon=1e-08, amsgrad=False)"),
+    (optimizer.AdamW(wd=0), "AdamW(wd=0.0, learning_rate=0.001, beta1=0.9, beta2=0.999, epsilon=1e-08, amsgrad=False)"),
     (optimizer.RMSProp(centered=True, learning_rate=1),
      "RMSProp(learning_rate=1.0, centered=True, gamma1=0.9, epsilon=1e-08, gamma2=0.9, clip_weights=None)"),
     (optimizer.SGD(lr_mult={"b": 0}), "SGD(lr_mult={'b': 0.0}, learning_rate=0.01, momentum=0.0)"),
     (optimizer.SGD(lr_scheduler=lr_scheduler.LRScheduler(base_lr=0.5)),
      f"SGD(lr_scheduler={lr_scheduler.LRScheduler(base_lr=0.5)!r}, momentum=0.0)"),
-], ids=["usual", "changed", "option", "table", "schedule"])
+], ids=["usual", "changed", "decay by default", "no decay", "option", "table", "schedule"])
 def test_optimizers_show_first_what_is_not_usual(made, shown):
     first, _, rest = repr(made).removesuffix(")").partition("(")
     assert sorted(rest.split(", ")) == sorted(shown.removesuffix(")").partition("(")[2].split(", "))
