@@ -22,6 +22,7 @@ from numoptim.native.library import source
 from numoptim.rule.hyperparameters import COMMON
 from numoptim.rules import RULES
 
+FEWER = {"element": "", "segment": " (one for each parameter)", "all": " (one for all)"}
 RUN = "import sys; from numoptim.cli import main; sys.exit(main(sys.argv[1:]))"
 
 
@@ -57,8 +58,8 @@ def test_rules_lists_every_rule(cli):
         text = listed[rule.name]
         assert squeezed(rule.section("Update")) in squeezed(text) and rule.section("Update")
         assert squeezed(rule.section("Source")) in squeezed(text) and rule.section("Source")
-        slots = "m, v (one for each parameter)" if rule.name == "novograd" else ", ".join(rule.slots) or "none"
-        assert re.search(r"^slots  (.*)$", text, re.MULTILINE)[1] == slots
+        slots = [f"{slot}{FEWER[getattr(slot, 'over', 'element')]}" for slot in rule.slots]
+        assert re.search(r"^slots  (.*)$", text, re.MULTILINE)[1] == (", ".join(slots) or "none")
         for key, (default, interval) in rule.fields.items():
             shown = "none" if abs(default) == float("inf") else str(default)
             line = rf"^(hyper )? +{key} +{re.escape(shown)} +{re.escape(interval)}$"

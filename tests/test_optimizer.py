@@ -52,6 +52,8 @@ OTHERS = [
     ("AdamW", {}),
     ("AdamW", {"amsgrad": True}),
     ("Rprop", {"wd": 0}),
+    ("SGDScheduleFree", {"beta": 0.8}),
+    ("AdamWScheduleFree", {"weight_power": 1.0}),
     *((rule.title, {}) for rule in RULES if rule.title not in ("", *GUIDED)),
 ]
 CASES = [*GUIDE, *OTHERS]
@@ -99,7 +101,8 @@ def test_the_table_has_every_class_and_every_rule():
                 and issubclass(getattr(optimizer, name), optimizer.Optimizer)
                 and getattr(optimizer, name).__module__.startswith("numoptim.")} - {"Optimizer", "RuleOptimizer"}
     assert set(NAMES) == built_in
-    assert {make(*case).rule for case in CASES} == {rule for rule in RULES if rule.name != "accumulate"}
+    no_steps = {"accumulate", "schedule_free_average"}
+    assert {make(*case).rule for case in CASES} == {rule for rule in RULES if rule.name not in no_steps}
     assert sum(opt.batch_scale > 1 for opt in (make(*c) for c in CASES if c[0] == "LBSGD")) > 1    # accumulate
 
 
@@ -171,7 +174,7 @@ DEFAULTS = {
     "SGLD": {"learning_rate": 0.01, "seed": 0, "n_data": 1, "temperature": 1},
 }
 OWN = {**DEFAULTS, **{name: {key: None if abs(default) == math.inf else default for key, (default, *_) in
-                             {**cls.rules[0].hyper, **cls.options}.items()}
+                             {**cls.rules[0].hyper, **cls.options}.items() if key != "lr_mult"}
                       for name, cls in ((name, getattr(optimizer, name)) for name, _ in OTHERS)}}
 FOR_ALL = {"wd": 0, "rescale_grad": 1, "clip_gradient": None, "lr_scheduler": None, "begin_num_update": 0,
            "multi_precision": False}

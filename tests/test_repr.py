@@ -49,6 +49,8 @@ SGD = "momentum=0.0, dampening=0.0, rate_in_velocity=True"
     (optimizer.SGD(), f"SGD(learning_rate=0.01, {SGD})"),
     (optimizer.Adam(epsilon=1e-6, wd=0.1),
      "Adam(epsilon=1e-06, wd=0.1, learning_rate=0.001, beta1=0.9, beta2=0.999, amsgrad=False)"),
+    (optimizer.AdamW(wd=0.01), "AdamW(learning_rate=0.001, beta1=0.9, beta2=0.999, epsilon=1e-08, amsgrad=False)"),
+    (optimizer.AdamW(wd=0), "AdamW(wd=0.0, learning_rate=0.001, beta1=0.9, beta2=0.999, epsilon=1e-08, amsgrad=False)"),
     (optimizer.RMSProp(centered=True, learning_rate=1),
      "RMSProp(learning_rate=1.0, centered=True, gamma1=0.9, epsilon=1e-08, gamma2=0.9, clip_weights=None, "
      "momentum=0.0, initial=0.0)"),
