@@ -249,6 +249,49 @@ int32_t numoptim_sgd_momentum_f64_range(int64_t first, int64_t count, int64_t se
     const double *g, double *v, int64_t t);
 
 /*
+ * sgd_rate_outside: SGD: stochastic gradient descent, with or without momentum.
+ *
+ * Update (rate_in_velocity = False)
+ *     v = g if t == 1 else momentum*v + (1 - dampening)*g
+ *     w = w - learning_rate*v
+ *
+ * Symbols
+ *     w  (size,) f32|f64  weights, in/out
+ *     g  (size,) like w   gradient after rescale, clip and weight decay, read only
+ *     v  (size,) like w   velocity, 0 before t = 1
+ *
+ * Source
+ *     Polyak, "Some methods of speeding up the convergence of iteration methods", 1964;
+ *     Rumelhart, Hinton & Williams, "Learning representations by back-propagating errors",
+ *     Nature 323, 1986, eq. 9.  https://doi.org/10.1038/323533a0
+ *
+ * Hyper-parameters
+ *     learning_rate    [0, inf)      default 0.01
+ *     momentum         [0, 1)        default 0.0
+ *     dampening        [0, 1]        default 0.0
+ *     and wd, rescale_grad, clip_gradient (above)
+ */
+typedef struct numoptim_sgd_rate_outside {
+    double learning_rate;
+    double momentum;
+    double dampening;
+    double wd;
+    double rescale_grad;
+    double clip_gradient;
+} numoptim_sgd_rate_outside;
+#define NUMOPTIM_SGD_RATE_OUTSIDE_DEFAULT { 0.01, 0.0, 0.0, 0.0, 1.0, HUGE_VAL }
+int32_t numoptim_sgd_rate_outside_f32(int64_t size, float *w, const float *g, float *v,
+    const numoptim_sgd_rate_outside *h, int64_t t);
+int32_t numoptim_sgd_rate_outside_f64(int64_t size, double *w, const double *g, double *v,
+    const numoptim_sgd_rate_outside *h, int64_t t);
+int32_t numoptim_sgd_rate_outside_f32_range(int64_t first, int64_t count, int64_t segments,
+    const int64_t *offsets, const int64_t *which, int64_t groups, const numoptim_sgd_rate_outside *h,
+    float *w, const float *g, float *v, int64_t t);
+int32_t numoptim_sgd_rate_outside_f64_range(int64_t first, int64_t count, int64_t segments,
+    const int64_t *offsets, const int64_t *which, int64_t groups, const numoptim_sgd_rate_outside *h,
+    double *w, const double *g, double *v, int64_t t);
+
+/*
  * nag: NAG: Nesterov's accelerated gradient.
  *
  * Update (the stored weight is the look-ahead point y = w + momentum*v of the paper)
@@ -288,6 +331,46 @@ int32_t numoptim_nag_f64_range(int64_t first, int64_t count, int64_t segments, c
     int64_t t);
 
 /*
+ * nag_rate_outside: NAG: Nesterov's accelerated gradient.
+ *
+ * Update (rate_in_velocity = False)
+ *     v = momentum*v + g
+ *     w = w - learning_rate*(g + momentum*v)
+ *
+ * Symbols
+ *     w  (size,) f32|f64  weights at the look-ahead point, in/out
+ *     g  (size,) like w   gradient there, after rescale, clip and weight decay, read only
+ *     v  (size,) like w   velocity, 0 before t = 1
+ *
+ * Source
+ *     Sutskever, Martens, Dahl & Hinton, "On the importance of initialization and momentum in deep
+ *     learning", ICML 2013, eqs 3-4.  https://proceedings.mlr.press/v28/sutskever13.html
+ *
+ * Hyper-parameters
+ *     learning_rate    [0, inf)      default 0.01
+ *     momentum         [0, 1)        default 0.0
+ *     and wd, rescale_grad, clip_gradient (above)
+ */
+typedef struct numoptim_nag_rate_outside {
+    double learning_rate;
+    double momentum;
+    double wd;
+    double rescale_grad;
+    double clip_gradient;
+} numoptim_nag_rate_outside;
+#define NUMOPTIM_NAG_RATE_OUTSIDE_DEFAULT { 0.01, 0.0, 0.0, 1.0, HUGE_VAL }
+int32_t numoptim_nag_rate_outside_f32(int64_t size, float *w, const float *g, float *v,
+    const numoptim_nag_rate_outside *h, int64_t t);
+int32_t numoptim_nag_rate_outside_f64(int64_t size, double *w, const double *g, double *v,
+    const numoptim_nag_rate_outside *h, int64_t t);
+int32_t numoptim_nag_rate_outside_f32_range(int64_t first, int64_t count, int64_t segments,
+    const int64_t *offsets, const int64_t *which, int64_t groups, const numoptim_nag_rate_outside *h,
+    float *w, const float *g, float *v, int64_t t);
+int32_t numoptim_nag_rate_outside_f64_range(int64_t first, int64_t count, int64_t segments,
+    const int64_t *offsets, const int64_t *which, int64_t groups, const numoptim_nag_rate_outside *h,
+    double *w, const double *g, double *v, int64_t t);
+
+/*
  * adagrad: AdaGrad: adaptive subgradient method.
  *
  * Update
@@ -297,7 +380,7 @@ int32_t numoptim_nag_f64_range(int64_t first, int64_t count, int64_t segments, c
  * Symbols
  *     w  (size,) f32|f64  weights, in/out
  *     g  (size,) like w   gradient after rescale, clip and weight decay, read only
- *     n  (size,) like w   sum of squared gradients, 0 before t = 1
+ *     n  (size,) like w   sum of squared gradients, 0 or initial before t = 1
  *     eps  number >= 0    at 0 a weight that has had no gradient becomes 0/0, NaN
  *
  * Source
@@ -329,7 +412,7 @@ int32_t numoptim_adagrad_f64_range(int64_t first, int64_t count, int64_t segment
     int64_t t);
 
 /*
- * rmsprop: RMSProp: gradients divided by a running average of their magnitude; plain or centred.
+ * rmsprop: RMSProp: gradients divided by a running average of their magnitude; plain, with momentum, or centred.
  *
  * Update
  *     n = gamma1*n + (1 - gamma1)*g*g
@@ -338,9 +421,9 @@ int32_t numoptim_adagrad_f64_range(int64_t first, int64_t count, int64_t segment
  * Symbols
  *     w  (size,) f32|f64  weights, in/out
  *     g  (size,) like w   gradient after rescale, clip and weight decay, read only
- *     n  (size,) like w   running mean of g*g, 0 before t = 1
+ *     n  (size,) like w   running mean of g*g, 0 or initial before t = 1
  *     m  (size,) like w   running mean of g, 0 before t = 1
- *     s  (size,) like w   running variance of g, 0 before t = 1
+ *     s  (size,) like w   running variance of g, 0 or initial before t = 1
  *     v  (size,) like w   velocity, 0 before t = 1
  *     epsilon  number >= 0     at 0 a weight that has had no gradient becomes 0/0, NaN
  *
@@ -379,7 +462,60 @@ int32_t numoptim_rmsprop_f64_range(int64_t first, int64_t count, int64_t segment
     int64_t t);
 
 /*
- * rmsprop_centered: RMSProp: gradients divided by a running average of their magnitude; plain or centred.
+ * rmsprop_momentum: RMSProp: gradients divided by a running average of their magnitude; plain, with momentum, or centred.
+ *
+ * Update
+ *     n = gamma1*n + (1 - gamma1)*g*g
+ *     v = momentum*v - learning_rate*g / sqrt(n + epsilon)
+ *     w = clip(w + v, -clip_weights, clip_weights)
+ *
+ * Symbols
+ *     w  (size,) f32|f64  weights, in/out
+ *     g  (size,) like w   gradient after rescale, clip and weight decay, read only
+ *     n  (size,) like w   running mean of g*g, 0 or initial before t = 1
+ *     m  (size,) like w   running mean of g, 0 before t = 1
+ *     s  (size,) like w   running variance of g, 0 or initial before t = 1
+ *     v  (size,) like w   velocity, 0 before t = 1
+ *     epsilon  number >= 0     at 0 a weight that has had no gradient becomes 0/0, NaN
+ *
+ * Source
+ *     Tieleman & Hinton, "Lecture 6.5-rmsprop", COURSERA: Neural networks for machine learning, 2012.
+ *     https://www.cs.toronto.edu/~tijmen/csc321/slides/lecture_slides_lec6.pdf
+ *     Centred: Graves, "Generating sequences with recurrent neural networks", 2013, eqs 38-45.
+ *     https://arxiv.org/abs/1308.0850
+ *
+ * Hyper-parameters
+ *     learning_rate    [0, inf)      default 0.001
+ *     gamma1           [0, 1)        default 0.9
+ *     epsilon          (0, inf) or 0 default 1e-08
+ *     clip_weights     (0, inf]      default HUGE_VAL
+ *     momentum         [0, 1)        default 0.0
+ *     and wd, rescale_grad, clip_gradient (above)
+ */
+typedef struct numoptim_rmsprop_momentum {
+    double learning_rate;
+    double gamma1;
+    double epsilon;
+    double clip_weights;
+    double momentum;
+    double wd;
+    double rescale_grad;
+    double clip_gradient;
+} numoptim_rmsprop_momentum;
+#define NUMOPTIM_RMSPROP_MOMENTUM_DEFAULT { 0.001, 0.9, 1e-08, HUGE_VAL, 0.0, 0.0, 1.0, HUGE_VAL }
+int32_t numoptim_rmsprop_momentum_f32(int64_t size, float *w, const float *g, float *n, float *v,
+    const numoptim_rmsprop_momentum *h, int64_t t);
+int32_t numoptim_rmsprop_momentum_f64(int64_t size, double *w, const double *g, double *n, double *v,
+    const numoptim_rmsprop_momentum *h, int64_t t);
+int32_t numoptim_rmsprop_momentum_f32_range(int64_t first, int64_t count, int64_t segments,
+    const int64_t *offsets, const int64_t *which, int64_t groups, const numoptim_rmsprop_momentum *h,
+    float *w, const float *g, float *n, float *v, int64_t t);
+int32_t numoptim_rmsprop_momentum_f64_range(int64_t first, int64_t count, int64_t segments,
+    const int64_t *offsets, const int64_t *which, int64_t groups, const numoptim_rmsprop_momentum *h,
+    double *w, const double *g, double *n, double *v, int64_t t);
+
+/*
+ * rmsprop_centered: RMSProp: gradients divided by a running average of their magnitude; plain, with momentum, or centred.
  *
  * Update (s is Graves' n - m*m, kept itself: that difference cancels and goes negative)
  *     s = gamma1*(s + (1 - gamma1)*(g - m)**2)
@@ -390,9 +526,9 @@ int32_t numoptim_rmsprop_f64_range(int64_t first, int64_t count, int64_t segment
  * Symbols
  *     w  (size,) f32|f64  weights, in/out
  *     g  (size,) like w   gradient after rescale, clip and weight decay, read only
- *     n  (size,) like w   running mean of g*g, 0 before t = 1
+ *     n  (size,) like w   running mean of g*g, 0 or initial before t = 1
  *     m  (size,) like w   running mean of g, 0 before t = 1
- *     s  (size,) like w   running variance of g, 0 before t = 1
+ *     s  (size,) like w   running variance of g, 0 or initial before t = 1
  *     v  (size,) like w   velocity, 0 before t = 1
  *     epsilon  number >= 0     at 0 a weight that has had no gradient becomes 0/0, NaN
  *
@@ -1462,6 +1598,169 @@ int32_t numoptim_lans_f64_range(int64_t first, int64_t count, int64_t segments, 
     const double *g, double *m, double *v, int64_t t);
 
 /*
+ * adan: Adan: adaptive Nesterov momentum, with the differences of successive gradients as a third moment.
+ *
+ * Update
+ *     d = 0*g if t == 1 else g - g_before
+ *     m = beta1*m + (1 - beta1)*g
+ *     v = beta2*v + (1 - beta2)*d
+ *     n = beta3*n + (1 - beta3)*(g + beta2*d)**2
+ *     m_hat = m / (1 - beta1**t)
+ *     v_hat = v / (1 - beta2**t)
+ *     n_hat = n / (1 - beta3**t)
+ *     w = (w - learning_rate*(m_hat + beta2*v_hat) / (sqrt(n_hat) + epsilon)) / (1 + learning_rate*wd)
+ *     g_before = g
+ *
+ * Symbols
+ *     w  (size,) f32|f64  weights, in/out
+ *     g  (size,) like w   gradient after rescale and clip, read only
+ *     m  (size,) like w   mean of gradients, 0 before t = 1
+ *     v  (size,) like w   mean of their differences, 0 before t = 1
+ *     n  (size,) like w   second moment of the look-ahead gradient, 0 before t = 1
+ *     g_before  (size,) like w   the gradient of the step before, 0 before t = 1
+ *     epsilon  number >= 0       at 0 a weight that has had no gradient becomes 0/0, NaN
+ *
+ * Source
+ *     Xie, Zhou, Li, Lin & Yan, "Adan: adaptive Nesterov momentum algorithm for faster optimizing deep models",
+ *     IEEE TPAMI 46, 2024, Algorithm 1, whose betas are 1 minus these, with bias corrections as the authors' code has
+ *     them.  https://arxiv.org/abs/2208.06677
+ *
+ * Hyper-parameters
+ *     learning_rate    [0, inf)      default 0.001
+ *     beta1            [0, 1)        default 0.98
+ *     beta2            [0, 1)        default 0.92
+ *     beta3            [0, 1)        default 0.99
+ *     epsilon          (0, inf) or 0 default 1e-08
+ *     and wd, rescale_grad, clip_gradient (above)
+ */
+typedef struct numoptim_adan {
+    double learning_rate;
+    double beta1;
+    double beta2;
+    double beta3;
+    double epsilon;
+    double wd;
+    double rescale_grad;
+    double clip_gradient;
+} numoptim_adan;
+#define NUMOPTIM_ADAN_DEFAULT { 0.001, 0.98, 0.92, 0.99, 1e-08, 0.0, 1.0, HUGE_VAL }
+int32_t numoptim_adan_f32(int64_t size, float *w, const float *g, float *m, float *v, float *n,
+    float *g_before, const numoptim_adan *h, int64_t t);
+int32_t numoptim_adan_f64(int64_t size, double *w, const double *g, double *m, double *v, double *n,
+    double *g_before, const numoptim_adan *h, int64_t t);
+int32_t numoptim_adan_f32_range(int64_t first, int64_t count, int64_t segments, const int64_t *offsets,
+    const int64_t *which, int64_t groups, const numoptim_adan *h, float *w, const float *g, float *m,
+    float *v, float *n, float *g_before, int64_t t);
+int32_t numoptim_adan_f64_range(int64_t first, int64_t count, int64_t segments, const int64_t *offsets,
+    const int64_t *which, int64_t groups, const numoptim_adan *h, double *w, const double *g, double *m,
+    double *v, double *n, double *g_before, int64_t t);
+
+/*
+ * adopt: ADOPT: Adam whose second moment leaves the present gradient out, so that it converges with any beta2.
+ *
+ * Update (the first step sets v alone)
+ *     c = (t - 1)**0.25
+ *     m = 0*g if t == 1 else beta1*m + (1 - beta1)*clip(g / maximum(sqrt(v), epsilon), -c, c)
+ *     w = w if t == 1 else w - learning_rate*wd*w - learning_rate*m
+ *     v = g*g if t == 1 else beta2*v + (1 - beta2)*g*g
+ *
+ * Symbols
+ *     w  (size,) f32|f64  weights, in/out
+ *     g  (size,) like w   gradient after rescale and clip, read only
+ *     m  (size,) like w   mean of clipped, scaled gradients, 0 before t = 1
+ *     v  (size,) like w   second moment of the steps before, 0 before t = 1
+ *     epsilon  number >= 0     at 0 a weight that has had no gradient becomes 0/0, NaN
+ *
+ * Source
+ *     Taniguchi et al., "ADOPT: modified Adam can converge with any beta2 with the optimal rate", NeurIPS 2024,
+ *     Algorithm 2 (of the second version, which clips).  https://arxiv.org/abs/2411.02853
+ *
+ * Hyper-parameters
+ *     learning_rate    [0, inf)      default 0.001
+ *     beta1            [0, 1)        default 0.9
+ *     beta2            [0, 1)        default 0.9999
+ *     epsilon          (0, inf) or 0 default 1e-06
+ *     and wd, rescale_grad, clip_gradient (above)
+ */
+typedef struct numoptim_adopt {
+    double learning_rate;
+    double beta1;
+    double beta2;
+    double epsilon;
+    double wd;
+    double rescale_grad;
+    double clip_gradient;
+} numoptim_adopt;
+#define NUMOPTIM_ADOPT_DEFAULT { 0.001, 0.9, 0.9999, 1e-06, 0.0, 1.0, HUGE_VAL }
+int32_t numoptim_adopt_f32(int64_t size, float *w, const float *g, float *m, float *v,
+    const numoptim_adopt *h, int64_t t);
+int32_t numoptim_adopt_f64(int64_t size, double *w, const double *g, double *m, double *v,
+    const numoptim_adopt *h, int64_t t);
+int32_t numoptim_adopt_f32_range(int64_t first, int64_t count, int64_t segments, const int64_t *offsets,
+    const int64_t *which, int64_t groups, const numoptim_adopt *h, float *w, const float *g, float *m,
+    float *v, int64_t t);
+int32_t numoptim_adopt_f64_range(int64_t first, int64_t count, int64_t segments, const int64_t *offsets,
+    const int64_t *which, int64_t groups, const numoptim_adopt *h, double *w, const double *g, double *m,
+    double *v, int64_t t);
+
+/*
+ * rprop: Rprop: steps whose sizes grow where the gradient keeps its sign and shrink where it turns.
+ *
+ * Update
+ *     k = sign(g)*sign(g_before)
+ *     s = where(k > 0, minimum(eta_plus*s, max_step), where(k < 0, maximum(eta_minus*s, min_step), s))
+ *     g = where(k < 0, 0, g)
+ *     w = w - s*sign(g)
+ *     g_before = g
+ *
+ * Symbols
+ *     w  (size,) f32|f64  weights, in/out
+ *     g  (size,) like w   gradient over all of the data, after rescale and clip: signs of mini-batches turn by chance
+ *     s  (size,) like w   size of the step, learning_rate before t = 1
+ *     g_before  (size,) like w   the gradient of the step before, 0 where that turned and before t = 1
+ *
+ * Source
+ *     Riedmiller & Braun, "A direct adaptive method for faster backpropagation learning: the RPROP algorithm", ICNN 1993,
+ *     https://doi.org/10.1109/ICNN.1993.298623, in the form iRprop- of Igel & Huesken, "Empirical evaluation of the
+ *     improved Rprop learning algorithms", Neurocomputing 50, 2003.  https://doi.org/10.1016/S0925-2312(01)00700-7
+ *
+ * Its slots begin as numoptim_rprop_<f32|f64>_init leaves them.
+ *
+ * Hyper-parameters
+ *     learning_rate    [0, inf)      default 0.01
+ *     eta_minus        [0, 1]        default 0.5
+ *     eta_plus         [1, inf)      default 1.2
+ *     min_step         [0, inf)      default 1e-06
+ *     max_step         [0, inf)      default 50.0
+ *     and wd, rescale_grad, clip_gradient (above)
+ */
+typedef struct numoptim_rprop {
+    double learning_rate;
+    double eta_minus;
+    double eta_plus;
+    double min_step;
+    double max_step;
+    double wd;
+    double rescale_grad;
+    double clip_gradient;
+} numoptim_rprop;
+#define NUMOPTIM_RPROP_DEFAULT { 0.01, 0.5, 1.2, 1e-06, 50.0, 0.0, 1.0, HUGE_VAL }
+int32_t numoptim_rprop_f32(int64_t size, float *w, const float *g, float *s, float *g_before,
+    const numoptim_rprop *h, int64_t t);
+int32_t numoptim_rprop_f64(int64_t size, double *w, const double *g, double *s, double *g_before,
+    const numoptim_rprop *h, int64_t t);
+int32_t numoptim_rprop_f32_range(int64_t first, int64_t count, int64_t segments, const int64_t *offsets,
+    const int64_t *which, int64_t groups, const numoptim_rprop *h, float *w, const float *g, float *s,
+    float *g_before, int64_t t);
+int32_t numoptim_rprop_f64_range(int64_t first, int64_t count, int64_t segments, const int64_t *offsets,
+    const int64_t *which, int64_t groups, const numoptim_rprop *h, double *w, const double *g, double *s,
+    double *g_before, int64_t t);
+int32_t numoptim_rprop_f32_init(int64_t size, const float *w, float *s, float *g_before,
+    const numoptim_rprop *h);
+int32_t numoptim_rprop_f64_init(int64_t size, const double *w, double *s, double *g_before,
+    const numoptim_rprop *h);
+
+/*
  * novograd: NovoGrad: momentum of gradients that are divided by a moving average of their norm, layer by layer.
  *
  * Update
@@ -1633,7 +1932,7 @@ int32_t numoptim_dcasgd_momentum_f64_init(int64_t size, const double *w, double 
  *     w  (size,) f32|f64  weights, in/out; exactly 0 where abs(z) <= lamda1
  *     g  (size,) like w   gradient after rescale and clip, read only
  *     z  (size,) like w   0 before t = 1: the first step forgets w; a warm start keeps it
- *     n  (size,) like w   sum of squared gradients, 0 before t = 1
+ *     n  (size,) like w   sum of squared gradients, 0 or initial before t = 1
  *     beta  number >= 0   at 0 (and wd = 0) a weight that has had no gradient is 0, not 0/0
  *
  * Source
@@ -1760,6 +2059,289 @@ int32_t numoptim_sgld_f32_range(int64_t first, int64_t count, int64_t segments, 
     const int64_t *which, int64_t groups, const numoptim_sgld *h, float *w, const float *g, int64_t t);
 int32_t numoptim_sgld_f64_range(int64_t first, int64_t count, int64_t segments, const int64_t *offsets,
     const int64_t *which, int64_t groups, const numoptim_sgld *h, double *w, const double *g, int64_t t);
+
+/*
+ * prodigy: Prodigy: Adam that finds its learning rate: it estimates how far the weights are from where they should be.
+ *
+ * Update (sum: over all weights that the step changes)
+ *     d = max(d, d0)
+ *     rate = d*learning_rate*sqrt(1 - beta2**t)/(1 - beta1**t)
+ *     s_rate = d if safeguard_warmup else rate
+ *     q = sqrt(beta2)*q + d/d0*rate*sum(g*(w0 - w))
+ *     m = beta1*m + (1 - beta1)*d*g
+ *     v = beta2*v + (1 - beta2)*(d*g)**2
+ *     s = sqrt(beta2)*s + s_rate*d/d0*g
+ *     w = w - lr_mult*rate*(wd*w + m/(sqrt(v) + d*epsilon))
+ *     d = max(d, d_coef*q/sum(abs(s))) if sum(abs(s)) > 0 else d
+ *
+ * Symbols
+ *     w   (size,) f32|f64  weights of all parameters, in/out
+ *     g   (size,) like w   gradient after rescale and clip, read only
+ *     m   (size,) like w   first moment, 0 before t = 1
+ *     v   (size,) like w   second moment, 0 before t = 1
+ *     s   (size,) like w   weighted sum of gradients, 0 before t = 1
+ *     w0  (size,) like w   the weights before t = 1
+ *     d   (1,) f64         estimate of the distance, the same for all; 0 before t = 1, which is taken for d0
+ *     q   (1,) f64         its numerator, 0 before t = 1
+ *     learning_rate  number >= 0   before multipliers, a factor of d: leave it at 1, or let a schedule end at 0
+ *     lr_mult        number >= 0   the parameter's own factor, which the estimate does not heed
+ *     safeguard_warmup             True where a warm-up of the rate begins near 0
+ *
+ * Source
+ *     Mishchenko & Defazio, "Prodigy: an expeditiously adaptive parameter-free learner", ICML 2024, Algorithm 4.
+ *     https://arxiv.org/abs/2306.06101
+ *
+ * Its slots begin as numoptim_prodigy_<f32|f64>_init leaves them.
+ *
+ * d is one double, 0.0 before the first step.
+ *
+ * q is one double, 0.0 before the first step.
+ *
+ * Hyper-parameters
+ *     learning_rate    [0, inf)      default 1.0
+ *     beta1            [0, 1)        default 0.9
+ *     beta2            [0, 1)        default 0.999
+ *     epsilon          (0, inf) or 0 default 1e-08
+ *     d0               (0, inf)      default 1e-06
+ *     d_coef           (0, inf)      default 1.0
+ *     safeguard_warmup [0, 1]        default 0
+ *     lr_mult          [0, inf)      default 1.0
+ *     and wd, rescale_grad, clip_gradient (above)
+ */
+typedef struct numoptim_prodigy {
+    double learning_rate;
+    double beta1;
+    double beta2;
+    double epsilon;
+    double d0;
+    double d_coef;
+    int64_t safeguard_warmup;
+    double lr_mult;
+    double wd;
+    double rescale_grad;
+    double clip_gradient;
+} numoptim_prodigy;
+#define NUMOPTIM_PRODIGY_DEFAULT { 1.0, 0.9, 0.999, 1e-08, 1e-06, 1.0, 0, 1.0, 0.0, 1.0, HUGE_VAL }
+int32_t numoptim_prodigy_f32(int64_t segments, const int64_t *offsets, float *w, const float *g, float *m,
+    float *v, float *s, float *w0, double *d, double *q, const numoptim_prodigy *h, int64_t t);
+int32_t numoptim_prodigy_f64(int64_t segments, const int64_t *offsets, double *w, const double *g,
+    double *m, double *v, double *s, double *w0, double *d, double *q, const numoptim_prodigy *h, int64_t t);
+int32_t numoptim_prodigy_f32_norms(int64_t first, int64_t count, int64_t segments, const int64_t *offsets,
+    const int64_t *which, int64_t groups, const numoptim_prodigy *h, double *norms, const float *w,
+    const float *g, const float *m, const float *v, const float *s, const float *w0, const double *d,
+    const double *q, int64_t t);
+int32_t numoptim_prodigy_f64_norms(int64_t first, int64_t count, int64_t segments, const int64_t *offsets,
+    const int64_t *which, int64_t groups, const numoptim_prodigy *h, double *norms, const double *w,
+    const double *g, const double *m, const double *v, const double *s, const double *w0, const double *d,
+    const double *q, int64_t t);
+int32_t numoptim_prodigy_f32_range(int64_t first, int64_t count, int64_t segments, const int64_t *offsets,
+    const int64_t *which, int64_t groups, const numoptim_prodigy *h, const double *norms, float *w,
+    const float *g, float *m, float *v, float *s, float *w0, const double *d, const double *q, int64_t t);
+int32_t numoptim_prodigy_f64_range(int64_t first, int64_t count, int64_t segments, const int64_t *offsets,
+    const int64_t *which, int64_t groups, const numoptim_prodigy *h, const double *norms, double *w,
+    const double *g, double *m, double *v, double *s, double *w0, const double *d, const double *q,
+    int64_t t);
+int32_t numoptim_prodigy_f32_advance(int64_t first, int64_t count, int64_t segments, const int64_t *offsets,
+    const int64_t *which, int64_t groups, const numoptim_prodigy *h, const double *norms, const float *w,
+    const float *g, const float *m, const float *v, const float *s, const float *w0, double *d, double *q,
+    int64_t t);
+int32_t numoptim_prodigy_f64_advance(int64_t first, int64_t count, int64_t segments, const int64_t *offsets,
+    const int64_t *which, int64_t groups, const numoptim_prodigy *h, const double *norms, const double *w,
+    const double *g, const double *m, const double *v, const double *s, const double *w0, double *d,
+    double *q, int64_t t);
+int32_t numoptim_prodigy_f32_init(int64_t size, const float *w, float *m, float *v, float *s, float *w0,
+    const numoptim_prodigy *h);
+int32_t numoptim_prodigy_f64_init(int64_t size, const double *w, double *m, double *v, double *s,
+    double *w0, const numoptim_prodigy *h);
+
+/*
+ * sgd_schedule_free: Schedule-free SGD and AdamW: an average of the iterates in place of a schedule that ends somewhere.
+ *
+ * Update
+ *     lr_max = max(lr_max, learning_rate)
+ *     total = total + lr_max**weight_power
+ *     c = lr_max**weight_power/total if total > 0 else 0
+ *     x = (w - (1 - beta)*z)/beta
+ *     z = z - learning_rate*lr_mult*(g + wd*w)
+ *     x = (1 - c)*x + c*z
+ *     w = beta*x + (1 - beta)*z
+ *
+ * Symbols
+ *     w       (size,) f32|f64  weights at which gradients are taken (schedule_free_average: the average comes out), in/out
+ *     g       (size,) like w   gradient after rescale and clip (schedule_free_average: z), read only
+ *     z       (size,) like w   the iterate, w before t = 1
+ *     v       (size,) like w   second moment, 0 before t = 1
+ *     lr_max  (1,) f64         the largest rate so far, 0 before t = 1
+ *     total   (1,) f64         sum of the weights in the average, 0 before t = 1
+ *     learning_rate  number >= 0  before multipliers; a warm-up is a schedule's, an end it need not have
+ *     lr_mult        number >= 0  the parameter's own factor, which the weights in the average do not heed
+ *
+ * Source
+ *     Defazio et al., "The road less scheduled", NeurIPS 2024, equations (3) to (5) and Algorithm 1.
+ *     https://arxiv.org/abs/2405.15682
+ *
+ * Its slots begin as numoptim_sgd_schedule_free_<f32|f64>_init leaves them.
+ *
+ * lr_max is one double, 0.0 before the first step.
+ *
+ * total is one double, 0.0 before the first step.
+ *
+ * Hyper-parameters
+ *     learning_rate    [0, inf)      default 1.0
+ *     beta             (0, 1)        default 0.9
+ *     weight_power     [0, inf)      default 2.0
+ *     lr_mult          [0, inf)      default 1.0
+ *     and wd, rescale_grad, clip_gradient (above)
+ */
+typedef struct numoptim_sgd_schedule_free {
+    double learning_rate;
+    double beta;
+    double weight_power;
+    double lr_mult;
+    double wd;
+    double rescale_grad;
+    double clip_gradient;
+} numoptim_sgd_schedule_free;
+#define NUMOPTIM_SGD_SCHEDULE_FREE_DEFAULT { 1.0, 0.9, 2.0, 1.0, 0.0, 1.0, HUGE_VAL }
+int32_t numoptim_sgd_schedule_free_f32(int64_t size, float *w, const float *g, float *z, double *lr_max,
+    double *total, const numoptim_sgd_schedule_free *h, int64_t t);
+int32_t numoptim_sgd_schedule_free_f64(int64_t size, double *w, const double *g, double *z, double *lr_max,
+    double *total, const numoptim_sgd_schedule_free *h, int64_t t);
+int32_t numoptim_sgd_schedule_free_f32_range(int64_t first, int64_t count, int64_t segments,
+    const int64_t *offsets, const int64_t *which, int64_t groups, const numoptim_sgd_schedule_free *h,
+    float *w, const float *g, float *z, const double *lr_max, const double *total, int64_t t);
+int32_t numoptim_sgd_schedule_free_f64_range(int64_t first, int64_t count, int64_t segments,
+    const int64_t *offsets, const int64_t *which, int64_t groups, const numoptim_sgd_schedule_free *h,
+    double *w, const double *g, double *z, const double *lr_max, const double *total, int64_t t);
+int32_t numoptim_sgd_schedule_free_f32_advance(int64_t first, int64_t count, int64_t segments,
+    const int64_t *offsets, const int64_t *which, int64_t groups, const numoptim_sgd_schedule_free *h,
+    const float *w, const float *g, const float *z, double *lr_max, double *total, int64_t t);
+int32_t numoptim_sgd_schedule_free_f64_advance(int64_t first, int64_t count, int64_t segments,
+    const int64_t *offsets, const int64_t *which, int64_t groups, const numoptim_sgd_schedule_free *h,
+    const double *w, const double *g, const double *z, double *lr_max, double *total, int64_t t);
+int32_t numoptim_sgd_schedule_free_f32_init(int64_t size, const float *w, float *z,
+    const numoptim_sgd_schedule_free *h);
+int32_t numoptim_sgd_schedule_free_f64_init(int64_t size, const double *w, double *z,
+    const numoptim_sgd_schedule_free *h);
+
+/*
+ * adamw_schedule_free: Schedule-free SGD and AdamW: an average of the iterates in place of a schedule that ends somewhere.
+ *
+ * Update
+ *     lr_max = max(lr_max, learning_rate)
+ *     total = total + lr_max**weight_power
+ *     c = lr_max**weight_power/total if total > 0 else 0
+ *     v = beta2*v + (1 - beta2)*g**2
+ *     x = (w - (1 - beta)*z)/beta
+ *     z = z - learning_rate*lr_mult*(g/(sqrt(v/(1 - beta2**t)) + epsilon) + wd*w)
+ *     x = (1 - c)*x + c*z
+ *     w = beta*x + (1 - beta)*z
+ *
+ * Symbols
+ *     w       (size,) f32|f64  weights at which gradients are taken (schedule_free_average: the average comes out), in/out
+ *     g       (size,) like w   gradient after rescale and clip (schedule_free_average: z), read only
+ *     z       (size,) like w   the iterate, w before t = 1
+ *     v       (size,) like w   second moment, 0 before t = 1
+ *     lr_max  (1,) f64         the largest rate so far, 0 before t = 1
+ *     total   (1,) f64         sum of the weights in the average, 0 before t = 1
+ *     learning_rate  number >= 0  before multipliers; a warm-up is a schedule's, an end it need not have
+ *     lr_mult        number >= 0  the parameter's own factor, which the weights in the average do not heed
+ *
+ * Source
+ *     Defazio et al., "The road less scheduled", NeurIPS 2024, equations (3) to (5) and Algorithm 1.
+ *     https://arxiv.org/abs/2405.15682
+ *
+ * Its slots begin as numoptim_adamw_schedule_free_<f32|f64>_init leaves them.
+ *
+ * lr_max is one double, 0.0 before the first step.
+ *
+ * total is one double, 0.0 before the first step.
+ *
+ * Hyper-parameters
+ *     learning_rate    [0, inf)      default 0.0025
+ *     beta             (0, 1)        default 0.9
+ *     beta2            [0, 1)        default 0.999
+ *     epsilon          (0, inf) or 0 default 1e-08
+ *     weight_power     [0, inf)      default 2.0
+ *     lr_mult          [0, inf)      default 1.0
+ *     and wd, rescale_grad, clip_gradient (above)
+ */
+typedef struct numoptim_adamw_schedule_free {
+    double learning_rate;
+    double beta;
+    double beta2;
+    double epsilon;
+    double weight_power;
+    double lr_mult;
+    double wd;
+    double rescale_grad;
+    double clip_gradient;
+} numoptim_adamw_schedule_free;
+#define NUMOPTIM_ADAMW_SCHEDULE_FREE_DEFAULT { 0.0025, 0.9, 0.999, 1e-08, 2.0, 1.0, 0.0, 1.0, HUGE_VAL }
+int32_t numoptim_adamw_schedule_free_f32(int64_t size, float *w, const float *g, float *z, float *v,
+    double *lr_max, double *total, const numoptim_adamw_schedule_free *h, int64_t t);
+int32_t numoptim_adamw_schedule_free_f64(int64_t size, double *w, const double *g, double *z, double *v,
+    double *lr_max, double *total, const numoptim_adamw_schedule_free *h, int64_t t);
+int32_t numoptim_adamw_schedule_free_f32_range(int64_t first, int64_t count, int64_t segments,
+    const int64_t *offsets, const int64_t *which, int64_t groups, const numoptim_adamw_schedule_free *h,
+    float *w, const float *g, float *z, float *v, const double *lr_max, const double *total, int64_t t);
+int32_t numoptim_adamw_schedule_free_f64_range(int64_t first, int64_t count, int64_t segments,
+    const int64_t *offsets, const int64_t *which, int64_t groups, const numoptim_adamw_schedule_free *h,
+    double *w, const double *g, double *z, double *v, const double *lr_max, const double *total, int64_t t);
+int32_t numoptim_adamw_schedule_free_f32_advance(int64_t first, int64_t count, int64_t segments,
+    const int64_t *offsets, const int64_t *which, int64_t groups, const numoptim_adamw_schedule_free *h,
+    const float *w, const float *g, const float *z, const float *v, double *lr_max, double *total,
+    int64_t t);
+int32_t numoptim_adamw_schedule_free_f64_advance(int64_t first, int64_t count, int64_t segments,
+    const int64_t *offsets, const int64_t *which, int64_t groups, const numoptim_adamw_schedule_free *h,
+    const double *w, const double *g, const double *z, const double *v, double *lr_max, double *total,
+    int64_t t);
+int32_t numoptim_adamw_schedule_free_f32_init(int64_t size, const float *w, float *z, float *v,
+    const numoptim_adamw_schedule_free *h);
+int32_t numoptim_adamw_schedule_free_f64_init(int64_t size, const double *w, double *z, double *v,
+    const numoptim_adamw_schedule_free *h);
+
+/*
+ * schedule_free_average: Schedule-free SGD and AdamW: an average of the iterates in place of a schedule that ends somewhere.
+ *
+ * Update (g is z; no step)
+ *     w = (w - (1 - beta)*g)/beta
+ *
+ * Symbols
+ *     w       (size,) f32|f64  weights at which gradients are taken (schedule_free_average: the average comes out), in/out
+ *     g       (size,) like w   gradient after rescale and clip (schedule_free_average: z), read only
+ *     z       (size,) like w   the iterate, w before t = 1
+ *     v       (size,) like w   second moment, 0 before t = 1
+ *     lr_max  (1,) f64         the largest rate so far, 0 before t = 1
+ *     total   (1,) f64         sum of the weights in the average, 0 before t = 1
+ *     learning_rate  number >= 0  before multipliers; a warm-up is a schedule's, an end it need not have
+ *     lr_mult        number >= 0  the parameter's own factor, which the weights in the average do not heed
+ *
+ * Source
+ *     Defazio et al., "The road less scheduled", NeurIPS 2024, equations (3) to (5) and Algorithm 1.
+ *     https://arxiv.org/abs/2405.15682
+ *
+ * Hyper-parameters
+ *     beta             (0, 1)        default 0.9
+ *     and wd, rescale_grad, clip_gradient (above)
+ */
+typedef struct numoptim_schedule_free_average {
+    double beta;
+    double wd;
+    double rescale_grad;
+    double clip_gradient;
+} numoptim_schedule_free_average;
+#define NUMOPTIM_SCHEDULE_FREE_AVERAGE_DEFAULT { 0.9, 0.0, 1.0, HUGE_VAL }
+int32_t numoptim_schedule_free_average_f32(int64_t size, float *w, const float *g,
+    const numoptim_schedule_free_average *h, int64_t t);
+int32_t numoptim_schedule_free_average_f64(int64_t size, double *w, const double *g,
+    const numoptim_schedule_free_average *h, int64_t t);
+int32_t numoptim_schedule_free_average_f32_range(int64_t first, int64_t count, int64_t segments,
+    const int64_t *offsets, const int64_t *which, int64_t groups, const numoptim_schedule_free_average *h,
+    float *w, const float *g, int64_t t);
+int32_t numoptim_schedule_free_average_f64_range(int64_t first, int64_t count, int64_t segments,
+    const int64_t *offsets, const int64_t *which, int64_t groups, const numoptim_schedule_free_average *h,
+    double *w, const double *g, int64_t t);
 
 #ifdef __cplusplus
 }

@@ -14,11 +14,15 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from types import ModuleType
 
-from . import __version__, native
+from . import __version__
 from .aot import LIBRARY, PACKAGE
-from .hyperparameters import COMMON, Hyper, checked, nearest
+from .face.names import nearest
+from .native import processors
+from .native.library import source
+from .native.plan import SERIAL_BELOW
 from .optimizer import RuleOptimizer, find
 from .rule import SCOPES, Rule
+from .rule.hyperparameters import COMMON, Hyper, checked
 from .rules import RULES
 
 WIDTH = 80
@@ -181,9 +185,9 @@ def info(options: argparse.Namespace) -> int:
     python = f"{platform.python_version()} on {platform.system()} {platform.machine()}"
     rows = [("numoptim", __version__), ("Python", python)]
     rows += [(name, _version(name)) for name in ("numba", "llvmlite", "numpy", "cffi")]
-    rows += [("CPU", _cpu()), ("processors", f"{native.processors()} usable"), ("kernels", native.source()),
+    rows += [("CPU", _cpu()), ("processors", f"{processors.usable()} usable"), ("kernels", source()),
              ("C library", str(LIBRARY) if LIBRARY.exists() else "none: no C compiler when numoptim was installed"),
-             ("threads", f"one below {native.SERIAL_BELOW:,} elements")]
+             ("threads", f"one below {SERIAL_BELOW:,} elements")]
     print("\n".join(_columns(rows)))
     return 0
 

@@ -61,7 +61,7 @@ def _about(kind, parameters):
 def optax(call, w):
     import jax
     jax.config.update("jax_enable_x64", True)
-    import optax
+    import optax.contrib
     kind = eval(call, vars(optax).copy())
     held = SimpleNamespace(w=jax.numpy.asarray(w))
     held.state = kind.init(held.w)

@@ -15,7 +15,8 @@ import numpy as np
 import pytest
 
 import numoptim
-from numoptim import kernels, optimizer, random
+from numoptim import kernels, optimizer
+from numoptim.kernels import random
 from numoptim.kernels.abi import PLAN_DTYPE, norms_size, phases, places
 from numoptim.optimizer.rule_optimizer import from_rule
 from numoptim.rules import RULES
@@ -35,15 +36,19 @@ VALUES = {
     "gamma1": 0.85, "gamma2": 0.8, "epsilon": 1e-6, "clip_weights": 1.5, "rho": 0.8, "beta1": 0.8, "beta2": 0.95,
     "schedule_decay": 0.01, "wd_lh": 0.02, "lamda": 0.3, "lamda1": 0.05, "beta": 0.7, "eta": 0.3, "lower_bound": 0.5,
     "upper_bound": 8.0, "bias_correction": 1, "seed": 77, "offset": 13, "n_data": 3.0, "temperature": 0.5,
-    "beta3": 0.97, "alpha": 3.0, "alpha_warmup": 20, "beta3_warmup": 30, "initial": 0.01,
+    "beta3": 0.97, "alpha": 3.0, "alpha_warmup": 20, "beta3_warmup": 30, "initial": 0.01, "dampening": 0.3,
+    "eta_minus": 0.6, "eta_plus": 1.3, "min_step": 0.01, "max_step": 0.25,
 }
 # The class and options that choose a rule, where it isn't the class of the rule's own title.
 CHOSEN = {
     "adam": ("Adam", {}), "adam_amsgrad": ("Adam", {"amsgrad": True}),
     "adamw": ("AdamW", {}), "adamw_amsgrad": ("AdamW", {"amsgrad": True}),
-    "sgd": ("SGD", {}), "sgd_momentum": ("SGD", {}), "dcasgd": ("DCASGD", {}), "dcasgd_momentum": ("DCASGD", {}),
+    "sgd": ("SGD", {}), "sgd_momentum": ("SGD", {}), "sgd_rate_outside": ("SGD", {"rate_in_velocity": False}),
+    "nag": ("NAG", {}), "nag_rate_outside": ("NAG", {"rate_in_velocity": False}), "adagrad": ("AdaGrad", {}),
+    "dcasgd": ("DCASGD", {}), "dcasgd_momentum": ("DCASGD", {}),
     "signum": ("Signum", {}), "signsgd": ("Signum", {"momentum": 0}), "ftrl": ("Ftrl", {}),
-    "rmsprop": ("RMSProp", {}), "rmsprop_centered": ("RMSProp", {"centered": True}),
+    "rprop": ("Rprop", {"wd": 0}), "rmsprop": ("RMSProp", {}), "rmsprop_momentum": ("RMSProp", {}),
+    "rmsprop_centered": ("RMSProp", {"centered": True}),
     "accumulate": ("LBSGD", {"batch_scale": 3, "warmup_strategy": "sqrt", "momentum": 0.8, "learning_rate": 0.05}),
     "lbsgd_lars": ("LBSGD", {"batch_scale": 2, "warmup_strategy": "lars"}),
 }
@@ -341,4 +346,4 @@ def descend(optimize, weight, gradients):
 
 def slots_of(trainer):
     """The slots of a trainer, flat."""
-    return trainer._driver.state.slots
+    return trainer._state.slots

@@ -14,7 +14,7 @@ OFFSETS = np.array([0, 1, 1, 30, 95, 120])
 ZERO_WEIGHTS, ZERO_GRADIENTS = slice(1, 30), slice(95, 120)
 FUNCTIONS = {
     "sqrt": np.sqrt, "exp": np.exp, "log": np.log, "abs": np.abs, "sign": np.sign, "maximum": np.maximum,
-    "minimum": np.minimum, "clip": np.clip,
+    "minimum": np.minimum, "clip": np.clip, "where": np.where,
     "norm": lambda x: np.sqrt(np.sum(x * x)),
 }
 

@@ -8,7 +8,7 @@ from test_optimizer import NAMES
 
 import numoptim
 from numoptim import lr_scheduler, optimizer
-from numoptim.hints import HINTS
+from numoptim.face.hints import HINTS
 
 CASES = [
     ("Adam", "lr", "write learning_rate"),
@@ -33,9 +33,11 @@ CASES = [
     ("RMSProp", "alpha", "write gamma1"),
     ("RMSProp", "rho", "write gamma1"),
     ("RMSProp", "decay", "write gamma1"),
-    ("RMSProp", "momentum", "with centered=True gamma2 is the momentum"),
     ("SGD", "decay", "lr_scheduler"),
-    ("SGD", "dampening", "multiply the learning rate by 1 - dampening"),
+    ("LARS", "dampening", "multiply the learning rate by 1 - dampening"),
+    ("NAG", "dampening", "Nesterov's momentum has none"),
+    ("AdaGrad", "initial_accumulator_value", "write initial"),
+    ("Rprop", "etas", "write eta_minus and eta_plus"),
     ("SGD", "nesterov", "the optimizer is NAG"),
     ("SGD", "gradient_accumulation_steps", "the optimizer LBSGD"),
     ("LBSGD", "gradient_accumulation_steps", "write batch_scale"),

@@ -11,17 +11,20 @@ import numpy as np
 import pytest
 
 from numoptim import optimizer
-from numoptim.hyperparameters import Interval
 from numoptim.lr_scheduler import FactorScheduler
+from numoptim.rule.hyperparameters import Interval
 from numoptim.rules import RULES
 
 SMALL_EPOCHS = {"warmup_epochs": 2, "updates_per_epoch": 4}
 GUIDE = [
     ("SGD", {}),
     ("SGD", {"momentum": 0.8}),
+    ("SGD", {"momentum": 0.8, "dampening": 0.25, "rate_in_velocity": False}),
     ("NAG", {"momentum": 0.8}),
+    ("NAG", {"momentum": 0.8, "rate_in_velocity": False}),
     ("AdaGrad", {"eps": 1e-5}),
     ("RMSProp", {"clip_weights": 0.9}),
+    ("RMSProp", {"momentum": 0.8, "initial": 0.1}),
     ("RMSProp", {"centered": True, "gamma2": 0.7}),
     ("AdaDelta", {"rho": 0.8}),
     ("Adam", {"beta1": 0.8}),
@@ -48,6 +51,7 @@ GUIDED = {name for name, _ in GUIDE}
 OTHERS = [
     ("AdamW", {}),
     ("AdamW", {"amsgrad": True}),
+    ("Rprop", {"wd": 0}),
     *((rule.title, {}) for rule in RULES if rule.title not in ("", *GUIDED)),
 ]
 CASES = [*GUIDE, *OTHERS]
@@ -146,11 +150,11 @@ def test_names_in_any_case(name):
 
 # The guide's classes' own defaults, and those common to all.
 DEFAULTS = {
-    "SGD": {"learning_rate": 0.01, "momentum": 0},
-    "NAG": {"learning_rate": 0.01, "momentum": 0},
-    "AdaGrad": {"learning_rate": 0.01, "eps": 1e-7},
+    "SGD": {"learning_rate": 0.01, "momentum": 0, "dampening": 0, "rate_in_velocity": True},
+    "NAG": {"learning_rate": 0.01, "momentum": 0, "rate_in_velocity": True},
+    "AdaGrad": {"learning_rate": 0.01, "eps": 1e-7, "initial": 0},
     "RMSProp": {"learning_rate": 0.001, "gamma1": 0.9, "gamma2": 0.9, "epsilon": 1e-8, "centered": False,
-                "clip_weights": None},
+                "clip_weights": None, "momentum": 0, "initial": 0},
     "AdaDelta": {"learning_rate": 1, "rho": 0.9, "epsilon": 1e-5},
     "Adam": {"learning_rate": 0.001, "beta1": 0.9, "beta2": 0.999, "epsilon": 1e-8, "amsgrad": False},
     "Adamax": {"learning_rate": 0.002, "beta1": 0.9, "beta2": 0.999, "epsilon": 1e-8},
@@ -162,7 +166,7 @@ DEFAULTS = {
     "LAMB": {"learning_rate": 0.001, "beta1": 0.9, "beta2": 0.999, "epsilon": 1e-6, "lower_bound": None,
              "upper_bound": None, "bias_correction": True},
     "DCASGD": {"learning_rate": 0.01, "momentum": 0, "lamda": 0.04},
-    "Ftrl": {"learning_rate": 0.1, "lamda1": 0.01, "beta": 1, "warm_start": False},
+    "Ftrl": {"learning_rate": 0.1, "lamda1": 0.01, "beta": 1, "warm_start": False, "initial": 0},
     "FTML": {"learning_rate": 0.0025, "beta1": 0.6, "beta2": 0.999, "epsilon": 1e-8},
     "SGLD": {"learning_rate": 0.01, "seed": 0, "n_data": 1, "temperature": 1},
 }
@@ -217,8 +221,9 @@ def test_hyper_parameters_are_attributes(name):
     opt = optimizer.create(name)
     assert set(opt.hyper) <= set(OWN[name])
     common = {"wd": 0.0, "rescale_grad": 1.0, "clip_gradient": math.inf}
+    common = {key: default for key, default in common.items() if (name, key) not in FIXED}
     for key, default in [*common.items(), *((key, default) for key, (default, _) in opt.hyper.items())]:
-        value = 1 if isinstance(default, bool) else 5 if isinstance(default, int) else 0.25
+        value = 1 if isinstance(default, bool) else 5 if isinstance(default, int) else another(opt, key)
         setattr(opt, key, value)
         assert getattr(opt, key) == value
         with pytest.raises(ValueError, match=key):
@@ -230,10 +235,10 @@ def test_hyper_parameters_are_attributes(name):
 
 
 CHANGES = {"learning_rate": 0.2, "wd": 0.3, "rescale_grad": -0.25, "clip_gradient": 0.1, "momentum": 0.25, "eps": 0.1,
-           "gamma1": 0.25, "gamma2": 0.25, "epsilon": 0.1, "clip_weights": 0.125, "rho": 0.25, "beta1": 0.99,
+           "gamma1": 0.25, "gamma2": 0.25, "epsilon": 0.5, "clip_weights": 0.125, "rho": 0.25, "beta1": 0.99,
            "beta2": 0.25, "schedule_decay": 0.5, "wd_lh": 0.5, "eta": 0.5, "lower_bound": 8, "upper_bound": 0.125,
            "bias_correction": False, "lamda": 2, "lamda1": 0.5, "beta": 2, "seed": 8, "n_data": 9, "temperature": 0.25,
-           "alpha_warmup": 20, "beta3_warmup": 20}
+           "alpha_warmup": 20, "beta3_warmup": 20, "min_step": 0.04, "max_step": 0.02}
 
 
 def another(opt, key):
@@ -245,17 +250,19 @@ def another(opt, key):
     return type(default)(default + 1 if accepted.high == math.inf else (default + accepted.high) / 2)
 
 
+FIXED = {("Rprop", "learning_rate"), ("Rprop", "wd")}
 # Of another rule, or of how slots begin.
-OF_ANOTHER_STATE = {"SGD": ["momentum"], "LBSGD": ["momentum"], "DCASGD": ["momentum"], "RMSProp": ["gamma2"],
-                    "Yogi": ["initial"]}
+OF_ANOTHER_STATE = {"SGD": ["momentum", "dampening"], "LBSGD": ["momentum"], "DCASGD": ["momentum"],
+                    "RMSProp": ["gamma2", "momentum"], "Yogi": ["initial"]}
 
 
 @each_name
 def test_a_changed_attribute_holds_from_the_next_update(name):
     """As in an optimizer made with the new value, on the same weight and state."""
-    keywords = {key: value for key, value in COMMON.items() if key != "clip_gradient"}
+    own = {"wd": 0} if name == "Rprop" else {}
+    keywords = {key: value for key, value in {**COMMON, **own}.items() if key != "clip_gradient"}
     for key in ["learning_rate", "wd", "rescale_grad", "clip_gradient", *getattr(optimizer, name).hyper]:
-        if key in OF_ANOTHER_STATE.get(name, ()):
+        if key in OF_ANOTHER_STATE.get(name, ()) or (name, key) in FIXED:
             continue
         opt = optimizer.create(name, **keywords)
         w, state = updated(opt, draw(0)["w"])               # RAdam has no epsilon before the sixth

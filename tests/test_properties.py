@@ -7,8 +7,19 @@ from hypothesis import strategies as st
 from test_optimizer import CASES, NAMES, bits, make
 
 from numoptim import Parameters, Trainer, optimizer
-from numoptim.hyperparameters import Interval
-from numoptim.lr_scheduler import CosineScheduler, FactorScheduler, LRScheduler, MultiFactorScheduler, PolyScheduler
+from numoptim.lr_scheduler import (
+    CosineScheduler,
+    ExponentialScheduler,
+    FactorScheduler,
+    InverseSqrtScheduler,
+    InverseTimeScheduler,
+    LinearScheduler,
+    LRScheduler,
+    MultiFactorScheduler,
+    PolyScheduler,
+    WSDScheduler,
+)
+from numoptim.rule.hyperparameters import Interval
 
 COMPILED = settings(max_examples=300, deadline=None, derandomize=True)
 PURE = settings(max_examples=300, deadline=None, derandomize=True)
@@ -87,7 +98,8 @@ def values(key, default, interval):
 
 COMMON_RANGES = {"learning_rate": (0.01, "[0, inf)"), "wd": (0.0, "[0, inf)"), "rescale_grad": (1.0, "(-inf, inf)"),
                  "clip_gradient": (math.inf, "(0, inf]")}
-OPTIONS = {"centered": st.booleans(), "warm_start": st.booleans(), "batch_scale": st.integers(1, 3),
+OPTIONS = {"centered": st.booleans(), "initial": st.floats(0, 10), "rate_in_velocity": st.booleans(),
+           "warm_start": st.booleans(), "batch_scale": st.integers(1, 3),
            "warmup_strategy": st.sampled_from(["linear", "power2", "sqrt", "lars"]), "warmup_epochs": st.integers(0, 2),
            "updates_per_epoch": st.integers(1, 3), "begin_epoch": st.integers(0, 3), "num_epochs": st.integers(0, 60)}
 
@@ -144,6 +156,12 @@ def schedules(draw):
         MultiFactorScheduler(sorted(draw(st.sets(st.integers(1, 50), min_size=1))), factor, **warm),
         PolyScheduler(end, pwr=draw(st.floats(1e-3, 10)), final_lr=draw(rate), **warm),
         CosineScheduler(end, final_lr=draw(rate), **warm),
+        LinearScheduler(end, final_lr=draw(rate), **warm),
+        WSDScheduler(end, draw(st.integers(1, end - warm["warmup_steps"])), final_lr=draw(rate),
+                     decay=draw(st.sampled_from(["linear", "sqrt", "cosine"])), **warm),
+        ExponentialScheduler(draw(st.integers(1, 10)), factor, **warm),
+        InverseTimeScheduler(draw(st.integers(1, 10)), draw(st.floats(1e-3, 100)), **warm),
+        InverseSqrtScheduler(**{**warm, "warmup_steps": warm["warmup_steps"] + 1}),
     ]))
 
 

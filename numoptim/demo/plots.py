@@ -9,13 +9,13 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, LogLocator
 
-from numoptim.arrays import Array
+from numoptim.native.arrays import Array
 
 from . import valley
 from .training import CHOICES, Choice, Result
 
 COLOURS = ("#1f77b4", "#ff7f0e", "#2ca02c", "#d62728", "#9467bd", "#8c564b", "#e377c2", "#7f7f7f", "#bcbd22", "#17becf")
-STYLES = "-", (0, (4, 1.5)), (0, (1, 1))       # one after the other for as many lines as there are colours
+STYLES = "-", (0, (4, 1.5)), (0, (1, 1)), (0, (4, 1, 1, 1))       # each for as many lines as there are colours
 WINDOW = 84                 # mini-batches, two epochs
 ROWS = 5                    # of paths
 STEP_TICKS = 0, 10, 50, 100, 200, 400, 600, 800, 1000, 1200
@@ -38,7 +38,7 @@ def convergence(results: Mapping[str, Sequence[Result]], file: Path) -> None:
         ax.set_xlabel("step (square-root scale)", fontsize=12)
         ax.grid(which="both", color="0.92")
     axes[0].set_ylabel("training loss (mean of the latest mini-batches)", fontsize=12)
-    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside right center", handlelength=3.2, labelspacing=0.8,
+    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside right center", handlelength=3.2, labelspacing=0.4,
                   fontsize=12, frameon=False)
     figure.savefig(file, dpi=100)
 

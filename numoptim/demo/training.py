@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from numoptim import Parameters, Trainer
-from numoptim.arrays import Array
+from numoptim.native.arrays import Array
 from numoptim.optimizer import RuleOptimizer, create
 
 from .digits import Digits, Network, accuracy, loss
@@ -52,6 +52,10 @@ CHOICES = (
     Choice("LARS", "LARS", {"learning_rate": 2.0, "momentum": 0.9, "wd": 1e-4}, {"learning_rate": 10.0}),
     Choice("LAMB", "LAMB", {"learning_rate": 0.005, "wd": 0.01}, {"learning_rate": 0.06, "wd": 0.0}),
     Choice("LANS", "LANS", {"learning_rate": 0.005, "wd": 0.01}, {"learning_rate": 0.06, "wd": 0.0}),
+    Choice("Adan", "Adan", {"learning_rate": 0.01, "wd": 0.01}, {"learning_rate": 0.1, "wd": 0.0}),
+    Choice("ADOPT", "ADOPT", {"learning_rate": 0.01}, {"learning_rate": 0.1}),
+    Choice("Rprop", "Rprop", {"learning_rate": 0.003, "min_step": 0.001, "max_step": 0.01},
+           {"learning_rate": 0.1, "min_step": 1e-6, "max_step": 50}),
     Choice("NovoGrad", "NovoGrad", {"learning_rate": 0.01, "wd": 1e-4}, {"learning_rate": 0.05, "wd": 0.0}),
     Choice("DCASGD", "DCASGD", {"learning_rate": 0.3, "lamda": 0.04}, {"learning_rate": 0.12}),
     Choice("Ftrl", "Ftrl", {"learning_rate": 1.0, "lamda1": 0.001, "warm_start": True}),

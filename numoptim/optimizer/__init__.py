@@ -1,20 +1,34 @@
 """Optimizers by name: ``optimizer.Adam(learning_rate=1e-3)`` or ``optimizer.create("adam", ...)``.
 
-Each class is made from its Rule; Adam, AdamW, SGD, RMSProp, Signum, DCASGD, LBSGD and Ftrl choose between
-rules by an option. ``register`` adds your own: an Optimizer subclass, or a Rule.
+Each class is made from its Rule, but for those of choices.py, whose options choose between rules, or where slots begin.
+``register`` adds your own: an Optimizer subclass, or a Rule.
 """
 from numoptim.rules import RULES
+from numoptim.step.state import State
 
 from .base import Optimizer, create, find
 from .base import _registry as _classes
-from .choices import DCASGD, LBSGD, SGD, Adam, AdamW, Ftrl, RMSProp, Signum
+from .choices import (
+    DCASGD,
+    LBSGD,
+    NAG,
+    SGD,
+    AdaGrad,
+    Adam,
+    AdamW,
+    AdamWScheduleFree,
+    Ftrl,
+    RMSProp,
+    Rprop,
+    SGDScheduleFree,
+    Signum,
+)
 from .mxnet import Updater, get_updater
 from .rule_optimizer import RuleOptimizer, register
-from .state import State
 
-__all__ = ["DCASGD", "LBSGD", "SGD", "Adam", "AdamW", "Ftrl", "Optimizer", "RMSProp", "RuleOptimizer", "Signum",
-           "State", "Updater", "create", "find", "get_updater", "register",
-           *(rule.title for rule in RULES if rule.title)]
+__all__ = ["DCASGD", "LBSGD", "NAG", "SGD", "AdaGrad", "Adam", "AdamW", "AdamWScheduleFree", "Ftrl", "Optimizer",
+           "RMSProp", "Rprop", "RuleOptimizer", "SGDScheduleFree", "Signum", "State", "Updater", "create", "find",
+           "get_updater", "register", *(rule.title for rule in RULES if rule.title)]
 
 for _rule in RULES:
     if _rule.title:
@@ -22,7 +36,7 @@ for _rule in RULES:
 
 
 def __getattr__(name: str) -> type[RuleOptimizer]:
-    """The classes made from rules: Adam, NAG, LAMB ... and your own."""
+    """The classes made from rules: Adam, LAMB ... and your own."""
     cls = _classes.get(name.lower())
     if cls is None or cls.__name__ != name:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -3,8 +3,10 @@
 from collections.abc import Mapping
 from typing import SupportsFloat, SupportsIndex
 
+from numoptim.lr_scheduler.base import Schedule
+from numoptim.step.state import State as State
+
 from .base import Optimizer as Optimizer
-from .base import Schedule
 from .base import create as create
 from .base import find as find
 from .multipliers import Key
@@ -12,13 +14,28 @@ from .mxnet import Updater as Updater
 from .mxnet import get_updater as get_updater
 from .rule_optimizer import RuleOptimizer as RuleOptimizer
 from .rule_optimizer import register as register
-from .state import State as State
 
 __all__ = [
-    "DCASGD", "FTML", "LAMB", "LANS", "LARS", "LBSGD", "NAG", "SGD", "SGLD", "AdEMAMix", "AdaBelief", "AdaDelta",
-    "AdaGrad", "Adam", "AdamW", "Adamax", "Ftrl", "Lion", "NAdamW", "Nadam", "NovoGrad", "Optimizer", "RAdam",
-    "RMSProp", "RuleOptimizer", "Signum", "State", "Updater", "Yogi", "create", "find", "get_updater", "register"
+    "ADOPT", "DCASGD", "FTML", "LAMB", "LANS", "LARS", "LBSGD", "NAG", "SGD", "SGLD", "AdEMAMix", "AdaBelief",
+    "AdaDelta", "AdaGrad", "Adam", "AdamW", "AdamWScheduleFree", "Adamax", "Adan", "Ftrl", "Lion", "NAdamW",
+    "Nadam", "NovoGrad", "Optimizer", "Prodigy", "RAdam", "RMSProp", "Rprop", "RuleOptimizer", "SGDScheduleFree",
+    "Signum", "State", "Updater", "Yogi", "create", "find", "get_updater", "register"
 ]
+
+class ADOPT(RuleOptimizer):
+    """ADOPT: Adam whose second moment leaves the present gradient out, so that it converges with any beta2."""
+    beta1: float
+    beta2: float
+    epsilon: float
+    def __init__(
+        self, *, learning_rate: SupportsFloat | None = 0.001, beta1: SupportsFloat = 0.9,
+        beta2: SupportsFloat = 0.9999, epsilon: SupportsFloat = 1e-06, lr_scheduler: Schedule | None = None,
+        wd: SupportsFloat = 0.0, rescale_grad: SupportsFloat = 1.0,
+        clip_gradient: SupportsFloat | None = None, lr_mult: Mapping[Key, SupportsFloat] | None = None,
+        wd_mult: Mapping[Key, SupportsFloat] | None = None, param_idx2name: Mapping[int, str] | None = None,
+        begin_num_update: SupportsIndex = 0, multi_precision: bool = False,
+        aggregate_num: SupportsIndex = 0, lazy_update: bool = False
+    ) -> None: ...
 
 class AdEMAMix(RuleOptimizer):
     """AdEMAMix: Adam with a second, much slower mean of the gradients beside its first moment."""
@@ -72,10 +89,12 @@ class AdaDelta(RuleOptimizer):
 class AdaGrad(RuleOptimizer):
     """AdaGrad: adaptive subgradient method."""
     eps: float
+    initial: float
     def __init__(
         self, *, learning_rate: SupportsFloat | None = 0.01, eps: SupportsFloat = 1e-07,
-        lr_scheduler: Schedule | None = None, wd: SupportsFloat = 0.0, rescale_grad: SupportsFloat = 1.0,
-        clip_gradient: SupportsFloat | None = None, lr_mult: Mapping[Key, SupportsFloat] | None = None,
+        initial: SupportsFloat = 0.0, lr_scheduler: Schedule | None = None, wd: SupportsFloat = 0.0,
+        rescale_grad: SupportsFloat = 1.0, clip_gradient: SupportsFloat | None = None,
+        lr_mult: Mapping[Key, SupportsFloat] | None = None,
         wd_mult: Mapping[Key, SupportsFloat] | None = None, param_idx2name: Mapping[int, str] | None = None,
         begin_num_update: SupportsIndex = 0, multi_precision: bool = False,
         aggregate_num: SupportsIndex = 0, lazy_update: bool = False
@@ -113,6 +132,22 @@ class AdamW(RuleOptimizer):
         aggregate_num: SupportsIndex = 0, lazy_update: bool = False
     ) -> None: ...
 
+class AdamWScheduleFree(RuleOptimizer):
+    """Schedule-free SGD and AdamW: an average of the iterates in place of a schedule that ends somewhere."""
+    beta: float
+    beta2: float
+    epsilon: float
+    weight_power: float
+    def __init__(
+        self, *, learning_rate: SupportsFloat | None = 0.0025, beta: SupportsFloat = 0.9,
+        beta2: SupportsFloat = 0.999, epsilon: SupportsFloat = 1e-08, weight_power: SupportsFloat = 2.0,
+        lr_scheduler: Schedule | None = None, wd: SupportsFloat = 0.0, rescale_grad: SupportsFloat = 1.0,
+        clip_gradient: SupportsFloat | None = None, lr_mult: Mapping[Key, SupportsFloat] | None = None,
+        wd_mult: Mapping[Key, SupportsFloat] | None = None, param_idx2name: Mapping[int, str] | None = None,
+        begin_num_update: SupportsIndex = 0, multi_precision: bool = False,
+        aggregate_num: SupportsIndex = 0, lazy_update: bool = False
+    ) -> None: ...
+
 class Adamax(RuleOptimizer):
     """Adamax: Adam with the infinity norm."""
     beta1: float
@@ -122,6 +157,22 @@ class Adamax(RuleOptimizer):
         self, *, learning_rate: SupportsFloat | None = 0.002, beta1: SupportsFloat = 0.9,
         beta2: SupportsFloat = 0.999, epsilon: SupportsFloat = 1e-08, lr_scheduler: Schedule | None = None,
         wd: SupportsFloat = 0.0, rescale_grad: SupportsFloat = 1.0,
+        clip_gradient: SupportsFloat | None = None, lr_mult: Mapping[Key, SupportsFloat] | None = None,
+        wd_mult: Mapping[Key, SupportsFloat] | None = None, param_idx2name: Mapping[int, str] | None = None,
+        begin_num_update: SupportsIndex = 0, multi_precision: bool = False,
+        aggregate_num: SupportsIndex = 0, lazy_update: bool = False
+    ) -> None: ...
+
+class Adan(RuleOptimizer):
+    """Adan: adaptive Nesterov momentum, with the differences of successive gradients as a third moment."""
+    beta1: float
+    beta2: float
+    beta3: float
+    epsilon: float
+    def __init__(
+        self, *, learning_rate: SupportsFloat | None = 0.001, beta1: SupportsFloat = 0.98,
+        beta2: SupportsFloat = 0.92, beta3: SupportsFloat = 0.99, epsilon: SupportsFloat = 1e-08,
+        lr_scheduler: Schedule | None = None, wd: SupportsFloat = 0.0, rescale_grad: SupportsFloat = 1.0,
         clip_gradient: SupportsFloat | None = None, lr_mult: Mapping[Key, SupportsFloat] | None = None,
         wd_mult: Mapping[Key, SupportsFloat] | None = None, param_idx2name: Mapping[int, str] | None = None,
         begin_num_update: SupportsIndex = 0, multi_precision: bool = False,
@@ -162,10 +213,11 @@ class Ftrl(RuleOptimizer):
     lamda1: float
     beta: float
     warm_start: bool
+    initial: float
     def __init__(
         self, *, learning_rate: SupportsFloat | None = 0.1, lamda1: SupportsFloat = 0.01,
-        beta: SupportsFloat = 1.0, warm_start: bool = False, lr_scheduler: Schedule | None = None,
-        wd: SupportsFloat = 0.0, rescale_grad: SupportsFloat = 1.0,
+        beta: SupportsFloat = 1.0, warm_start: bool = False, initial: SupportsFloat = 0.0,
+        lr_scheduler: Schedule | None = None, wd: SupportsFloat = 0.0, rescale_grad: SupportsFloat = 1.0,
         clip_gradient: SupportsFloat | None = None, lr_mult: Mapping[Key, SupportsFloat] | None = None,
         wd_mult: Mapping[Key, SupportsFloat] | None = None, param_idx2name: Mapping[int, str] | None = None,
         begin_num_update: SupportsIndex = 0, multi_precision: bool = False,
@@ -263,10 +315,12 @@ class Lion(RuleOptimizer):
 class NAG(RuleOptimizer):
     """NAG: Nesterov's accelerated gradient."""
     momentum: float
+    rate_in_velocity: bool
     def __init__(
         self, *, learning_rate: SupportsFloat | None = 0.01, momentum: SupportsFloat = 0.0,
-        lr_scheduler: Schedule | None = None, wd: SupportsFloat = 0.0, rescale_grad: SupportsFloat = 1.0,
-        clip_gradient: SupportsFloat | None = None, lr_mult: Mapping[Key, SupportsFloat] | None = None,
+        rate_in_velocity: bool = True, lr_scheduler: Schedule | None = None, wd: SupportsFloat = 0.0,
+        rescale_grad: SupportsFloat = 1.0, clip_gradient: SupportsFloat | None = None,
+        lr_mult: Mapping[Key, SupportsFloat] | None = None,
         wd_mult: Mapping[Key, SupportsFloat] | None = None, param_idx2name: Mapping[int, str] | None = None,
         begin_num_update: SupportsIndex = 0, multi_precision: bool = False,
         aggregate_num: SupportsIndex = 0, lazy_update: bool = False
@@ -319,6 +373,25 @@ class NovoGrad(RuleOptimizer):
         aggregate_num: SupportsIndex = 0, lazy_update: bool = False
     ) -> None: ...
 
+class Prodigy(RuleOptimizer):
+    """Prodigy: Adam that finds its learning rate: it estimates how far the weights are from where they should be."""
+    beta1: float
+    beta2: float
+    epsilon: float
+    d0: float
+    d_coef: float
+    safeguard_warmup: bool
+    def __init__(
+        self, *, learning_rate: SupportsFloat | None = 1.0, beta1: SupportsFloat = 0.9,
+        beta2: SupportsFloat = 0.999, epsilon: SupportsFloat = 1e-08, d0: SupportsFloat = 1e-06,
+        d_coef: SupportsFloat = 1.0, safeguard_warmup: bool = False, lr_scheduler: Schedule | None = None,
+        wd: SupportsFloat = 0.0, rescale_grad: SupportsFloat = 1.0,
+        clip_gradient: SupportsFloat | None = None, lr_mult: Mapping[Key, SupportsFloat] | None = None,
+        wd_mult: Mapping[Key, SupportsFloat] | None = None, param_idx2name: Mapping[int, str] | None = None,
+        begin_num_update: SupportsIndex = 0, multi_precision: bool = False,
+        aggregate_num: SupportsIndex = 0, lazy_update: bool = False
+    ) -> None: ...
+
 class RAdam(RuleOptimizer):
     """RAdam: Adam that divides only once its second moment has seen enough gradients, and by less at first."""
     beta1: float
@@ -335,17 +408,36 @@ class RAdam(RuleOptimizer):
     ) -> None: ...
 
 class RMSProp(RuleOptimizer):
-    """RMSProp: gradients divided by a running average of their magnitude; plain or centred."""
+    """RMSProp: gradients divided by a running average of their magnitude; plain, with momentum, or centred."""
     gamma1: float
     epsilon: float
     clip_weights: float | None
+    momentum: float
     gamma2: float
     centered: bool
+    initial: float
     def __init__(
         self, *, learning_rate: SupportsFloat | None = 0.001, gamma1: SupportsFloat = 0.9,
         epsilon: SupportsFloat = 1e-08, clip_weights: SupportsFloat | None = None,
-        gamma2: SupportsFloat = 0.9, centered: bool = False, lr_scheduler: Schedule | None = None,
-        wd: SupportsFloat = 0.0, rescale_grad: SupportsFloat = 1.0,
+        momentum: SupportsFloat = 0.0, gamma2: SupportsFloat = 0.9, centered: bool = False,
+        initial: SupportsFloat = 0.0, lr_scheduler: Schedule | None = None, wd: SupportsFloat = 0.0,
+        rescale_grad: SupportsFloat = 1.0, clip_gradient: SupportsFloat | None = None,
+        lr_mult: Mapping[Key, SupportsFloat] | None = None,
+        wd_mult: Mapping[Key, SupportsFloat] | None = None, param_idx2name: Mapping[int, str] | None = None,
+        begin_num_update: SupportsIndex = 0, multi_precision: bool = False,
+        aggregate_num: SupportsIndex = 0, lazy_update: bool = False
+    ) -> None: ...
+
+class Rprop(RuleOptimizer):
+    """Rprop: steps whose sizes grow where the gradient keeps its sign and shrink where it turns."""
+    eta_minus: float
+    eta_plus: float
+    min_step: float
+    max_step: float
+    def __init__(
+        self, *, learning_rate: SupportsFloat | None = 0.01, eta_minus: SupportsFloat = 0.5,
+        eta_plus: SupportsFloat = 1.2, min_step: SupportsFloat = 1e-06, max_step: SupportsFloat = 50.0,
+        lr_scheduler: Schedule | None = None, wd: SupportsFloat = 0.0, rescale_grad: SupportsFloat = 1.0,
         clip_gradient: SupportsFloat | None = None, lr_mult: Mapping[Key, SupportsFloat] | None = None,
         wd_mult: Mapping[Key, SupportsFloat] | None = None, param_idx2name: Mapping[int, str] | None = None,
         begin_num_update: SupportsIndex = 0, multi_precision: bool = False,
@@ -355,10 +447,27 @@ class RMSProp(RuleOptimizer):
 class SGD(RuleOptimizer):
     """SGD: stochastic gradient descent, with or without momentum."""
     momentum: float
+    dampening: float
+    rate_in_velocity: bool
     def __init__(
         self, *, learning_rate: SupportsFloat | None = 0.01, momentum: SupportsFloat = 0.0,
-        lr_scheduler: Schedule | None = None, wd: SupportsFloat = 0.0, rescale_grad: SupportsFloat = 1.0,
+        dampening: SupportsFloat = 0.0, rate_in_velocity: bool = True, lr_scheduler: Schedule | None = None,
+        wd: SupportsFloat = 0.0, rescale_grad: SupportsFloat = 1.0,
         clip_gradient: SupportsFloat | None = None, lr_mult: Mapping[Key, SupportsFloat] | None = None,
+        wd_mult: Mapping[Key, SupportsFloat] | None = None, param_idx2name: Mapping[int, str] | None = None,
+        begin_num_update: SupportsIndex = 0, multi_precision: bool = False,
+        aggregate_num: SupportsIndex = 0, lazy_update: bool = False
+    ) -> None: ...
+
+class SGDScheduleFree(RuleOptimizer):
+    """Schedule-free SGD and AdamW: an average of the iterates in place of a schedule that ends somewhere."""
+    beta: float
+    weight_power: float
+    def __init__(
+        self, *, learning_rate: SupportsFloat | None = 1.0, beta: SupportsFloat = 0.9,
+        weight_power: SupportsFloat = 2.0, lr_scheduler: Schedule | None = None, wd: SupportsFloat = 0.0,
+        rescale_grad: SupportsFloat = 1.0, clip_gradient: SupportsFloat | None = None,
+        lr_mult: Mapping[Key, SupportsFloat] | None = None,
         wd_mult: Mapping[Key, SupportsFloat] | None = None, param_idx2name: Mapping[int, str] | None = None,
         begin_num_update: SupportsIndex = 0, multi_precision: bool = False,
         aggregate_num: SupportsIndex = 0, lazy_update: bool = False

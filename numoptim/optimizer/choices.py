@@ -1,15 +1,17 @@
-"""The optimizers whose options choose between rules."""
+"""The optimizers whose options choose between rules, or where slots begin."""
 import math
-from collections.abc import Callable
-from typing import Any, ClassVar
+import sys
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar, Never
 
 import numpy as np
 
-from numoptim.native import Pass
+from numoptim.lr_scheduler.base import Schedule
+from numoptim.native.plan import Pass
 from numoptim.rule import Rule, Slot
-from numoptim.rules import adam, adamw, dcasgd, ftrl, lbsgd, rmsprop, sgd, signum
+from numoptim.rules import adagrad, adam, adamw, dcasgd, ftrl, lbsgd, nag, rmsprop, rprop, schedule_free, sgd, signum
 
-from .attributes import Options
+from .attributes import HyperParameter, Options
 from .base import add
 from .rule_optimizer import RuleOptimizer
 
@@ -22,9 +24,15 @@ def _counts_from(low: int) -> Callable[[Any], bool]:
     return lambda x: isinstance(x, (int, np.integer)) and bool(low <= x < 2**31)
 
 
+def _is_start(x: object) -> bool:
+    x = x.item() if isinstance(x, np.generic) else x
+    return isinstance(x, (int, float)) and 0 <= x <= sys.float_info.max
+
+
 FLAG = (_is_flag, "True or False")
 POSITIVE = (_counts_from(1), "an integer of 1 to 2**31 - 1")
 NATURAL = (_counts_from(0), "an integer of 0 to 2**31 - 1")
+START = (_is_start, "a finite number of 0 or more")
 
 
 class ByMomentum(RuleOptimizer):
@@ -38,9 +46,34 @@ class ByMomentum(RuleOptimizer):
 
 
 @add
-class SGD(ByMomentum):
+class SGD(RuleOptimizer):
     __doc__ = sgd.__doc__
-    rules = (sgd.RULE, sgd.MOMENTUM)
+    rules = (sgd.RULE, sgd.MOMENTUM, sgd.RATE_OUTSIDE)
+    options: ClassVar[Options] = {"rate_in_velocity": (True, *FLAG)}
+    momentum: float
+    dampening: float
+    rate_in_velocity: bool
+
+    @property
+    def rule(self) -> Rule:
+        if self.dampening and (self.rate_in_velocity or not self.momentum):
+            raise ValueError(f"SGD: dampening={self.dampening} needs momentum and rate_in_velocity=False; "
+                             f"momentum={self.momentum}, rate_in_velocity={self.rate_in_velocity}")
+        if not self.momentum:
+            return sgd.RULE
+        return sgd.MOMENTUM if self.rate_in_velocity else sgd.RATE_OUTSIDE
+
+
+@add
+class NAG(RuleOptimizer):
+    __doc__ = nag.__doc__
+    rules = (nag.RULE, nag.RATE_OUTSIDE)
+    options: ClassVar[Options] = {"rate_in_velocity": (True, *FLAG)}
+    rate_in_velocity: bool
+
+    @property
+    def rule(self) -> Rule:
+        return nag.RULE if self.rate_in_velocity else nag.RATE_OUTSIDE
 
 
 @add
@@ -78,27 +111,95 @@ class AdamW(ByAmsgrad):
     rules = (adamw.RULE, adamw.AMSGRAD)
 
 
+class Accumulating(RuleOptimizer):
+    """Its second moment, n or s, begins at ``initial``."""
+
+    options: ClassVar[Options] = {"initial": (0.0, *START)}
+    initial: float
+
+    def _starts(self) -> Mapping[str, float]:
+        return {"n": self.initial, "s": self.initial}
+
+
 @add
-class RMSProp(RuleOptimizer):
+class AdaGrad(Accumulating):
+    __doc__ = adagrad.__doc__
+    rules = (adagrad.RULE,)
+
+
+@add
+class RMSProp(Accumulating):
     __doc__ = rmsprop.__doc__
-    rules = (rmsprop.RULE, rmsprop.CENTERED)
-    options: ClassVar[Options] = {"centered": (False, *FLAG)}
+    rules = (rmsprop.RULE, rmsprop.MOMENTUM, rmsprop.CENTERED)
+    options: ClassVar[Options] = {"centered": (False, *FLAG), **Accumulating.options}
+    momentum: float
     centered: bool
 
     @property
     def rule(self) -> Rule:
-        return rmsprop.CENTERED if self.centered else rmsprop.RULE
+        if self.centered and self.momentum:
+            raise ValueError(f"RMSProp: momentum={self.momentum} has no effect with centered=True, where gamma2 is the "
+                             "momentum")
+        return rmsprop.CENTERED if self.centered else rmsprop.MOMENTUM if self.momentum else rmsprop.RULE
 
 
 @add
-class Ftrl(RuleOptimizer):
+class Ftrl(Accumulating):
     __doc__ = ftrl.__doc__
     rules = (ftrl.RULE,)
-    options: ClassVar[Options] = {"warm_start": (False, *FLAG)}
+    options: ClassVar[Options] = {"warm_start": (False, *FLAG), **Accumulating.options}
     warm_start: bool
+
+    @property
+    def rule(self) -> Rule:
+        if self.warm_start and self.initial:
+            raise ValueError(f"Ftrl: initial={self.initial} goes without warm_start=True, where n begins at 0")
+        return ftrl.RULE
 
     def _has_init(self) -> bool:
         return bool(self.warm_start)
+
+
+class ScheduleFree(RuleOptimizer):
+    """The weights to evaluate are an average, which w and z give."""
+
+    def _average(self) -> Pass:
+        return Pass(schedule_free.AVERAGE, ("w", "z"))
+
+
+@add
+class SGDScheduleFree(ScheduleFree):
+    __doc__ = schedule_free.__doc__
+    rules = (schedule_free.SGD,)
+
+
+@add
+class AdamWScheduleFree(ScheduleFree):
+    __doc__ = schedule_free.__doc__
+    rules = (schedule_free.ADAMW,)
+
+
+@add
+class Rprop(RuleOptimizer):
+    __doc__ = rprop.__doc__
+    rules = (rprop.RULE,)
+    wd = HyperParameter(0.0, "[0, 0]")          # would turn signs, and has no say in sizes
+
+    def set_learning_rate(self, lr: object) -> Never:
+        raise ValueError("Rprop: learning_rate is the size of the first steps alone, which cannot be changed later")
+
+    @property
+    def lr_scheduler(self) -> None:
+        return None
+
+    @lr_scheduler.setter
+    def lr_scheduler(self, schedule: Schedule | None) -> None:
+        if schedule is not None:
+            raise ValueError("Rprop: learning_rate is the size of the first steps alone: lr_scheduler has no effect")
+        self._lr_scheduler = None
+
+    def _has_init(self) -> bool:
+        return self._learning_rate > 0          # else there are no steps to begin with
 
 
 @add

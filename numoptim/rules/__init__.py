@@ -25,11 +25,16 @@ MODULES = (
     "lars",
     "lamb",
     "lans",
+    "adan",
+    "adopt",
+    "rprop",
     "novograd",
     "dcasgd",
     "ftrl",
     "ftml",
     "sgld",
+    "prodigy",
+    "schedule_free",
 )
 
 

@@ -11,7 +11,7 @@ Update
 Symbols
     w  (size,) f32|f64  weights, in/out
     g  (size,) like w   gradient after rescale, clip and weight decay, read only
-    n  (size,) like w   sum of squared gradients, 0 before t = 1
+    n  (size,) like w   sum of squared gradients, 0 or initial before t = 1
     eps  number >= 0    at 0 a weight that has had no gradient becomes 0/0, NaN
 
 Differs from
@@ -29,7 +29,6 @@ def update(w, g, n, h):
 
 RULE = Rule(
     name="adagrad",
-    title="AdaGrad",
     update=update,
     slots=(Slot("n", low=0),),
     hyper={

@@ -14,7 +14,7 @@ Symbols
     w  (size,) f32|f64  weights, in/out; exactly 0 where abs(z) <= lamda1
     g  (size,) like w   gradient after rescale and clip, read only
     z  (size,) like w   0 before t = 1: the first step forgets w; a warm start keeps it
-    n  (size,) like w   sum of squared gradients, 0 before t = 1
+    n  (size,) like w   sum of squared gradients, 0 or initial before t = 1
     beta  number >= 0   at 0 (and wd = 0) a weight that has had no gradient is 0, not 0/0
 
 Differs from

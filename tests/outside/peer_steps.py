@@ -41,6 +41,16 @@ CASES = {
         Case("RAdam(learning_rate=0.01, beta2=0.5)", "RAdam(lr=0.01, betas=(0.9, 0.5))"),
         Case("Nadam(learning_rate=0.01, wd=0.1, schedule_decay=0.1)",
              "NAdam(lr=0.01, weight_decay=0.1, momentum_decay=0.1)"),
+        Case("SGD(momentum=0.9, dampening=0.5, wd=0.1, rate_in_velocity=False, "
+             "lr_scheduler=FactorScheduler(10, 0.5, 0, 0.1))",
+             "StepLR(SGD(lr=0.1, momentum=0.9, dampening=0.5, weight_decay=0.1), 10, 0.5)"),
+        Case("NAG(momentum=0.9, rate_in_velocity=False, lr_scheduler=FactorScheduler(10, 0.5, 0, 0.1))",
+             "StepLR(SGD(lr=0.1, momentum=0.9, nesterov=True), 10, 0.5)"),
+        Case("AdaGrad(learning_rate=0.1, initial=0.5, eps=1e-20)",
+             "Adagrad(lr=0.1, initial_accumulator_value=0.5)", 1e-9),
+        Case("Rprop(learning_rate=0.05, max_step=0.2)", "Rprop(lr=0.05, step_sizes=(1e-6, 0.2))"),
+        Case("Rprop(learning_rate=0.1, eta_minus=0.7, eta_plus=1.1, min_step=0.05)",
+             "Rprop(lr=0.1, etas=(0.7, 1.1), step_sizes=(0.05, 50))"),
     ],
     "optax": [
         Case("NAdamW(learning_rate=0.01, schedule_decay=1e5, wd=0.1)", "nadamw(0.01, weight_decay=0.1)"),
@@ -63,6 +73,15 @@ CASES = {
              "alpha=lambda n: 5*min((float(n) + 1)/20, 1))"),
         Case("Adam(learning_rate=0.01, clip_gradient=0.5)", "chain(clip(0.5), adam(0.01))"),
         Case("AdamW(learning_rate=0.01, wd=0.1, clip_gradient=0.5)", "chain(clip(0.5), adamw(0.01, weight_decay=0.1))"),
+        # optax has 1 - b2 where the paper's factor is (in these betas) beta2: with 0.5 both are one.
+        Case("Adan(learning_rate=0.01, beta1=0.9, beta2=0.5, beta3=0.95)",
+             "adan(0.01, b1=0.9, b2=0.5, b3=0.95, eps_root=0)"),
+        Case("ADOPT(learning_rate=0.01, beta1=0.8, beta2=0.95)", "contrib.adopt(0.01, b1=0.8, b2=0.95)"),
+        Case("AdaGrad(learning_rate=0.1, initial=0.1)", "adagrad(0.1)"),
+        Case("RMSProp(learning_rate=0.01, momentum=0.8, initial=0.5)",
+             "rmsprop(0.01, momentum=0.8, initial_scale=0.5)"),
+        Case("RMSProp(learning_rate=0.01, gamma2=0.8, centered=True, initial=1)",
+             "rmsprop(0.01, momentum=0.8, centered=True, initial_scale=1.0)"),
     ],
 }
 

@@ -1,8 +1,7 @@
 """The two problems on which optax tests its optimizers, with its settings: each must get there in 10,000 steps.
 
 A parabola and Rosenbrock's function, from optax' own starting points, to 3 % or 0.03. Options are optax' defaults where
-they are not ours. Of optax' 29 settings 10 have a counterpart here; RMSProp with momentum is centred here, which optax
-does not try, and sign_sgd is tried on the parabola alone there, too.
+they are not ours. Eleven of optax' 29 settings are tried here; its sign_sgd is tried on the parabola alone there, too.
 """
 import numpy as np
 import pytest

@@ -6,10 +6,11 @@ import pytest
 from peer_steps import CASES, VERSIONS, problem
 
 from numoptim import optimizer
+from numoptim.lr_scheduler import FactorScheduler
 
 DATA = Path(__file__).parents[1] / "data"
 RECORDED = {library: dict(np.load(DATA / f"{library}-{version}.npz")) for library, version in VERSIONS.items()}
-CLASSES = {name: getattr(optimizer, name) for name in dir(optimizer)}
+CLASSES = {"FactorScheduler": FactorScheduler, **{name: getattr(optimizer, name) for name in dir(optimizer)}}
 EVERY = [(library, case) for library, cases in CASES.items() for case in cases]
 
 

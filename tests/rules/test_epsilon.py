@@ -8,8 +8,8 @@ import pytest
 from reference import BY_NAME, FLOAT, arrays, beginning, each_dtype, values
 
 import numoptim
-from numoptim.hyperparameters import Interval
 from numoptim.kernels import hyper_dtype, misfit
+from numoptim.rule.hyperparameters import Interval
 from numoptim.rules import RULES
 
 KEYS = ("epsilon", "eps", "beta")
@@ -43,6 +43,12 @@ def adadelta(h, s, w, g, t):
 def rmsprop(h, s, w, g, t):
     s.n = h.gamma1 * s.n + (1 - h.gamma1) * g * g
     return np.clip(w - h.learning_rate * g / np.sqrt(s.n), -h.clip_weights, h.clip_weights)
+
+
+def rmsprop_momentum(h, s, w, g, t):
+    s.n = h.gamma1 * s.n + (1 - h.gamma1) * g * g
+    s.v = h.momentum * s.v - h.learning_rate * g / np.sqrt(s.n)
+    return np.clip(w + s.v, -h.clip_weights, h.clip_weights)
 
 
 def rmsprop_centered(h, s, w, g, t):
@@ -111,6 +117,24 @@ def nadam(h, s, w, g, t):
     return w - h.learning_rate * look_ahead / np.sqrt(s.v / (1 - h.beta2**t))
 
 
+def adan(h, s, w, g, t):
+    d, s.before = (g - s.before) * (t > 1), g
+    s.m = h.beta1 * s.m + (1 - h.beta1) * g
+    s.v = h.beta2 * s.v + (1 - h.beta2) * d
+    s.n = h.beta3 * s.n + (1 - h.beta3) * (g + h.beta2 * d) ** 2
+    u = (s.m / (1 - h.beta1**t) + h.beta2 * s.v / (1 - h.beta2**t)) / np.sqrt(s.n / (1 - h.beta3**t))
+    return (w - h.learning_rate * u) / (1 + h.learning_rate * h.wd)
+
+
+def adopt(h, s, w, g, t):
+    if t == 1:
+        s.v = g * g
+        return w
+    s.m = h.beta1 * s.m + (1 - h.beta1) * np.clip(g / np.sqrt(s.v), -((t - 1) ** 0.25), (t - 1) ** 0.25)
+    s.v = h.beta2 * s.v + (1 - h.beta2) * g * g
+    return w - h.learning_rate * (h.wd * w + s.m)
+
+
 def novograd(h, s, w, g, t):
     s.v = g @ g if t == 1 else h.beta2 * s.v + (1 - h.beta2) * (g @ g)
     s.m = h.beta1 * s.m + g / np.sqrt(s.v) + h.wd * w
@@ -143,11 +167,12 @@ def ftml(h, s, w, g, t):
     return -s.z / d
 
 
-FORMULAS = {"adagrad": adagrad, "adadelta": adadelta, "rmsprop": rmsprop, "rmsprop_centered": rmsprop_centered,
-            "adam": adam, "adamax": adamax, "nadam": nadam, "lamb": lamb, "lars": lars, "novograd": novograd,
-            "ftrl": ftrl, "ftml": ftml, "adam_amsgrad": adam_amsgrad, "adamw": decoupled(adam),
-            "adamw_amsgrad": decoupled(adam_amsgrad), "nadamw": decoupled(nadam), "radam": decoupled(radam),
-            "adabelief": decoupled(adabelief), "ademamix": decoupled(ademamix)}
+FORMULAS = {"adagrad": adagrad, "adadelta": adadelta, "rmsprop": rmsprop, "rmsprop_momentum": rmsprop_momentum,
+            "rmsprop_centered": rmsprop_centered, "adam": adam, "adamax": adamax, "nadam": nadam, "adan": adan,
+            "adopt": adopt, "lamb": lamb, "lars": lars, "novograd": novograd, "ftrl": ftrl, "ftml": ftml,
+            "adam_amsgrad": adam_amsgrad, "adamw": decoupled(adam), "adamw_amsgrad": decoupled(adam_amsgrad),
+            "nadamw": decoupled(nadam), "radam": decoupled(radam), "adabelief": decoupled(adabelief),
+            "ademamix": decoupled(ademamix)}
 each_formula = pytest.mark.parametrize("rule", [BY_NAME[name] for name in FORMULAS], ids=FORMULAS)
 
 
@@ -190,10 +215,11 @@ def test_every_epsilon_may_be_0_but_not_round_to_it():
 def test_steps_are_the_formulas(rule, dtype):
     w, gradients = start(dtype)
     group, before = without(rule), w
-    for got, expected in zip(by_kernel(rule, group, w, gradients), by_formula(rule, group, w, gradients), strict=True):
+    steps = zip(by_kernel(rule, group, w, gradients), by_formula(rule, group, w, gradients), strict=True)
+    for t, (got, expected) in enumerate(steps, 1):
         tolerance = 1e-12 if dtype == "f64" else 2e-5
         np.testing.assert_allclose(got, expected, rtol=0, atol=tolerance * abs(expected).max())
-        assert np.array_equal(got, before) == (rule.name == "adadelta")
+        assert np.array_equal(got, before) == (rule.name == "adadelta" or (rule.name, t) == ("adopt", 1))
         before = got.copy()
 
 

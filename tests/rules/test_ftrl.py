@@ -60,10 +60,22 @@ def test_warm_start_of_a_flat_buffer_has_the_bits_of_its_arrays():
 
 @pytest.mark.parametrize("rate", [0.0, 1e-300])
 def test_warm_start_needs_a_rate(rate):
-    with pytest.raises(ValueError, match=r"warm start needs a learning_rate of 2\.5e-293 or more for float64"):
+    with pytest.raises(ValueError, match=r"by the learning_rate need one of 2\.5e-293 or more for float64"):
         Ftrl(learning_rate=rate, warm_start=True).create_state(0, np.ones(3))
 
 
 def test_warm_start_of_a_parameter_at_rest():
     state = Ftrl(warm_start=True, lr_mult={0: 0.0}).create_state(0, np.array([1.0, 0.0, -2.0]))
     assert all(np.isfinite(slot).all() for slot in state.slots.values())
+
+
+def test_the_sum_of_squares_begins_at_initial():
+    # Algorithm 1 with n = 9 before the first step: sigma = (5 - 3)/lr, and 5 in the denominator.
+    path, state = descend(Ftrl(learning_rate=0.5, lamda1=1.0, beta=1.0, initial=9.0), [3.0, 0.0], [[4.0, 0.0]])
+    assert state.slots["z"].tolist() == [4 - 2 / 0.5 * 3, 0] and state.slots["n"].tolist() == [25, 9]
+    np.testing.assert_allclose(path[0], [(8 - 1) / ((1 + 5) / 0.5), 0], 1e-15)
+
+
+def test_initial_goes_without_a_warm_start():
+    with pytest.raises(ValueError, match=r"initial=0\.1 goes without warm_start=True"):
+        Ftrl(initial=0.1, warm_start=True)

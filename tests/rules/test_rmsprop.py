@@ -1,4 +1,4 @@
-"""RMSProp: centred moments that cannot go negative, the textbook form where that is sound, clipped weights."""
+"""RMSProp: momentum; centred moments that cannot go negative, the textbook form where that is sound; clipping."""
 import numpy as np
 import pytest
 from reference import FLOAT, descend, each_dtype, slots_of
@@ -44,6 +44,26 @@ def test_plain_by_hand():
     path, state = descend(RMSProp(learning_rate=0.1, gamma1=0.75, epsilon=0.0625), [1.0], [3.0, 0.0])
     np.testing.assert_allclose(np.ravel(path), [1 - 0.3 / np.sqrt(2.25 + 0.0625)] * 2, 1e-15)
     assert state.slots["n"][0] == 0.75 * 2.25
+
+
+def test_momentum_by_hand():
+    path, state = descend(RMSProp(learning_rate=0.1, gamma1=0.75, epsilon=0.0625, momentum=0.5), [1.0], [3.0, 0.0])
+    v = -0.3 / np.sqrt(2.25 + 0.0625)
+    np.testing.assert_allclose(np.ravel(path), [1 + v, 1 + 1.5 * v], 1e-15)
+    assert state.slots["n"][0] == 0.75 * 2.25
+
+
+def test_centred_it_has_gamma2_for_a_momentum():
+    with pytest.raises(ValueError, match=r"momentum=0\.5 has no effect with centered=True, where gamma2 is"):
+        RMSProp(momentum=0.5, centered=True)
+
+
+@pytest.mark.parametrize("keywords, slot", [({}, "n"), ({"momentum": 0.5}, "n"), ({"centered": True}, "s")])
+def test_the_second_moment_begins_at_initial(keywords, slot):
+    optimize = RMSProp(learning_rate=0.1, gamma1=0.75, epsilon=0, initial=16.0, **keywords)
+    path, state = descend(optimize, [1.0], [4.0])
+    np.testing.assert_allclose(path[0], [1 - 0.4 / np.sqrt(0.75 * 16 + (0.75 if keywords.get("centered") else 1) * 4)])
+    assert state.slots[slot][0] == (15.0 if keywords.get("centered") else 16.0)
 
 
 @pytest.mark.parametrize("centered", [False, True])

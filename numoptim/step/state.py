@@ -8,16 +8,18 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 import numpy as np
 
-from numoptim.arrays import Array
-from numoptim.hyperparameters import COUNT, checked
-from numoptim.memory import Buffer, Memory
-from numoptim.memory import of as memory_of
+from numoptim.buffers.memory import Buffer, Memory
+from numoptim.buffers.memory import of as memory_of
+from numoptim.face.sealed import Sealed
+from numoptim.kernels.gradient import flush
+from numoptim.native.arrays import Array
 from numoptim.rule import SCOPES, Rule, Slot
-from numoptim.sealed import Sealed
+from numoptim.rule.hyperparameters import COUNT, checked
 
 if TYPE_CHECKING:
-    from .base import Optimizer
-    from .bound import Bound
+    from numoptim.optimizer import Optimizer
+
+    from .stepper import Stepper
 
 
 class Layout(NamedTuple):
@@ -33,11 +35,15 @@ class Layout(NamedTuple):
             return cls(shape, dtype)
         return cls(segments if slot.over == "segment" else (), np.dtype(np.float64))
 
-    def begin(self, memory: Memory, slot: Slot) -> Buffer:
-        """A new slot, as it is before the first step where no ``init`` fills it."""
+    def begin(self, memory: Memory, start: float) -> Buffer:
+        """A new slot with a number everywhere. ValueError for one beyond its type."""
         made = memory.zeros(math.prod(self.shape), self.dtype).reshape(self.shape)
-        if slot.start and slot.over != "element":
-            memory.write(made, np.full(self.shape, slot.start))
+        if start:
+            with np.errstate(over="ignore"):
+                number = self.dtype.type(start)
+            if not np.isfinite(number):
+                raise ValueError(f"a slot that begins at {start} is out of range for {self.dtype}")
+            memory.write(made, np.full(self.shape, flush(number, np.finfo(self.dtype).tiny)))
         return made
 
 
@@ -55,7 +61,7 @@ class State(Sealed):
             known.get(name) or (name if isinstance(name, Slot) else Slot(name)): slot for name, slot in slots.items()}
         self._rule, self._offset = rule, offset
         self._count = array("q", [t])              # where steps count, in C (aot/steps.c)
-        self._bound: Bound | None = None
+        self._stepper: Stepper | None = None
 
     @property
     def rule(self) -> Rule:

@@ -3,7 +3,7 @@ import inspect
 import re
 from collections.abc import Iterable, Mapping
 
-from .hyperparameters import close, nearest
+from .names import close, nearest
 
 RATE = "write {learning_rate}"
 DECAY = "write {wd}"
@@ -46,12 +46,17 @@ HINTS: dict[str, tuple[str, ...]] = {
     "eps": ("write {epsilon}, inside the root of what {gamma1} averages: eps**2 for torch's", "write {epsilon}"),
     "epsilon": ("write {eps}",),
     "mu": ("write {momentum}",),
-    "momentum": ("write {beta1}", "with {centered}=True {gamma2} is the momentum, without there is none",
-                 "it has no momentum"),
-    "dampening": ("steps along a sign, which {wd_lh} is apart from, are the same for any dampening: leave it out",
+    "momentum": ("write {beta1}", "it has no momentum"),
+    "dampening": ("Nesterov's momentum has none, be {rate_in_velocity} True or not: leave it out",
+                  "steps along a sign, which {wd_lh} is apart from, are the same for any dampening: leave it out",
                   "multiply the learning rate by 1 - dampening, which is inside the {momentum} here, or leave it out",),
     "nesterov": ("with Nesterov's {momentum} the optimizer is NAG", "with {beta1} as Nesterov's momentum it is Nadam"),
     "initial_accumulator_value": ("write {initial}",),
+    "initial_scale": ("write {initial}",),
+    "etas": ("write {eta_minus} and {eta_plus}",),
+    "step_sizes": ("write {min_step} and {max_step}",),
+    "min_step_size": ("write {min_step}",),
+    "max_step_size": ("write {max_step}",),
     "momentum_decay": ("write {schedule_decay}",),
     "trust_coefficient": ("write {eta}",),
     "amsgrad": ("with {beta1} and {beta2}, Adam and AdamW have it: leave it out here",),

@@ -6,7 +6,7 @@ import reprlib
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from .hyperparameters import some
+from .names import some
 
 ROWS = 8                # of a table
 LONGEST = 60            # of a name
