@@ -2064,7 +2064,7 @@ int32_t numoptim_sgld_f64_range(int64_t first, int64_t count, int64_t segments, 
  * prodigy: Prodigy: Adam that finds its learning rate: it estimates how far the weights are from where they should be.
  *
  * Update (sum: over all weights that the step changes)
- *     d = max(d, d0)
+ *     d = maximum(d, d0)
  *     rate = d*learning_rate*sqrt(1 - beta2**t)/(1 - beta1**t)
  *     s_rate = d if safeguard_warmup else rate
  *     q = sqrt(beta2)*q + d/d0*rate*sum(g*(w0 - w))
@@ -2072,7 +2072,7 @@ int32_t numoptim_sgld_f64_range(int64_t first, int64_t count, int64_t segments, 
  *     v = beta2*v + (1 - beta2)*(d*g)**2
  *     s = sqrt(beta2)*s + s_rate*d/d0*g
  *     w = w - lr_mult*rate*(wd*w + m/(sqrt(v) + d*epsilon))
- *     d = max(d, d_coef*q/sum(abs(s))) if sum(abs(s)) > 0 else d
+ *     d = maximum(d, d_coef*q/sum(abs(s))) if sum(abs(s)) > 0 else d
  *
  * Symbols
  *     w   (size,) f32|f64  weights of all parameters, in/out
@@ -2158,7 +2158,7 @@ int32_t numoptim_prodigy_f64_init(int64_t size, const double *w, double *m, doub
  * sgd_schedule_free: Schedule-free SGD and AdamW: an average of the iterates in place of a schedule that ends somewhere.
  *
  * Update
- *     lr_max = max(lr_max, learning_rate)
+ *     lr_max = maximum(lr_max, learning_rate)
  *     total = total + lr_max**weight_power
  *     c = lr_max**weight_power/total if total > 0 else 0
  *     x = (w - (1 - beta)*z)/beta
@@ -2228,7 +2228,7 @@ int32_t numoptim_sgd_schedule_free_f64_init(int64_t size, const double *w, doubl
  * adamw_schedule_free: Schedule-free SGD and AdamW: an average of the iterates in place of a schedule that ends somewhere.
  *
  * Update
- *     lr_max = max(lr_max, learning_rate)
+ *     lr_max = maximum(lr_max, learning_rate)
  *     total = total + lr_max**weight_power
  *     c = lr_max**weight_power/total if total > 0 else 0
  *     v = beta2*v + (1 - beta2)*g**2

@@ -20,7 +20,7 @@ from .face.names import nearest
 from .native import processors
 from .native.library import source
 from .native.plan import SERIAL_BELOW
-from .optimizer import RuleOptimizer, find
+from .optimizer import Optimizer, RuleOptimizer
 from .rule import SCOPES, Rule
 from .rule.hyperparameters import COMMON, Hyper, checked
 from .rules import RULES
@@ -133,10 +133,8 @@ def rules(options: argparse.Namespace) -> int:
 
 
 def _class(rule: Rule) -> type[RuleOptimizer]:
-    """The optimizer whose file a built-in rule is in."""
-    cls = find(rule.update.__module__.rpartition(".")[2])
-    assert issubclass(cls, RuleOptimizer)
-    return cls
+    """The first optimizer that a built-in rule is for."""
+    return next(cls for cls in Optimizer.opt_registry.values() if issubclass(cls, RuleOptimizer) and rule in cls.rules)
 
 
 def _names(rule: Rule) -> tuple[str, str]:

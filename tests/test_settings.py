@@ -20,7 +20,7 @@ def outside(default, interval):
     if math.isfinite(low):
         numbers += [low - step] + [low] * (not closed_low and not or_zero)
     if math.isfinite(high):
-        numbers += [high + step] + [high] * (not closed_high)
+        numbers += [(int(high) if isinstance(default, int) else high) + step] + [high] * (not closed_high)
     numbers = [int(x) for x in numbers] if isinstance(default, int) else numbers
     words = ["0.5", [0.5], 1j, np.zeros(1)] + [None] * math.isfinite(default) + [0.5] * isinstance(default, int)
     return [(x, ValueError) for x in numbers] + [(x, TypeError) for x in words]

@@ -170,13 +170,13 @@ class ScheduleFree(RuleOptimizer):
 @add
 class SGDScheduleFree(ScheduleFree):
     __doc__ = schedule_free.__doc__
-    rules = (schedule_free.SGD,)
+    rules = (schedule_free.SGD, schedule_free.AVERAGE)
 
 
 @add
 class AdamWScheduleFree(ScheduleFree):
     __doc__ = schedule_free.__doc__
-    rules = (schedule_free.ADAMW,)
+    rules = (schedule_free.ADAMW, schedule_free.AVERAGE)
 
 
 @add
@@ -205,7 +205,7 @@ class Rprop(RuleOptimizer):
 @add
 class LBSGD(RuleOptimizer):
     __doc__ = lbsgd.__doc__
-    rules = (sgd.RULE, sgd.MOMENTUM, lbsgd.LARS)
+    rules = (sgd.RULE, sgd.MOMENTUM, lbsgd.LARS, lbsgd.ACCUMULATE)
     options: ClassVar[Options] = {
         "warmup_strategy": ("linear", lambda x: x in LBSGD.strategies, "'linear', 'power2', 'sqrt' or 'lars'"),
         "warmup_epochs": (5, *NATURAL),

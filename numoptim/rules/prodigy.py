@@ -5,7 +5,7 @@ Source
     https://arxiv.org/abs/2306.06101
 
 Update (sum: over all weights that the step changes)
-    d = max(d, d0)
+    d = maximum(d, d0)
     rate = d*learning_rate*sqrt(1 - beta2**t)/(1 - beta1**t)
     s_rate = d if safeguard_warmup else rate
     q = sqrt(beta2)*q + d/d0*rate*sum(g*(w0 - w))
@@ -13,7 +13,7 @@ Update (sum: over all weights that the step changes)
     v = beta2*v + (1 - beta2)*(d*g)**2
     s = sqrt(beta2)*s + s_rate*d/d0*g
     w = w - lr_mult*rate*(wd*w + m/(sqrt(v) + d*epsilon))
-    d = max(d, d_coef*q/sum(abs(s))) if sum(abs(s)) > 0 else d
+    d = maximum(d, d_coef*q/sum(abs(s))) if sum(abs(s)) > 0 else d
 
 Symbols
     w   (size,) f32|f64  weights of all parameters, in/out

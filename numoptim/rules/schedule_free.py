@@ -8,7 +8,7 @@ Gradients are taken at w, the paper's y, between the iterate z and the average x
 ``with trainer.averaged():`` puts it into the parameters meanwhile, ``schedule_free_average`` computes it.
 
 Update sgd_schedule_free
-    lr_max = max(lr_max, learning_rate)
+    lr_max = maximum(lr_max, learning_rate)
     total = total + lr_max**weight_power
     c = lr_max**weight_power/total if total > 0 else 0
     x = (w - (1 - beta)*z)/beta
@@ -17,7 +17,7 @@ Update sgd_schedule_free
     w = beta*x + (1 - beta)*z
 
 Update adamw_schedule_free
-    lr_max = max(lr_max, learning_rate)
+    lr_max = maximum(lr_max, learning_rate)
     total = total + lr_max**weight_power
     c = lr_max**weight_power/total if total > 0 else 0
     v = beta2*v + (1 - beta2)*g**2
