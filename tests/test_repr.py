@@ -57,7 +57,7 @@ SGD = "momentum=0.0, dampening=0.0, rate_in_velocity=True"
     (optimizer.SGD(lr_mult={"b": 0}), f"SGD(lr_mult={{'b': 0.0}}, learning_rate=0.01, {SGD})"),
     (optimizer.SGD(lr_scheduler=lr_scheduler.LRScheduler(base_lr=0.5)),
      f"SGD(lr_scheduler={lr_scheduler.LRScheduler(base_lr=0.5)!r}, {SGD})"),
-], ids=["usual", "changed", "option", "table", "schedule"])
+], ids=["usual", "changed", "decay by default", "no decay", "option", "table", "schedule"])
 def test_optimizers_show_first_what_is_not_usual(made, shown):
     first, _, rest = repr(made).removesuffix(")").partition("(")
     assert sorted(rest.split(", ")) == sorted(shown.removesuffix(")").partition("(")[2].split(", "))
