@@ -150,9 +150,9 @@ def trust_kernel(parts: Parts, k: int, suffix: str) -> Callable[..., Any]:
     none, partial, place = (0.0,) * len(reduction.sums), neighbours(len(reduction.sums)), place_of(parts, k)
     shared = intrinsics.shared_arrays(float64, PIECE, [f"shared_{c}{suffix}" for c in range(len(none))])
 
-    def sum_blocks(blocks_of_segment, first, p):
+    def sum_blocks(blocks_of_segment, first, p, own):
         # Threads fetch a piece of the partial sums, the first one adds it.
-        pieces, own = shared(), none
+        pieces = shared()
         for start in range(0, blocks_of_segment, PIECE):
             j, end = thread(), min(PIECE, blocks_of_segment - start)
             while j < end:
@@ -178,10 +178,10 @@ def trust_kernel(parts: Parts, k: int, suffix: str) -> Callable[..., Any]:
             group = group_of(s, p)
             if group < 0 or group >= groups:                      # a frozen segment has no partial sums
                 count = 0
-            own = sums(count, first, p)
+            own = sums(count, first, p, total)
             if thread() == 0 and count > 0 and usable(values_of(p, group), t):
                 if over_all:
-                    total = added(total, own)
+                    total = own
                 else:
                     values = values_of(p, group)
                     known = complete((p, s), prepare(p, t, values, lead(p, t)))

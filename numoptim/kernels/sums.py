@@ -52,13 +52,15 @@ def block_sums(rule: Rule, dtype: str, reduction: Reduction) -> Any:
 
 
 def segment_sums(rule: Rule, dtype: str, k: int) -> Any:
-    """``sums(p, s, h)`` of reduction k over a segment: of the partial sums in the plan; without, of its elements."""
-    reduction, width, column = rule.reductions[k], abi.columns(rule)[-1], abi.columns(rule)[k]
-    block, none = block_sums(rule, dtype, reduction), (0.0,) * len(reduction.sums)
-    partial = intrinsics.neighbours(len(none))
+    """``sums(p, s, h, total)``: a total and those of reduction k over a segment, block by block.
 
-    def sums(p, s, h):
-        first, last, total = p.offsets[s], p.offsets[s + 1], none
+    They are the partial sums in the plan; without, those of its elements.
+    """
+    reduction, width, column = rule.reductions[k], abi.columns(rule)[-1], abi.columns(rule)[k]
+    block, partial = block_sums(rule, dtype, reduction), intrinsics.neighbours(len(reduction.sums))
+
+    def sums(p, s, h, total):
+        first, last = p.offsets[s], p.offsets[s + 1]
         slot = width * (first // BLOCK + s) + column
         for start in range(first, last, BLOCK):
             if is_null(p.norms):
@@ -73,16 +75,19 @@ def segment_sums(rule: Rule, dtype: str, k: int) -> Any:
 def over_segment(rule: Rule, dtype: str, k: int) -> Any:
     """``step((p, s), V) -> V`` with the results of reduction k over a segment."""
     sums, narrow = segment_sums(rule, dtype, k), common.narrow(rule, dtype)
-    finish = common.finish(rule, rule.reductions[k])
+    finish, none = common.finish(rule, rule.reductions[k]), (0.0,) * len(rule.reductions[k].sums)
 
     def step(place, values):
         p, s = place
-        return finish(sums(p, s, narrow(values)), values)
+        return finish(sums(p, s, narrow(values), none), values)
     return inline(step)
 
 
 def over_all(rule: Rule, dtype: str, k: int) -> Any:
-    """``step((p, 0), V) -> V`` with the results of reduction k over all segments but frozen ones, in order."""
+    """``step((p, 0), V) -> V`` with the results of reduction k over all segments but frozen ones, in order.
+
+    Blocks are added one after the other, so that a parameter cut at their borders has the sums of the whole.
+    """
     sums, narrow = segment_sums(rule, dtype, k), common.narrow(rule, dtype)
     finish = common.finish(rule, rule.reductions[k])
     none = (0.0,) * len(rule.reductions[k].sums)
@@ -92,7 +97,7 @@ def over_all(rule: Rule, dtype: str, k: int) -> Any:
         total, h = none, narrow(values)
         for s in range(p.segments):
             if is_null(p.which) or p.which[s] != FROZEN:
-                total = added(total, sums(p, s, h))
+                total = sums(p, s, h, total)
         return finish(total, values)
     return inline(step)
 
