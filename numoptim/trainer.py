@@ -144,7 +144,7 @@ class Trainer(Stepping):
         """
         flat, average = self._params.flat, self._optimizer._average()
         if average is None:
-            raise ValueError(f"a {type(self._optimizer).__name__} keeps no average: its weights are what to evaluate")
+            raise ValueError(f"{type(self._optimizer).__name__} keeps no average: its weights are what to evaluate")
         self._stepper.check_outside()
         with self._stepper.lock:
             stepper = self._stepper
