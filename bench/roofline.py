@@ -159,7 +159,7 @@ def passes(work: Callable[..., int], arrays: list[np.ndarray], threads: int) -> 
                       for first, count in pieces(arrays[0].size, threads)])
     address, jobs = entry(work, len(arrays), arrays[0].dtype).address, len(plans)
     words = KERNEL, 1, 0, address, plans.ctypes.data, plans.strides[0], jobs, threads
-    return stepper(SimpleNamespace(passes=np.array([words]), plans=plans, small=False, rated=(0,) * 6))
+    return stepper(SimpleNamespace(passes=np.array([words]), plans=plans, small=False, check=(0, 0)))
 
 
 def check(rule: Rule, dtype: type) -> None:

@@ -24,6 +24,7 @@ def own(optimizer: Optimizer, params: Parameters) -> Tree:
         "shapes": list(params.shapes.items()),
         "learning_rate": optimizer._learning_rate,
         "schedule": schedules.as_saved(optimizer.lr_scheduler),
+        "schedules": {key: schedules.as_saved(each) for key, each in _others(optimizer).items()},
         "observed": [tuple(plateau.observed) for plateau in schedules.plateaus(optimizer.lr_scheduler)],
         "hyper": dict(optimizer._values),
         "lr_mult": dict(optimizer.lr_mult),
@@ -63,10 +64,24 @@ def become(optimizer: Optimizer, params: Parameters, saved: Mapping[str, Any]) -
     optimizer.num_update = count(saved, "num_update")
     optimizer.set_lr_mult(saved["lr_mult"])
     optimizer.set_wd_mult(saved["wd_mult"])
+    if isinstance(optimizer, RuleOptimizer):
+        optimizer.schedules = {key: _known(optimizer, key) if each == "custom" else schedules.of_saved(each)
+                               for key, each in saved.get("schedules", {}).items()}
     plateaus = schedules.plateaus(optimizer.lr_scheduler)
     observed = saved.get("observed", [plateau.observed for plateau in plateaus])       # of before there were any
     return [(vars(plateau), {"observed": plateau._checked(left)})
             for plateau, left in zip(plateaus, observed, strict=True)]
+
+
+def _others(optimizer: Optimizer) -> Mapping[str, Any]:
+    """The schedules of other hyper-parameters than the learning rate."""
+    return optimizer.schedules if isinstance(optimizer, RuleOptimizer) else {}
+
+
+def _known(optimizer: RuleOptimizer, key: str) -> Any:
+    if key not in optimizer.schedules:
+        raise ValueError(f"its {key} came from a function: give this trainer that in schedules")
+    return optimizer.schedules[key]
 
 
 # --- states: a State of a rule, or a list of those of an optimizer in Python

@@ -48,13 +48,14 @@ GUIDE = [
     ("SGLD", {"seed": 7, "n_data": 3.0}),
 ]
 GUIDED = {name for name, _ in GUIDE}
+STARTS = {"Prodigy": {"d0": 0.1}}              # whose steps are else too small to be seen
 OTHERS = [
     ("AdamW", {}),
     ("AdamW", {"amsgrad": True}),
     ("Rprop", {"wd": 0}),
     ("SGDScheduleFree", {"beta": 0.8}),
     ("AdamWScheduleFree", {"weight_power": 1.0}),
-    *((rule.title, {}) for rule in RULES if rule.title not in ("", *GUIDED)),
+    *((rule.title, STARTS.get(rule.title, {})) for rule in RULES if rule.title not in ("", *GUIDED)),
 ]
 CASES = [*GUIDE, *OTHERS]
 NAMES = sorted({name for name, _ in CASES})
@@ -188,7 +189,8 @@ def test_defaults_and_signature(name):
     assert {key: getattr(opt, key) for key in expected} == expected
     assert (opt.num_update, opt.lr_mult, opt.wd_mult, opt.param_idx2name) == (0, {}, {}, {})
     parameters = inspect.signature(cls).parameters
-    assert set(parameters) == {*expected, "lr_mult", "wd_mult", "param_idx2name", "aggregate_num", "lazy_update"}
+    assert set(parameters) == {*expected, "lr_mult", "wd_mult", "param_idx2name", "aggregate_num", "lazy_update",
+                               "schedules"}
     assert all(p.kind is p.KEYWORD_ONLY for p in parameters.values())
     assert {key: parameters[key].default for key in expected} == expected
 

@@ -187,7 +187,7 @@ def test_no_hyper_parameter_costs_a_plan():
 
 def test_a_group_that_lacks_a_hyper_parameter_is_an_error():
     plan = scheduled(None)._stepper.plans[0]
-    group = dict.fromkeys((*plan.rule.fields, "lr_mult"), 0.5)
+    group = dict.fromkeys((*plan.rule.fields, "lr_mult", "wd_mult"), 0.5)
     plan.fill([group])
     del group["beta2"]
     with pytest.raises(KeyError, match="beta2"):

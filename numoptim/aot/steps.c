@@ -20,13 +20,18 @@ enum { KERNEL, CLEAR, LAUNCH, CLEAR_DEVICE };
 /* A status: what was prepared is not the next step any more, or not to be repeated. */
 enum { ANOTHER = 1 };
 
-/* Where a plan has its learning rates, by how much they differ, and what checks them: an entry on no elements. */
-typedef struct rated {
-    intptr_t entry, plan;
-    double *rates;
+/* A hyper-parameter that follows a schedule: where the groups of a plan have it, and by how much they differ. */
+typedef struct followed {
+    double *numbers;
     const double *factors;
-    int64_t groups, stride;                  /* stride: bytes from rate to rate */
-} rated;
+    int64_t groups, stride;                  /* stride: bytes from number to number */
+    const double *foreseen;                  /* its values in steps begin ... end - 1 of the record */
+} followed;
+
+/* What checks the hyper-parameters of a plan: an entry on no elements. */
+typedef struct checked {
+    intptr_t entry, plan;
+} checked;
 
 typedef struct step_record {
     const pass *passes;
@@ -34,9 +39,10 @@ typedef struct step_record {
     int64_t *t, *latest;                     /* number of the latest step of these slots, and of their optimizer */
     int64_t small;                           /* so few elements on the processor that other threads of Python can wait */
     int64_t ticket;                          /* of who may repeat the latest step; 0: nobody */
-    const double *foreseen;                  /* rates of steps begin ... end - 1; null: the latest step's goes on */
-    int64_t begin, end;
-    const rated *plans;
+    int64_t begin, end;                      /* steps of which all that is followed is foreseen */
+    const followed *numbers;
+    int64_t follows;                         /* how many numbers; 0: those of the latest step go on */
+    const checked *plans;
     int64_t planned;                         /* how many plans */
 } step_record;
 
@@ -99,12 +105,13 @@ static int32_t step(intptr_t record, int64_t t)
     return *one->t + 1 == t ? counted(one, t) : ANOTHER;
 }
 
-/* Sets the learning rate of step t; returns 0, or the status of a plan that does not take it. */
-static int32_t rate(const step_record *record, int64_t t)
+/* Sets what follows schedules for step t; returns 0, or the status of a plan that does not take it. */
+static int32_t follow(const step_record *record, int64_t t)
 {
-    for (const rated *plan = record->plans, *end = plan + record->planned; plan < end; plan++) {
-        for (int64_t k = 0; k < plan->groups; k++)
-            *(double *)((char *)plan->rates + k * plan->stride) = plan->factors[k] * record->foreseen[t - record->begin];
+    for (const followed *f = record->numbers, *end = f + record->follows; f < end; f++)
+        for (int64_t k = 0; k < f->groups; k++)
+            *(double *)((char *)f->numbers + k * f->stride) = f->factors[k] * f->foreseen[t - record->begin];
+    for (const checked *plan = record->plans, *end = plan + record->planned; plan < end; plan++) {
         const int32_t status = call(plan->entry, plan->plan, t);
         if (status != 0)
             return status;
@@ -113,16 +120,16 @@ static int32_t rate(const step_record *record, int64_t t)
 }
 
 /*
- * Makes the next step of a record as its latest step was, but for the learning rate that is foreseen for it; ANOTHER
- * where the holder of this ticket must not any more, or none is foreseen.
+ * Makes the next step of a record as its latest step was, but for the numbers that are foreseen for it; ANOTHER where
+ * the holder of this ticket must not any more, or they are not foreseen.
  */
 static int32_t repeat(intptr_t record, int64_t ticket)
 {
     const step_record *const one = (const step_record *)record;
     const int64_t t = *one->t + 1;
-    if (one->ticket != ticket || (one->foreseen != NULL && (t < one->begin || t >= one->end)))
+    if (one->ticket != ticket || (one->follows != 0 && (t < one->begin || t >= one->end)))
         return ANOTHER;
-    const int32_t status = one->foreseen != NULL ? rate(one, t) : 0;
+    const int32_t status = one->follows != 0 ? follow(one, t) : 0;
     return status != 0 ? status : counted(one, t);
 }
 

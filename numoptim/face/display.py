@@ -30,9 +30,9 @@ def optimizer(shown: Any, base: type) -> str:
         del defaults["learning_rate"]               # the schedule's, which is the user's code
     found = {name: _attribute(shown, name, _MISSING) for name in defaults}
     values = {name: x for name, x in found.items() if x is not _MISSING}
-    defaults |= {"learning_rate": shown.default_learning_rate, "lr_mult": {}, "wd_mult": {}}
+    defaults |= {"learning_rate": shown.default_learning_rate, "lr_mult": {}, "wd_mult": {}, "schedules": {}}
     changed = {name: x for name, x in values.items() if not equal(x, defaults[name])}
-    usual = {name: x for name, x in values.items() if name not in common or name == "learning_rate"}
+    usual = {name: x for name, x in values.items() if name not in {*common, "schedules"} or name == "learning_rate"}
     return call(type(shown).__name__, {**changed, **usual})
 
 

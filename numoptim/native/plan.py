@@ -2,6 +2,7 @@
 import math
 from array import array
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -71,8 +72,8 @@ class Plan:
     read or written. groups: how many there are; ``fill`` says what hyper-parameters they have.
 
     Its ``hyper`` is the array of the rule's C structs, one for each group; ``passes``: int64 (n, 8), what a step does;
-    ``small``: whether that takes so little that no other thread of Python need run meanwhile; ``rated``: where the
-    learning rates of groups are, as aot/steps.c has it.
+    ``small``: whether that takes so little that no other thread of Python need run meanwhile; ``check``: the entry, and
+    the plan of no elements, that check hyper-parameters.
     """
 
     def __init__(self, pass_: Pass, buffers: Sequence[Array], offsets: Array, which: Array, groups: int,
@@ -90,9 +91,8 @@ class Plan:
         nothing = self._planned(1, offsets, which)
         self._check = entry(self.rule, buffers[0].dtype, "range"), nothing.ctypes.data, nothing
         self._call = extension().check
-        self._factors = np.zeros(groups)
-        at = self._rates.ctypes.data, self._factors.ctypes.data
-        self.rated = (*self._check[:2], *at, groups, *self._rates.strides)
+        self.check = self._check[:2]
+        self._factors, self._decays, self._ones = np.zeros(groups), np.zeros(groups), np.ones(groups)
         self._bind(buffers, offsets, which)
 
     def _bind(self, buffers: Sequence[Array], offsets: Array, which: Array) -> None:
@@ -131,14 +131,17 @@ class Plan:
     def fill(self, groups: Sequence[Mapping[str, float]]) -> None:
         """Set every hyper-parameter of each group but those that ``set`` does. KeyError where one is missing.
 
-        "lr_mult" is what the learning rate is multiplied with: here, or by a rule that has it as a hyper-parameter.
+        "wd_mult" is what "wd" is multiplied with, "lr_mult" the learning rate: here, or by a rule that has it as a
+        hyper-parameter.
         """
         for k, group in enumerate(groups):
             self.hyper[k] = tuple(np.nan if key in ("learning_rate", "rescale_grad") else group[key]
                                   for key in self.rule.fields)
         multipliers = [group["lr_mult"] for group in groups]
         self._factors[:] = 1.0 if "lr_mult" in self.rule.fields else multipliers
-        self._largest = max(multipliers), max(group["wd"] for group in groups)
+        self._decays[:] = [group["wd_mult"] for group in groups]
+        self.hyper["wd"] *= self._decays
+        self._most_rate = max(multipliers)
 
     def set(self, t: int, rate: float, rescale: float) -> None:
         """Set what step t takes: learning rate (before multipliers) and gradient scale.
@@ -146,45 +149,66 @@ class Plan:
         ValueError where they, or other hyper-parameters, are out of range, also after their multipliers.
         """
         rescale = rescale if self.pass_.scale is None else self.pass_.scale
-        factor, wd = self._largest
-        if math.isfinite(rate * factor):
+        if math.isfinite(rate * self._most_rate):
             np.multiply(self._factors, rate, out=self._rates)
             self._scales.fill(rescale)
             kernel, plan, _ = self._check
             status = self._call(kernel, plan, t)
             if status == 0:
                 return
-        for key, most in (("learning_rate", rate * factor), ("wd", wd), ("rescale_grad", rescale)):
+        decay = float(self.hyper["wd"].max())
+        for key, most in (("learning_rate", rate * self._most_rate), ("wd", decay), ("rescale_grad", rescale)):
             if not math.isfinite(most):
                 raise ValueError(f"{self.rule.name}: {key} out of range after its multipliers: {most}")
         raise ValueError(_refused(self.rule, self.hyper, self._buffers[0].dtype, status))
+
+
+    def follow(self, key: str, value: float) -> None:
+        """Change one hyper-parameter, before ``set``."""
+        if key in self.rule.fields:
+            np.multiply(self._decays if key == "wd" else 1.0, value, out=self.hyper[key])
+
+    def column(self, key: str) -> tuple[int, ...]:
+        """Where groups have a number, and its factors, as aot/steps.c has it; () where they do not follow any."""
+        if key == "learning_rate":
+            numbers, factors = self._rates, self._factors
+        elif key not in self.rule.fields or (key == "rescale_grad" and self.pass_.scale is not None):
+            return ()
+        else:
+            numbers, factors = self.hyper[key], self._decays if key == "wd" else self._ones
+        return numbers.ctypes.data, factors.ctypes.data, len(numbers), *numbers.strides
 
 
 class StepRecord:
     """What aot/steps.c makes steps by: the passes of plans, and where their number is counted (arrays of one int64)."""
 
     def __init__(self, plans: Sequence[Any], t: "array[int]", latest: "array[int]") -> None:
-        self._alive = plans, t, latest
+        self._plans, self._counts = plans, (t, latest)
         self.count_at: int = t.buffer_info()[0]
         self._passes = np.concatenate([plan.passes for plan in plans])
-        self._rated = np.array([plan.rated for plan in plans], np.int64)
+        self._checks = np.array([plan.check for plan in plans], np.int64)
         self.small = all(plan.small for plan in plans) and extension().repeat is not None
-        self._foreseen = array("d")
+        self._foreseen: Any = None
         self._words = array("q", [
             self._passes.ctypes.data, len(self._passes), self.count_at, latest.buffer_info()[0], self.small, 0,
-            0, 0, 0, self._rated.ctypes.data, len(self._rated)])
+            0, 0, 0, 0, self._checks.ctypes.data, len(self._checks)])
         self.address: int = self._words.buffer_info()[0]
 
-    def admit(self, ticket: int, foreseen: "array[float] | None" = None, begin: int = 0) -> None:
+    def admit(self, ticket: int, foreseen: "Mapping[str, array[float]]" = MappingProxyType({}), begin: int = 0) -> None:
         """Let holders of a ticket, a number that no other has been, repeat the latest step; 0: nobody.
 
-        foreseen: the learning rates of the steps from ``begin`` on, before multipliers; None: that of the latest step.
+        foreseen: {hyper-parameter: its values in the steps from ``begin`` on, before multipliers}; others are as in the
+        latest step.
         """
-        if foreseen is not None:
-            self._words[6:9] = array("q", [foreseen.buffer_info()[0], begin, begin + len(foreseen)])
-            self._foreseen = foreseen              # it lives as long as it is read
+        if foreseen:
+            ends = {begin + len(values) for values in foreseen.values()}
+            rows = [(*column, values.buffer_info()[0]) for key, values in foreseen.items()
+                    for plan in self._plans if (column := plan.column(key))]
+            followed = np.array(rows, np.int64)
+            self._words[6:10] = array("q", [begin, min(ends), followed.ctypes.data, len(followed)])
+            self._foreseen = foreseen, followed    # they live as long as they are read
         elif ticket:
-            self._words[6] = 0
+            self._words[9] = 0
         self._words[5] = ticket
 
 

@@ -29,7 +29,8 @@ class ADOPT(RuleOptimizer):
     epsilon: float
     def __init__(
         self, *, learning_rate: SupportsFloat | None = 0.001, beta1: SupportsFloat = 0.9,
-        beta2: SupportsFloat = 0.9999, epsilon: SupportsFloat = 1e-06, lr_scheduler: Schedule | None = None,
+        beta2: SupportsFloat = 0.9999, epsilon: SupportsFloat = 1e-06,
+        schedules: Mapping[str, Schedule] | None = None, lr_scheduler: Schedule | None = None,
         wd: SupportsFloat = 0.0, rescale_grad: SupportsFloat = 1.0,
         clip_gradient: SupportsFloat | None = None, lr_mult: Mapping[Key, SupportsFloat] | None = None,
         wd_mult: Mapping[Key, SupportsFloat] | None = None, param_idx2name: Mapping[int, str] | None = None,
@@ -50,7 +51,8 @@ class AdEMAMix(RuleOptimizer):
         self, *, learning_rate: SupportsFloat | None = 0.001, beta1: SupportsFloat = 0.9,
         beta2: SupportsFloat = 0.999, beta3: SupportsFloat = 0.9999, alpha: SupportsFloat = 5.0,
         epsilon: SupportsFloat = 1e-08, alpha_warmup: SupportsIndex = 0, beta3_warmup: SupportsIndex = 0,
-        lr_scheduler: Schedule | None = None, wd: SupportsFloat = 0.0, rescale_grad: SupportsFloat = 1.0,
+        schedules: Mapping[str, Schedule] | None = None, lr_scheduler: Schedule | None = None,
+        wd: SupportsFloat = 0.0, rescale_grad: SupportsFloat = 1.0,
         clip_gradient: SupportsFloat | None = None, lr_mult: Mapping[Key, SupportsFloat] | None = None,
         wd_mult: Mapping[Key, SupportsFloat] | None = None, param_idx2name: Mapping[int, str] | None = None,
         begin_num_update: SupportsIndex = 0, multi_precision: bool = False,
@@ -64,7 +66,8 @@ class AdaBelief(RuleOptimizer):
     epsilon: float
     def __init__(
         self, *, learning_rate: SupportsFloat | None = 0.001, beta1: SupportsFloat = 0.9,
-        beta2: SupportsFloat = 0.999, epsilon: SupportsFloat = 1e-16, lr_scheduler: Schedule | None = None,
+        beta2: SupportsFloat = 0.999, epsilon: SupportsFloat = 1e-16,
+        schedules: Mapping[str, Schedule] | None = None, lr_scheduler: Schedule | None = None,
         wd: SupportsFloat = 0.0, rescale_grad: SupportsFloat = 1.0,
         clip_gradient: SupportsFloat | None = None, lr_mult: Mapping[Key, SupportsFloat] | None = None,
         wd_mult: Mapping[Key, SupportsFloat] | None = None, param_idx2name: Mapping[int, str] | None = None,
@@ -78,9 +81,9 @@ class AdaDelta(RuleOptimizer):
     epsilon: float
     def __init__(
         self, *, learning_rate: SupportsFloat | None = 1.0, rho: SupportsFloat = 0.9,
-        epsilon: SupportsFloat = 1e-05, lr_scheduler: Schedule | None = None, wd: SupportsFloat = 0.0,
-        rescale_grad: SupportsFloat = 1.0, clip_gradient: SupportsFloat | None = None,
-        lr_mult: Mapping[Key, SupportsFloat] | None = None,
+        epsilon: SupportsFloat = 1e-05, schedules: Mapping[str, Schedule] | None = None,
+        lr_scheduler: Schedule | None = None, wd: SupportsFloat = 0.0, rescale_grad: SupportsFloat = 1.0,
+        clip_gradient: SupportsFloat | None = None, lr_mult: Mapping[Key, SupportsFloat] | None = None,
         wd_mult: Mapping[Key, SupportsFloat] | None = None, param_idx2name: Mapping[int, str] | None = None,
         begin_num_update: SupportsIndex = 0, multi_precision: bool = False,
         aggregate_num: SupportsIndex = 0, lazy_update: bool = False
@@ -92,9 +95,9 @@ class AdaGrad(RuleOptimizer):
     initial: float
     def __init__(
         self, *, learning_rate: SupportsFloat | None = 0.01, eps: SupportsFloat = 1e-07,
-        initial: SupportsFloat = 0.0, lr_scheduler: Schedule | None = None, wd: SupportsFloat = 0.0,
-        rescale_grad: SupportsFloat = 1.0, clip_gradient: SupportsFloat | None = None,
-        lr_mult: Mapping[Key, SupportsFloat] | None = None,
+        initial: SupportsFloat = 0.0, schedules: Mapping[str, Schedule] | None = None,
+        lr_scheduler: Schedule | None = None, wd: SupportsFloat = 0.0, rescale_grad: SupportsFloat = 1.0,
+        clip_gradient: SupportsFloat | None = None, lr_mult: Mapping[Key, SupportsFloat] | None = None,
         wd_mult: Mapping[Key, SupportsFloat] | None = None, param_idx2name: Mapping[int, str] | None = None,
         begin_num_update: SupportsIndex = 0, multi_precision: bool = False,
         aggregate_num: SupportsIndex = 0, lazy_update: bool = False
@@ -109,7 +112,8 @@ class Adam(RuleOptimizer):
     def __init__(
         self, *, learning_rate: SupportsFloat | None = 0.001, beta1: SupportsFloat = 0.9,
         beta2: SupportsFloat = 0.999, epsilon: SupportsFloat = 1e-08, amsgrad: bool = False,
-        lr_scheduler: Schedule | None = None, wd: SupportsFloat = 0.0, rescale_grad: SupportsFloat = 1.0,
+        schedules: Mapping[str, Schedule] | None = None, lr_scheduler: Schedule | None = None,
+        wd: SupportsFloat = 0.0, rescale_grad: SupportsFloat = 1.0,
         clip_gradient: SupportsFloat | None = None, lr_mult: Mapping[Key, SupportsFloat] | None = None,
         wd_mult: Mapping[Key, SupportsFloat] | None = None, param_idx2name: Mapping[int, str] | None = None,
         begin_num_update: SupportsIndex = 0, multi_precision: bool = False,
@@ -125,7 +129,8 @@ class AdamW(RuleOptimizer):
     def __init__(
         self, *, learning_rate: SupportsFloat | None = 0.001, beta1: SupportsFloat = 0.9,
         beta2: SupportsFloat = 0.999, epsilon: SupportsFloat = 1e-08, amsgrad: bool = False,
-        lr_scheduler: Schedule | None = None, wd: SupportsFloat = 0.01, rescale_grad: SupportsFloat = 1.0,
+        schedules: Mapping[str, Schedule] | None = None, lr_scheduler: Schedule | None = None,
+        wd: SupportsFloat = 0.01, rescale_grad: SupportsFloat = 1.0,
         clip_gradient: SupportsFloat | None = None, lr_mult: Mapping[Key, SupportsFloat] | None = None,
         wd_mult: Mapping[Key, SupportsFloat] | None = None, param_idx2name: Mapping[int, str] | None = None,
         begin_num_update: SupportsIndex = 0, multi_precision: bool = False,
@@ -141,7 +146,8 @@ class AdamWScheduleFree(RuleOptimizer):
     def __init__(
         self, *, learning_rate: SupportsFloat | None = 0.0025, beta: SupportsFloat = 0.9,
         beta2: SupportsFloat = 0.999, epsilon: SupportsFloat = 1e-08, weight_power: SupportsFloat = 2.0,
-        lr_scheduler: Schedule | None = None, wd: SupportsFloat = 0.0, rescale_grad: SupportsFloat = 1.0,
+        schedules: Mapping[str, Schedule] | None = None, lr_scheduler: Schedule | None = None,
+        wd: SupportsFloat = 0.0, rescale_grad: SupportsFloat = 1.0,
         clip_gradient: SupportsFloat | None = None, lr_mult: Mapping[Key, SupportsFloat] | None = None,
         wd_mult: Mapping[Key, SupportsFloat] | None = None, param_idx2name: Mapping[int, str] | None = None,
         begin_num_update: SupportsIndex = 0, multi_precision: bool = False,
@@ -155,7 +161,8 @@ class Adamax(RuleOptimizer):
     epsilon: float
     def __init__(
         self, *, learning_rate: SupportsFloat | None = 0.002, beta1: SupportsFloat = 0.9,
-        beta2: SupportsFloat = 0.999, epsilon: SupportsFloat = 1e-08, lr_scheduler: Schedule | None = None,
+        beta2: SupportsFloat = 0.999, epsilon: SupportsFloat = 1e-08,
+        schedules: Mapping[str, Schedule] | None = None, lr_scheduler: Schedule | None = None,
         wd: SupportsFloat = 0.0, rescale_grad: SupportsFloat = 1.0,
         clip_gradient: SupportsFloat | None = None, lr_mult: Mapping[Key, SupportsFloat] | None = None,
         wd_mult: Mapping[Key, SupportsFloat] | None = None, param_idx2name: Mapping[int, str] | None = None,
@@ -172,7 +179,8 @@ class Adan(RuleOptimizer):
     def __init__(
         self, *, learning_rate: SupportsFloat | None = 0.001, beta1: SupportsFloat = 0.98,
         beta2: SupportsFloat = 0.92, beta3: SupportsFloat = 0.99, epsilon: SupportsFloat = 1e-08,
-        lr_scheduler: Schedule | None = None, wd: SupportsFloat = 0.0, rescale_grad: SupportsFloat = 1.0,
+        schedules: Mapping[str, Schedule] | None = None, lr_scheduler: Schedule | None = None,
+        wd: SupportsFloat = 0.0, rescale_grad: SupportsFloat = 1.0,
         clip_gradient: SupportsFloat | None = None, lr_mult: Mapping[Key, SupportsFloat] | None = None,
         wd_mult: Mapping[Key, SupportsFloat] | None = None, param_idx2name: Mapping[int, str] | None = None,
         begin_num_update: SupportsIndex = 0, multi_precision: bool = False,
@@ -185,9 +193,9 @@ class DCASGD(RuleOptimizer):
     momentum: float
     def __init__(
         self, *, learning_rate: SupportsFloat | None = 0.01, lamda: SupportsFloat = 0.04,
-        momentum: SupportsFloat = 0.0, lr_scheduler: Schedule | None = None, wd: SupportsFloat = 0.0,
-        rescale_grad: SupportsFloat = 1.0, clip_gradient: SupportsFloat | None = None,
-        lr_mult: Mapping[Key, SupportsFloat] | None = None,
+        momentum: SupportsFloat = 0.0, schedules: Mapping[str, Schedule] | None = None,
+        lr_scheduler: Schedule | None = None, wd: SupportsFloat = 0.0, rescale_grad: SupportsFloat = 1.0,
+        clip_gradient: SupportsFloat | None = None, lr_mult: Mapping[Key, SupportsFloat] | None = None,
         wd_mult: Mapping[Key, SupportsFloat] | None = None, param_idx2name: Mapping[int, str] | None = None,
         begin_num_update: SupportsIndex = 0, multi_precision: bool = False,
         aggregate_num: SupportsIndex = 0, lazy_update: bool = False
@@ -200,7 +208,8 @@ class FTML(RuleOptimizer):
     epsilon: float
     def __init__(
         self, *, learning_rate: SupportsFloat | None = 0.0025, beta1: SupportsFloat = 0.6,
-        beta2: SupportsFloat = 0.999, epsilon: SupportsFloat = 1e-08, lr_scheduler: Schedule | None = None,
+        beta2: SupportsFloat = 0.999, epsilon: SupportsFloat = 1e-08,
+        schedules: Mapping[str, Schedule] | None = None, lr_scheduler: Schedule | None = None,
         wd: SupportsFloat = 0.0, rescale_grad: SupportsFloat = 1.0,
         clip_gradient: SupportsFloat | None = None, lr_mult: Mapping[Key, SupportsFloat] | None = None,
         wd_mult: Mapping[Key, SupportsFloat] | None = None, param_idx2name: Mapping[int, str] | None = None,
@@ -217,7 +226,8 @@ class Ftrl(RuleOptimizer):
     def __init__(
         self, *, learning_rate: SupportsFloat | None = 0.1, lamda1: SupportsFloat = 0.01,
         beta: SupportsFloat = 1.0, warm_start: bool = False, initial: SupportsFloat = 0.0,
-        lr_scheduler: Schedule | None = None, wd: SupportsFloat = 0.0, rescale_grad: SupportsFloat = 1.0,
+        schedules: Mapping[str, Schedule] | None = None, lr_scheduler: Schedule | None = None,
+        wd: SupportsFloat = 0.0, rescale_grad: SupportsFloat = 1.0,
         clip_gradient: SupportsFloat | None = None, lr_mult: Mapping[Key, SupportsFloat] | None = None,
         wd_mult: Mapping[Key, SupportsFloat] | None = None, param_idx2name: Mapping[int, str] | None = None,
         begin_num_update: SupportsIndex = 0, multi_precision: bool = False,
@@ -236,9 +246,9 @@ class LAMB(RuleOptimizer):
         self, *, learning_rate: SupportsFloat | None = 0.001, beta1: SupportsFloat = 0.9,
         beta2: SupportsFloat = 0.999, epsilon: SupportsFloat = 1e-06,
         lower_bound: SupportsFloat | None = None, upper_bound: SupportsFloat | None = None,
-        bias_correction: bool = True, lr_scheduler: Schedule | None = None, wd: SupportsFloat = 0.0,
-        rescale_grad: SupportsFloat = 1.0, clip_gradient: SupportsFloat | None = None,
-        lr_mult: Mapping[Key, SupportsFloat] | None = None,
+        bias_correction: bool = True, schedules: Mapping[str, Schedule] | None = None,
+        lr_scheduler: Schedule | None = None, wd: SupportsFloat = 0.0, rescale_grad: SupportsFloat = 1.0,
+        clip_gradient: SupportsFloat | None = None, lr_mult: Mapping[Key, SupportsFloat] | None = None,
         wd_mult: Mapping[Key, SupportsFloat] | None = None, param_idx2name: Mapping[int, str] | None = None,
         begin_num_update: SupportsIndex = 0, multi_precision: bool = False,
         aggregate_num: SupportsIndex = 0, lazy_update: bool = False
@@ -255,7 +265,8 @@ class LANS(RuleOptimizer):
         self, *, learning_rate: SupportsFloat | None = 0.001, beta1: SupportsFloat = 0.9,
         beta2: SupportsFloat = 0.999, epsilon: SupportsFloat = 1e-06,
         lower_bound: SupportsFloat | None = None, upper_bound: SupportsFloat | None = None,
-        lr_scheduler: Schedule | None = None, wd: SupportsFloat = 0.0, rescale_grad: SupportsFloat = 1.0,
+        schedules: Mapping[str, Schedule] | None = None, lr_scheduler: Schedule | None = None,
+        wd: SupportsFloat = 0.0, rescale_grad: SupportsFloat = 1.0,
         clip_gradient: SupportsFloat | None = None, lr_mult: Mapping[Key, SupportsFloat] | None = None,
         wd_mult: Mapping[Key, SupportsFloat] | None = None, param_idx2name: Mapping[int, str] | None = None,
         begin_num_update: SupportsIndex = 0, multi_precision: bool = False,
@@ -269,7 +280,8 @@ class LARS(RuleOptimizer):
     epsilon: float
     def __init__(
         self, *, learning_rate: SupportsFloat | None = 0.01, momentum: SupportsFloat = 0.0,
-        eta: SupportsFloat = 0.001, epsilon: SupportsFloat = 0.0, lr_scheduler: Schedule | None = None,
+        eta: SupportsFloat = 0.001, epsilon: SupportsFloat = 0.0,
+        schedules: Mapping[str, Schedule] | None = None, lr_scheduler: Schedule | None = None,
         wd: SupportsFloat = 0.0, rescale_grad: SupportsFloat = 1.0,
         clip_gradient: SupportsFloat | None = None, lr_mult: Mapping[Key, SupportsFloat] | None = None,
         wd_mult: Mapping[Key, SupportsFloat] | None = None, param_idx2name: Mapping[int, str] | None = None,
@@ -290,9 +302,9 @@ class LBSGD(RuleOptimizer):
         self, *, learning_rate: SupportsFloat | None = 0.01, momentum: SupportsFloat = 0.0,
         warmup_strategy: str = 'linear', warmup_epochs: SupportsIndex = 5, batch_scale: SupportsIndex = 1,
         updates_per_epoch: SupportsIndex = 32, begin_epoch: SupportsIndex = 0,
-        num_epochs: SupportsIndex = 60, lr_scheduler: Schedule | None = None, wd: SupportsFloat = 0.0,
-        rescale_grad: SupportsFloat = 1.0, clip_gradient: SupportsFloat | None = None,
-        lr_mult: Mapping[Key, SupportsFloat] | None = None,
+        num_epochs: SupportsIndex = 60, schedules: Mapping[str, Schedule] | None = None,
+        lr_scheduler: Schedule | None = None, wd: SupportsFloat = 0.0, rescale_grad: SupportsFloat = 1.0,
+        clip_gradient: SupportsFloat | None = None, lr_mult: Mapping[Key, SupportsFloat] | None = None,
         wd_mult: Mapping[Key, SupportsFloat] | None = None, param_idx2name: Mapping[int, str] | None = None,
         begin_num_update: SupportsIndex = 0, multi_precision: bool = False,
         aggregate_num: SupportsIndex = 0, lazy_update: bool = False
@@ -304,9 +316,9 @@ class Lion(RuleOptimizer):
     beta2: float
     def __init__(
         self, *, learning_rate: SupportsFloat | None = 0.0001, beta1: SupportsFloat = 0.9,
-        beta2: SupportsFloat = 0.99, lr_scheduler: Schedule | None = None, wd: SupportsFloat = 0.0,
-        rescale_grad: SupportsFloat = 1.0, clip_gradient: SupportsFloat | None = None,
-        lr_mult: Mapping[Key, SupportsFloat] | None = None,
+        beta2: SupportsFloat = 0.99, schedules: Mapping[str, Schedule] | None = None,
+        lr_scheduler: Schedule | None = None, wd: SupportsFloat = 0.0, rescale_grad: SupportsFloat = 1.0,
+        clip_gradient: SupportsFloat | None = None, lr_mult: Mapping[Key, SupportsFloat] | None = None,
         wd_mult: Mapping[Key, SupportsFloat] | None = None, param_idx2name: Mapping[int, str] | None = None,
         begin_num_update: SupportsIndex = 0, multi_precision: bool = False,
         aggregate_num: SupportsIndex = 0, lazy_update: bool = False
@@ -318,9 +330,9 @@ class NAG(RuleOptimizer):
     rate_in_velocity: bool
     def __init__(
         self, *, learning_rate: SupportsFloat | None = 0.01, momentum: SupportsFloat = 0.0,
-        rate_in_velocity: bool = True, lr_scheduler: Schedule | None = None, wd: SupportsFloat = 0.0,
-        rescale_grad: SupportsFloat = 1.0, clip_gradient: SupportsFloat | None = None,
-        lr_mult: Mapping[Key, SupportsFloat] | None = None,
+        rate_in_velocity: bool = True, schedules: Mapping[str, Schedule] | None = None,
+        lr_scheduler: Schedule | None = None, wd: SupportsFloat = 0.0, rescale_grad: SupportsFloat = 1.0,
+        clip_gradient: SupportsFloat | None = None, lr_mult: Mapping[Key, SupportsFloat] | None = None,
         wd_mult: Mapping[Key, SupportsFloat] | None = None, param_idx2name: Mapping[int, str] | None = None,
         begin_num_update: SupportsIndex = 0, multi_precision: bool = False,
         aggregate_num: SupportsIndex = 0, lazy_update: bool = False
@@ -335,7 +347,8 @@ class NAdamW(RuleOptimizer):
     def __init__(
         self, *, learning_rate: SupportsFloat | None = 0.002, beta1: SupportsFloat = 0.9,
         beta2: SupportsFloat = 0.999, epsilon: SupportsFloat = 1e-08, schedule_decay: SupportsFloat = 0.004,
-        lr_scheduler: Schedule | None = None, wd: SupportsFloat = 0.0, rescale_grad: SupportsFloat = 1.0,
+        schedules: Mapping[str, Schedule] | None = None, lr_scheduler: Schedule | None = None,
+        wd: SupportsFloat = 0.0, rescale_grad: SupportsFloat = 1.0,
         clip_gradient: SupportsFloat | None = None, lr_mult: Mapping[Key, SupportsFloat] | None = None,
         wd_mult: Mapping[Key, SupportsFloat] | None = None, param_idx2name: Mapping[int, str] | None = None,
         begin_num_update: SupportsIndex = 0, multi_precision: bool = False,
@@ -351,7 +364,8 @@ class Nadam(RuleOptimizer):
     def __init__(
         self, *, learning_rate: SupportsFloat | None = 0.001, beta1: SupportsFloat = 0.9,
         beta2: SupportsFloat = 0.999, epsilon: SupportsFloat = 1e-08, schedule_decay: SupportsFloat = 0.004,
-        lr_scheduler: Schedule | None = None, wd: SupportsFloat = 0.0, rescale_grad: SupportsFloat = 1.0,
+        schedules: Mapping[str, Schedule] | None = None, lr_scheduler: Schedule | None = None,
+        wd: SupportsFloat = 0.0, rescale_grad: SupportsFloat = 1.0,
         clip_gradient: SupportsFloat | None = None, lr_mult: Mapping[Key, SupportsFloat] | None = None,
         wd_mult: Mapping[Key, SupportsFloat] | None = None, param_idx2name: Mapping[int, str] | None = None,
         begin_num_update: SupportsIndex = 0, multi_precision: bool = False,
@@ -365,7 +379,8 @@ class NovoGrad(RuleOptimizer):
     epsilon: float
     def __init__(
         self, *, learning_rate: SupportsFloat | None = 0.01, beta1: SupportsFloat = 0.95,
-        beta2: SupportsFloat = 0.98, epsilon: SupportsFloat = 1e-08, lr_scheduler: Schedule | None = None,
+        beta2: SupportsFloat = 0.98, epsilon: SupportsFloat = 1e-08,
+        schedules: Mapping[str, Schedule] | None = None, lr_scheduler: Schedule | None = None,
         wd: SupportsFloat = 0.0, rescale_grad: SupportsFloat = 1.0,
         clip_gradient: SupportsFloat | None = None, lr_mult: Mapping[Key, SupportsFloat] | None = None,
         wd_mult: Mapping[Key, SupportsFloat] | None = None, param_idx2name: Mapping[int, str] | None = None,
@@ -384,7 +399,8 @@ class Prodigy(RuleOptimizer):
     def __init__(
         self, *, learning_rate: SupportsFloat | None = 1.0, beta1: SupportsFloat = 0.9,
         beta2: SupportsFloat = 0.999, epsilon: SupportsFloat = 1e-08, d0: SupportsFloat = 1e-06,
-        d_coef: SupportsFloat = 1.0, safeguard_warmup: bool = False, lr_scheduler: Schedule | None = None,
+        d_coef: SupportsFloat = 1.0, safeguard_warmup: bool = False,
+        schedules: Mapping[str, Schedule] | None = None, lr_scheduler: Schedule | None = None,
         wd: SupportsFloat = 0.0, rescale_grad: SupportsFloat = 1.0,
         clip_gradient: SupportsFloat | None = None, lr_mult: Mapping[Key, SupportsFloat] | None = None,
         wd_mult: Mapping[Key, SupportsFloat] | None = None, param_idx2name: Mapping[int, str] | None = None,
@@ -399,7 +415,8 @@ class RAdam(RuleOptimizer):
     epsilon: float
     def __init__(
         self, *, learning_rate: SupportsFloat | None = 0.001, beta1: SupportsFloat = 0.9,
-        beta2: SupportsFloat = 0.999, epsilon: SupportsFloat = 1e-08, lr_scheduler: Schedule | None = None,
+        beta2: SupportsFloat = 0.999, epsilon: SupportsFloat = 1e-08,
+        schedules: Mapping[str, Schedule] | None = None, lr_scheduler: Schedule | None = None,
         wd: SupportsFloat = 0.0, rescale_grad: SupportsFloat = 1.0,
         clip_gradient: SupportsFloat | None = None, lr_mult: Mapping[Key, SupportsFloat] | None = None,
         wd_mult: Mapping[Key, SupportsFloat] | None = None, param_idx2name: Mapping[int, str] | None = None,
@@ -420,9 +437,9 @@ class RMSProp(RuleOptimizer):
         self, *, learning_rate: SupportsFloat | None = 0.001, gamma1: SupportsFloat = 0.9,
         epsilon: SupportsFloat = 1e-08, clip_weights: SupportsFloat | None = None,
         momentum: SupportsFloat = 0.0, gamma2: SupportsFloat = 0.9, centered: bool = False,
-        initial: SupportsFloat = 0.0, lr_scheduler: Schedule | None = None, wd: SupportsFloat = 0.0,
-        rescale_grad: SupportsFloat = 1.0, clip_gradient: SupportsFloat | None = None,
-        lr_mult: Mapping[Key, SupportsFloat] | None = None,
+        initial: SupportsFloat = 0.0, schedules: Mapping[str, Schedule] | None = None,
+        lr_scheduler: Schedule | None = None, wd: SupportsFloat = 0.0, rescale_grad: SupportsFloat = 1.0,
+        clip_gradient: SupportsFloat | None = None, lr_mult: Mapping[Key, SupportsFloat] | None = None,
         wd_mult: Mapping[Key, SupportsFloat] | None = None, param_idx2name: Mapping[int, str] | None = None,
         begin_num_update: SupportsIndex = 0, multi_precision: bool = False,
         aggregate_num: SupportsIndex = 0, lazy_update: bool = False
@@ -437,7 +454,8 @@ class Rprop(RuleOptimizer):
     def __init__(
         self, *, learning_rate: SupportsFloat | None = 0.01, eta_minus: SupportsFloat = 0.5,
         eta_plus: SupportsFloat = 1.2, min_step: SupportsFloat = 1e-06, max_step: SupportsFloat = 50.0,
-        lr_scheduler: Schedule | None = None, wd: SupportsFloat = 0.0, rescale_grad: SupportsFloat = 1.0,
+        schedules: Mapping[str, Schedule] | None = None, lr_scheduler: Schedule | None = None,
+        wd: SupportsFloat = 0.0, rescale_grad: SupportsFloat = 1.0,
         clip_gradient: SupportsFloat | None = None, lr_mult: Mapping[Key, SupportsFloat] | None = None,
         wd_mult: Mapping[Key, SupportsFloat] | None = None, param_idx2name: Mapping[int, str] | None = None,
         begin_num_update: SupportsIndex = 0, multi_precision: bool = False,
@@ -451,7 +469,8 @@ class SGD(RuleOptimizer):
     rate_in_velocity: bool
     def __init__(
         self, *, learning_rate: SupportsFloat | None = 0.01, momentum: SupportsFloat = 0.0,
-        dampening: SupportsFloat = 0.0, rate_in_velocity: bool = True, lr_scheduler: Schedule | None = None,
+        dampening: SupportsFloat = 0.0, rate_in_velocity: bool = True,
+        schedules: Mapping[str, Schedule] | None = None, lr_scheduler: Schedule | None = None,
         wd: SupportsFloat = 0.0, rescale_grad: SupportsFloat = 1.0,
         clip_gradient: SupportsFloat | None = None, lr_mult: Mapping[Key, SupportsFloat] | None = None,
         wd_mult: Mapping[Key, SupportsFloat] | None = None, param_idx2name: Mapping[int, str] | None = None,
@@ -465,9 +484,9 @@ class SGDScheduleFree(RuleOptimizer):
     weight_power: float
     def __init__(
         self, *, learning_rate: SupportsFloat | None = 1.0, beta: SupportsFloat = 0.9,
-        weight_power: SupportsFloat = 2.0, lr_scheduler: Schedule | None = None, wd: SupportsFloat = 0.0,
-        rescale_grad: SupportsFloat = 1.0, clip_gradient: SupportsFloat | None = None,
-        lr_mult: Mapping[Key, SupportsFloat] | None = None,
+        weight_power: SupportsFloat = 2.0, schedules: Mapping[str, Schedule] | None = None,
+        lr_scheduler: Schedule | None = None, wd: SupportsFloat = 0.0, rescale_grad: SupportsFloat = 1.0,
+        clip_gradient: SupportsFloat | None = None, lr_mult: Mapping[Key, SupportsFloat] | None = None,
         wd_mult: Mapping[Key, SupportsFloat] | None = None, param_idx2name: Mapping[int, str] | None = None,
         begin_num_update: SupportsIndex = 0, multi_precision: bool = False,
         aggregate_num: SupportsIndex = 0, lazy_update: bool = False
@@ -480,7 +499,8 @@ class SGLD(RuleOptimizer):
     seed: int
     def __init__(
         self, *, learning_rate: SupportsFloat | None = 0.01, n_data: SupportsFloat = 1.0,
-        temperature: SupportsFloat = 1.0, seed: SupportsIndex = 0, lr_scheduler: Schedule | None = None,
+        temperature: SupportsFloat = 1.0, seed: SupportsIndex = 0,
+        schedules: Mapping[str, Schedule] | None = None, lr_scheduler: Schedule | None = None,
         wd: SupportsFloat = 0.0, rescale_grad: SupportsFloat = 1.0,
         clip_gradient: SupportsFloat | None = None, lr_mult: Mapping[Key, SupportsFloat] | None = None,
         wd_mult: Mapping[Key, SupportsFloat] | None = None, param_idx2name: Mapping[int, str] | None = None,
@@ -494,9 +514,9 @@ class Signum(RuleOptimizer):
     momentum: float
     def __init__(
         self, *, learning_rate: SupportsFloat | None = 0.01, wd_lh: SupportsFloat = 0.0,
-        momentum: SupportsFloat = 0.9, lr_scheduler: Schedule | None = None, wd: SupportsFloat = 0.0,
-        rescale_grad: SupportsFloat = 1.0, clip_gradient: SupportsFloat | None = None,
-        lr_mult: Mapping[Key, SupportsFloat] | None = None,
+        momentum: SupportsFloat = 0.9, schedules: Mapping[str, Schedule] | None = None,
+        lr_scheduler: Schedule | None = None, wd: SupportsFloat = 0.0, rescale_grad: SupportsFloat = 1.0,
+        clip_gradient: SupportsFloat | None = None, lr_mult: Mapping[Key, SupportsFloat] | None = None,
         wd_mult: Mapping[Key, SupportsFloat] | None = None, param_idx2name: Mapping[int, str] | None = None,
         begin_num_update: SupportsIndex = 0, multi_precision: bool = False,
         aggregate_num: SupportsIndex = 0, lazy_update: bool = False
@@ -511,7 +531,8 @@ class Yogi(RuleOptimizer):
     def __init__(
         self, *, learning_rate: SupportsFloat | None = 0.01, beta1: SupportsFloat = 0.9,
         beta2: SupportsFloat = 0.999, epsilon: SupportsFloat = 0.001, initial: SupportsFloat = 1e-06,
-        lr_scheduler: Schedule | None = None, wd: SupportsFloat = 0.0, rescale_grad: SupportsFloat = 1.0,
+        schedules: Mapping[str, Schedule] | None = None, lr_scheduler: Schedule | None = None,
+        wd: SupportsFloat = 0.0, rescale_grad: SupportsFloat = 1.0,
         clip_gradient: SupportsFloat | None = None, lr_mult: Mapping[Key, SupportsFloat] | None = None,
         wd_mult: Mapping[Key, SupportsFloat] | None = None, param_idx2name: Mapping[int, str] | None = None,
         begin_num_update: SupportsIndex = 0, multi_precision: bool = False,

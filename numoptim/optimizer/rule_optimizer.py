@@ -12,6 +12,7 @@ from numoptim.buffers.memory import of as memory_of
 from numoptim.buffers.parameters import Parameters
 from numoptim.face.hints import refuse
 from numoptim.kernels import least_rate
+from numoptim.lr_scheduler.base import Schedule
 from numoptim.native.arrays import Array
 from numoptim.native.plan import Pass
 from numoptim.rule import SCOPES, Rule, Slot
@@ -24,6 +25,7 @@ from numoptim.step.stepper import Stepper, check_apart, step_all
 from .attributes import HyperParameter, Option, Options, check_seen
 from .base import Class, Optimizer, add
 from .multipliers import Key
+from .schedules import Schedules
 
 OWN = *COMMON, "learning_rate", "lr_mult", "offset"    # hyper-parameters of rules that are no keywords of one class
 
@@ -35,6 +37,7 @@ class RuleOptimizer(Optimizer):
     options: ClassVar[Options] = {}
     hyper: ClassVar[Hyper] = {}
     _of_rule: ClassVar[bool] = False           # made by from_rule
+    _schedules: Schedules | None = None
 
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
@@ -59,7 +62,7 @@ class RuleOptimizer(Optimizer):
         defaults = {**({"learning_rate": cls.default_learning_rate} if cls._rated else {}),
                     **{key: None if math.isinf(default) else default for key, (default, _) in cls.hyper.items()},
                     **{key: default for key, (default, *_) in cls.options.items()},
-                    **{p.name: p.default for p in common if p.name != "learning_rate"},
+                    "schedules": None, **{p.name: p.default for p in common if p.name != "learning_rate"},
                     **{key: None if math.isinf(fields[key][0]) else fields[key][0] for key in COMMON.keys() & fields}}
         cls.__signature__ = inspect.Signature(    # type: ignore[attr-defined]
             [inspect.Parameter(key, inspect.Parameter.KEYWORD_ONLY, default=value) for key, value in defaults.items()])
@@ -71,15 +74,31 @@ class RuleOptimizer(Optimizer):
         refuse(type(self), keywords, type(self))
         known = inspect.signature(type(self)).parameters
         values = {key: keywords.pop(key, known[key].default) for key in (*self.hyper, *self.options)}
+        schedules = keywords.pop("schedules", None)
         super().__init__(**{**{key: known[key].default for key in COMMON}, **keywords})
         for key, value in values.items():
             setattr(self, key, value)
-        _ = self.rule                              # ValueError for options that do not go together
+        self.schedules = {} if schedules is None else schedules
 
     @property
     def rule(self) -> Rule:
         """The rule that the options choose. ValueError for options that do not go together."""
         return self.rules[0]
+
+    @property
+    def schedules(self) -> Mapping[str, Schedule]:
+        """{hyper-parameter: ``f(num_update)``} of others than the learning rate, read-only; may be set.
+
+        ``optimizer.Adam(schedules={"beta1": f})``: from the next update on each is what its schedule says, and its
+        attribute, by which options choose the rule, is what it was.
+        """
+        return self._schedules.table if self._schedules else {}
+
+    @schedules.setter
+    def schedules(self, table: Mapping[str, Schedule]) -> None:
+        made, rule = Schedules(type(self), table), self.rule
+        made.check_read(rule.name, rule.fields)
+        self._change(vars(self), _schedules=made if table else None)
 
     # --- state
 

@@ -49,7 +49,8 @@ def text() -> str:
 
 def _class(cls: type[RuleOptimizer]) -> str:
     own = {key: _type(default) for key, (default, *_) in {**cls.hyper, **cls.options}.items()}
-    types = {**_common(), **{key: TAKEN.get(kind, kind) for key, kind in own.items()}}
+    types = {**_common(), "schedules": "Mapping[str, Schedule] | None",
+             **{key: TAKEN.get(kind, kind) for key, kind in own.items()}}
     parameters = ["self", "*", *(f"{p.name}: {types[p.name]} = {p.default!r}"
                                  for p in inspect.signature(cls).parameters.values())]
     call = textwrap.fill(", ".join(p.replace(" ", "\0") for p in parameters), 100).replace("\0", " ")

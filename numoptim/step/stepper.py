@@ -21,6 +21,7 @@ from .locks import check_outside
 if TYPE_CHECKING:
     from numoptim.optimizer import RuleOptimizer
     from numoptim.optimizer.multipliers import Key
+    from numoptim.optimizer.schedules import Schedules
 
     from .state import State
 
@@ -46,7 +47,8 @@ class Stepper:
         self.plans: Sequence[Any] = ()
         self.ticket = 0                            # of who may repeat the latest step; 0: nobody
         self._scheduled: Any = None                # the schedule, and what it says of steps to come from one on
-        self._foreseen: tuple[Any, int, array[float] | None] = None, 0, None
+        self._foreseen: tuple[Any, Any, float, int, Any] = None, None, 0, 0, None
+        self._followed: dict[str, float] = {}      # what other schedules said
         # Tables of multipliers, with the group of each segment and the sets that they gave; what plans were made for.
         # (Fewer tuples would be more attributes: of more than 30 Python reads each twice as slowly.)
         self._grouped: tuple[Any, Any, list[tuple[float, float]]] = None, None, []
@@ -86,9 +88,11 @@ class Stepper:
         made, groups, latest = self._planned
         if passes != made or latest is not optimizer._latest or not np.array_equal(which, groups):
             self._plan(passes, which, len(sets))
-        self._rate = math.nan                      # whatever interrupts this, nothing half set is taken for set
+        self._rate, self._followed = math.nan, {}  # whatever interrupts this, nothing half set is taken for set
         for plan in self.plans:
             plan.fill(self._filled(sets))
+        if optimizer._schedules is not None:
+            optimizer._schedules.check_read(self._of_state[0].name, self._of_state[0].fields)
         self._warmup = optimizer._warmup           # here, as every step asks
         self._batch_size: float = 1
         self._rescale = math.nan
@@ -97,7 +101,7 @@ class Stepper:
     def _filled(self, sets: list[tuple[float, float]]) -> list[dict[str, float]]:
         """The hyper-parameters of each group, but those of a step."""
         values = {**self.optimizer._values, "offset": self._of_state[2]}
-        return [{**values, "lr_mult": rate, "wd": wd * values["wd"]} for rate, wd in sets]
+        return [{**values, "lr_mult": rate, "wd_mult": wd} for rate, wd in sets]
 
     def outdated(self) -> bool:
         """Whether hyper-parameters or multipliers are others than when plans were filled."""
@@ -154,10 +158,10 @@ class Stepper:
             self._grouped = (rates, decays), which, sets
         return self._grouped[1:]
 
-    def prepare(self, batch_size: float = 1, rates: dict[int, float] | None = None) -> None:
+    def prepare(self, batch_size: float = 1, rates: dict[Any, float] | None = None) -> None:
         """All of the next update that can fail. The gradient is that of a sum over ``batch_size``.
 
-        rates: {t: what the schedule said for it}, of a list of updates, filled here.
+        rates: what schedules said, of a list of updates, filled here: {t: learning rate, (key, t): another number}.
         """
         if self.captures is not None and self.captures.begun(self):
             return
@@ -172,7 +176,9 @@ class Stepper:
             rate = rates[t] if t in rates else rates.setdefault(t, optimizer._rate(t))
         if self._warmup is not None:
             rate *= self._warmup(t - optimizer._begin_num_update)
-        rescale = optimizer._values["rescale_grad"] / batch_size
+        if optimizer._schedules is not None:
+            self._follow(optimizer._schedules, t, {} if rates is None else rates)
+        rescale = self._followed.get("rescale_grad", optimizer._values["rescale_grad"]) / batch_size
         if rate != self._rate or rescale != self._rescale:
             self._rate = math.nan                  # whatever interrupts this, nothing half set is taken for set
             for plan in self.plans:
@@ -180,6 +186,18 @@ class Stepper:
             self._batch_size, self._rescale = batch_size, rescale
             self._rate = rate
         self.next = t
+
+    def _follow(self, schedules: "Schedules", t: int, told: dict[Any, float]) -> None:
+        """Take what schedules say of other hyper-parameters in update t; told: what they have said."""
+        for key in schedules.table:
+            if (key, t) not in told:
+                told[key, t] = schedules.of(key, t)
+            value = told[key, t]
+            if self._followed.get(key) != value:
+                self._rate = math.nan              # so that ``set`` checks it
+                for plan in self.plans:
+                    plan.follow(key, value)
+                self._followed[key] = value
 
     def step(self) -> None:
         """The update that ``prepare`` prepared, and its count: both or neither, whatever interrupts it.
@@ -201,19 +219,34 @@ class Stepper:
         """Let ``repeat`` make steps as the latest was, where they are small and their rates are known."""
         if not self.record.small or self._warmup is not None:
             return
-        schedule, begin = self.optimizer._lr_scheduler, self.next + 1
-        if schedule is None:
-            rates = None
-        else:
-            if self._foreseen[0] is not schedule or not self._foreseen[1] <= begin < self._foreseen[1] + AHEAD:
-                self._foreseen = schedule, begin, foreseen(schedule, begin, AHEAD)
-            _, begin, rates = self._foreseen
-            if rates is None:
+        schedule, others, begin, numbers = self.optimizer._lr_scheduler, self.optimizer._schedules, self.next + 1, {}
+        if schedule is not None or others is not None:
+            known = self._foreseen
+            if (known[0] is not schedule or known[1] is not others or known[2] != self._batch_size
+                    or not known[3] <= begin < known[3] + AHEAD):
+                known = self._foreseen = schedule, others, self._batch_size, begin, self._foresee(begin)
+            *_, begin, found = known
+            if found is None:
                 return
-            self._rate = math.nan                  # what steps set that are not prepared
+            numbers, self._followed = found, {}    # steps set them that are not prepared
+            if schedule is not None:
+                self._rate = math.nan
         self._scheduled, ticket = schedule, next(_tickets)
-        self.record.admit(ticket, rates, begin)
+        self.record.admit(ticket, numbers, begin)
         self.ticket = ticket                       # last: before, nobody has it
+
+    def _foresee(self, begin: int) -> "dict[str, array[float]] | None":
+        """The numbers that follow schedules, in updates from ``begin`` on; None where one is not to be foreseen."""
+        found, table = {}, {"learning_rate": self.optimizer._lr_scheduler, **self.optimizer.schedules}
+        for key, schedule in table.items():
+            if schedule is not None:
+                values = foreseen(schedule, begin, AHEAD)
+                if values is None:
+                    return None
+                found[key] = values
+        if "rescale_grad" in found:
+            found["rescale_grad"] = array("d", [x / self._batch_size for x in found["rescale_grad"]])
+        return found
 
     def halt(self) -> None:
         """Admit no more of them: who holds the lock is alone then."""

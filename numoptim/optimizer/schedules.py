@@ -1,0 +1,54 @@
+"""Schedules of hyper-parameters other than the learning rate."""
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from numoptim.face.names import nearest, some
+from numoptim.lr_scheduler import Plateau
+from numoptim.lr_scheduler.base import Schedule, check_called, inside
+from numoptim.rule.hyperparameters import checked
+
+from .attributes import HyperParameter
+
+
+class Schedules:
+    """A table {hyper-parameter: ``f(num_update)``} for one class of optimizers, which does not change later.
+
+    TypeError for what is no such table, ValueError for what cannot follow a schedule.
+    """
+
+    def __init__(self, cls: type, table: Mapping[str, Schedule]) -> None:
+        if not isinstance(table, Mapping):
+            raise TypeError(f"schedules={table!r}: expected a mapping, {{hyper-parameter: function of update number}}")
+        known = {name: found for name in dir(cls) if isinstance(found := getattr(cls, name), HyperParameter)
+                 and not isinstance(found.default, int)}
+        for key, schedule in table.items():
+            if key == "learning_rate":
+                raise ValueError("schedules: that of the learning rate is lr_scheduler")
+            if key not in known:
+                raise ValueError(f"schedules: {key!r} is none of {cls.__name__}'s numbers{nearest(str(key), known)}")
+            check_called(f"schedules[{key!r}]", schedule)
+            if any(isinstance(each, Plateau) for each in inside(schedule)):
+                raise ValueError(f"schedules: a Plateau is a learning rate's, not one of {key!r}")
+        self.table = MappingProxyType(dict(table))
+        self._known = {key: known[key] for key in table}
+
+    def of(self, key: str, num_update: int) -> float:
+        """What a schedule says of an update; TypeError or ValueError for what the hyper-parameter cannot be."""
+        known = self._known[key]
+        return checked(key, self.table[key](num_update), known.default, known.interval)
+
+    def check_read(self, name: str, fields: Mapping[str, object]) -> None:
+        """ValueError for a number that the rule of this name does not have."""
+        idle = [key for key in self.table if key not in fields]
+        if idle:
+            raise ValueError(f"schedules: {some(idle)} would have no effect: the options choose the rule {name!r}, "
+                             f"which has {some(fields, str)}")
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return _made, (self._known, dict(self.table))
+
+
+def _made(known: dict[str, HyperParameter], table: dict[str, Schedule]) -> Schedules:
+    made = object.__new__(Schedules)
+    made.table, made._known = MappingProxyType(table), known
+    return made
