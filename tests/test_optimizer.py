@@ -256,15 +256,15 @@ def another(opt, key):
 
 
 FIXED = {("Rprop", "learning_rate"), ("Rprop", "wd")}
-# Of another rule, or of how slots begin.
+# Of another rule, of how slots begin, or of an estimate that so few steps do not raise.
 OF_ANOTHER_STATE = {"SGD": ["momentum", "dampening"], "LBSGD": ["momentum"], "DCASGD": ["momentum"],
-                    "RMSProp": ["gamma2", "momentum"], "Yogi": ["initial"]}
+                    "RMSProp": ["gamma2", "momentum"], "Yogi": ["initial"], "Prodigy": ["d_coef"]}
 
 
 @each_name
 def test_a_changed_attribute_holds_from_the_next_update(name):
     """As in an optimizer made with the new value, on the same weight and state."""
-    own = {"wd": 0} if name == "Rprop" else {}
+    own = {"Rprop": {"wd": 0}, "Prodigy": {"d0": 0.1}}.get(name, {})
     keywords = {key: value for key, value in {**COMMON, **own}.items() if key != "clip_gradient"}
     for key in ["learning_rate", "wd", "rescale_grad", "clip_gradient", *getattr(optimizer, name).hyper]:
         if key in OF_ANOTHER_STATE.get(name, ()) or (name, key) in FIXED:
