@@ -17,9 +17,8 @@ CAPI := build/capi
 EXAMPLES := PKG_CONFIG_PATH="$(CURDIR)/$(CAPI)/lib/pkgconfig" $(MAKE) -C capi/examples OUT=../../build/examples
 
 # An editable install has Python's files in place, but what is compiled from them must be compiled anew.
-SOURCES := pyproject.toml setup.py $(wildcard numoptim/aot/*.* numoptim/kernels/*.py numoptim/rules/*.py) \
-	$(wildcard numoptim/cuda/launcher.*) \
-	$(addprefix numoptim/,__init__.py gradient.py hyperparameters.py random.py retype.py rule.py scalar.py)
+SOURCES := pyproject.toml setup.py numoptim/__init__.py $(wildcard numoptim/aot/*.* numoptim/kernels/*.py numoptim/rules/*.py) \
+	$(wildcard numoptim/rule/*.py numoptim/cuda/launcher.*)
 
 .PHONY: demo test test-capi test-cuda test-aarch64 lint stubs capi cuda install wheel bench clean
 

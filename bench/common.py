@@ -39,7 +39,8 @@ def times(call: Callable[[], object]) -> Timed:
 def stepper(made: Any, t: int = 0, module: Any = None) -> Callable[[], None]:
     """A function that makes the next step of a plan: t + 1 first. module: the plan's; None: native."""
     from numoptim import native
-    record, step = native.StepRecord([made], array("q", [t]), array("q", [t])), (module or native).stepper([made])
+    record = native.plan.StepRecord([made], array("q", [t]), array("q", [t]))
+    step = (module or native.plan).stepper([made])
 
     def call() -> None:
         nonlocal t
@@ -98,9 +99,9 @@ def machine() -> Row:
     commit = subprocess.run(["git", "describe", "--always", "--dirty"], cwd=Path(__file__).parent, capture_output=True,
                             text=True).stdout.strip()
     return {
-        "date": str(date.today()), "processor": processor(), "processors": native.processors(),
+        "date": str(date.today()), "processor": processor(), "processors": native.processors.usable(),
         "system": f"{platform.system()} {platform.machine()}", "python": platform.python_version(),
-        "numoptim": numoptim.__version__, "commit": commit, "kernels": native.source(),
+        "numoptim": numoptim.__version__, "commit": commit, "kernels": native.library.source(),
         "numpy": np.__version__, "numba": numba.__version__,
     }
 

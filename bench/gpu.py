@@ -63,8 +63,8 @@ def check(rule: Rule, dtype: type, context: driver.Context) -> None:
             module.initialise(rule, arrays[0], [arrays[k] for k in places(rule, "element")], values)
     groups = np.array([0, 1, 0, 1])
     for module, arrays in ((native, host), (plan, device)):
-        made = module.Plan(native.Pass(rule, ("w", "g", *rule.slots)), arrays, OFFSETS, groups, 2, 1)
-        made.fill([{**values, "learning_rate": 1.0, "wd": 0.01}, {**values, "learning_rate": 0.5, "wd": 0.02}])
+        made = module.Plan(native.plan.Pass(rule, ("w", "g", *rule.slots)), arrays, OFFSETS, groups, 2, 1)
+        made.fill([{**values, "lr_mult": 1.0, "wd": 0.01}, {**values, "lr_mult": 0.5, "wd": 0.02}])
         step = stepper(made, module=module)
         for t in (1, 2, 3):
             made.set(t, values.get("learning_rate", 0.0), 0.5)
@@ -119,9 +119,9 @@ def kernel(rule: Rule, dtype: type, size: int, rounds: int, context: driver.Cont
     arrays[0].copy_from(begin.astype(dtype))
     arrays[1].copy_from(gradient.astype(dtype))
     values = {key: default for key, (default, _) in rule.fields.items()}
-    whole = native.Pass(rule, ("w", "g", *rule.slots))
+    whole = native.plan.Pass(rule, ("w", "g", *rule.slots))
     made = plan.Plan(whole, arrays, np.array([0, size]), np.zeros(1, np.int64), 1, 1)
-    made.fill([{**values, "learning_rate": 1.0}])
+    made.fill([{**values, "lr_mult": 1.0}])
     made.set(1, values.get("learning_rate", 0.0), 1.0)
     calls = {"numoptim": by_device(stepper(made, 999, plan)),
              "copy": by_device(lambda: driver.copy(target.ptr, source.ptr, moved * size // 2, driver.LEGACY))}

@@ -1,5 +1,5 @@
 /*
- * One element-wise loop for every rule as one would write it by hand: what hand.py compares numoptim with.
+ * One element-wise loop for every rule of MXNet's guide as one would write it by hand: what hand.py compares numoptim with.
  *
  *     hand_<rule>_<f32|f64>(n, w, g, slots ..., c)
  *

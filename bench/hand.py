@@ -29,9 +29,9 @@ from roofline import buffers, copies
 
 from numoptim.aot import LIBRARY, digest
 from numoptim.aot.build import runs
-from numoptim.hyperparameters import COMMON
 from numoptim.kernels import hyper_dtype
 from numoptim.rule import Rule
+from numoptim.rule.hyperparameters import COMMON
 from numoptim.rules import RULES
 
 COMPILERS = "gcc", "clang"

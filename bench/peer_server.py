@@ -144,7 +144,7 @@ def torch_kernel(optimizer: str, sizes: list[int], threads: int) -> Made:
     """torch's fused operator alone, always the first step, on memory as numoptim's."""
     import torch
 
-    from numoptim.arrays import aligned_zeros
+    from numoptim.native.arrays import aligned_zeros
     torch.set_num_threads(threads)
     arrays = [aligned_zeros(sizes[0], np.float32) for _ in range(4)]
     arrays[0][:], arrays[1][:] = start(sizes[0])

@@ -127,7 +127,7 @@ def check(peer: Peer, name: str, optimizer: str) -> str:
     """The same for whole steps: three on 1,003 elements."""
     own = trainer(optimizer, [1003])
     return differs(peer, (lambda: own.step(1), lambda: own.params.flat), 3,
-                   make=name, optimizer=optimizer, sizes=[1003], threads=processors())
+                   make=name, optimizer=optimizer, sizes=[1003], threads=processors.usable())
 
 
 def against(other: dict[str, Timed], optimizer: str, sizes: list[int], rounds: int) -> Iterator[Row]:
@@ -135,14 +135,14 @@ def against(other: dict[str, Timed], optimizer: str, sizes: list[int], rounds: i
     own = trainer(optimizer, sizes)
     case = f"{optimizer} step" if len(sizes) == 1 else f"{optimizer} {len(sizes)} x {sizes[0]}"
     yield from compared(measure({"numoptim": times(lambda: own.step(1)), **other}, rounds, TURN),
-                        case=case, dtype="float32", n=sum(sizes), threads=processors())
+                        case=case, dtype="float32", n=sum(sizes), threads=processors.usable())
 
 
 def whole(name: str, peer: Peer, optimizer: str, cases: list[list[int]], rounds: int) -> Iterator[Row]:
     try:
         reason = check(peer, name, optimizer)
         for sizes in [] if reason else cases:
-            peer.ask(make=name, optimizer=optimizer, sizes=sizes, threads=processors())
+            peer.ask(make=name, optimizer=optimizer, sizes=sizes, threads=processors.usable())
             yield from against({name: peer.timed}, optimizer, sizes, rounds)
     except Gone as error:
         reason = str(error)
@@ -175,7 +175,7 @@ def rows(quick: bool) -> Iterator[Row]:
                 yield from whole(name, peer, optimizer, [[n] for n in sizes] + many, rounds)
     for name, (environment, _) in KERNELS.items():
         with Peer(environment) as peer:
-            for optimizer, n, threads in itertools.product(optimizers, sizes, sorted({1, processors()})):
+            for optimizer, n, threads in itertools.product(optimizers, sizes, sorted({1, processors.usable()})):
                 yield from kernel(name, peer, optimizer, n, threads, rounds)
     for optimizer, n in itertools.product(optimizers, sizes):
         yield from against(by_hand(optimizer, n), optimizer, [n], rounds)

@@ -20,10 +20,12 @@ import numpy as np
 from common import Row, Timed, compared, measure, run, stepper, times
 from numba import carray, cfunc, from_dtype, njit, types
 
-from numoptim import gradient, native
-from numoptim.arrays import aligned_zeros
+from numoptim.kernels import gradient
 from numoptim.kernels.compile import OPTIONS, inline
 from numoptim.kernels.intrinsics import at_address, called, each
+from numoptim.native import processors
+from numoptim.native.arrays import aligned_zeros
+from numoptim.native.plan import KERNEL, Pass, Plan, pieces
 from numoptim.rule import Rule
 from numoptim.rules import RULES
 
@@ -46,11 +48,11 @@ def of_elements(arrays: list[np.ndarray]) -> list[np.ndarray]:
     return [array for array in arrays if array.size == arrays[0].size]
 
 
-def plan(rule: Rule, arrays: list[np.ndarray], threads: int, **given: float) -> native.Plan:
+def plan(rule: Rule, arrays: list[np.ndarray], threads: int, **given: float) -> Plan:
     values = {key: default for key, (default, _) in rule.fields.items()} | given
     whole = np.array([0, arrays[0].size])
-    made = native.Plan(native.Pass(rule, ("w", "g", *rule.slots)), arrays, whole, np.zeros(1, np.int64), 1, threads)
-    made.fill([{**values, "learning_rate": 1.0}])
+    made = Plan(Pass(rule, ("w", "g", *rule.slots)), arrays, whole, np.zeros(1, np.int64), 1, threads)
+    made.fill([{**values, "lr_mult": 1.0}])
     made.set(1, values.get("learning_rate", 0.0), 1.0)
     return made
 
@@ -63,7 +65,7 @@ def repeat(count, entries, plans):
             called(entries[k], plans[k], 1000)
 
 
-def step(made: native.Plan, size: int) -> Timed:
+def step(made: Plan, size: int) -> Timed:
     """The rule's step; on small buffers from a jitted loop."""
     if size >= IN_LOOP:
         return times(stepper(made, 999))
@@ -154,9 +156,9 @@ def limit(rule: Rule, arrays: list[np.ndarray], threads: int) -> Timed:
 def passes(work: Callable[..., int], arrays: list[np.ndarray], threads: int) -> Callable[[], None]:
     """``work`` on arrays cut into pieces, on threads as a rule's step is."""
     plans = np.array([(count, *(array[first:].ctypes.data for array in arrays))
-                      for first, count in native.pieces(arrays[0].size, threads)])
+                      for first, count in pieces(arrays[0].size, threads)])
     address, jobs = entry(work, len(arrays), arrays[0].dtype).address, len(plans)
-    words = native.KERNEL, 1, 0, address, plans.ctypes.data, plans.strides[0], jobs, threads
+    words = KERNEL, 1, 0, address, plans.ctypes.data, plans.strides[0], jobs, threads
     return stepper(SimpleNamespace(passes=np.array([words]), plans=plans, small=False, rated=(0,) * 6))
 
 
@@ -190,7 +192,7 @@ def rows(quick: bool) -> Iterator[Row]:
         arrays = buffers(rule, size, dtype)
         moved = (len(of_elements(arrays)) * 2 - 1 + NORMS_READ.get(rule.name, 0)) * arrays[0].itemsize
         for threads in (1, 2):
-            if (threads > 1 and len(native.pieces(size, threads)) == 1) or threads > native.processors():
+            if (threads > 1 and len(pieces(size, threads)) == 1) or threads > processors.usable():
                 continue
             calls = {"numoptim": step(plan(rule, arrays, threads), size), "limit": limit(rule, arrays, threads)}
             rounds = 5 if quick else 7 if size > 10_000_000 else 15

@@ -2,10 +2,11 @@
 __version__ = "0.1.0"                          # first: modules below take it from here
 
 from . import lr_scheduler, optimizer
+from .buffers.parameters import Parameters
 from .kernels import hyper, kernel
+from .minimize import minimize
 from .optimizer import Optimizer
-from .parameters import Parameters
 from .rule import Rule
 from .trainer import Trainer
 
-__all__ = ["Optimizer", "Parameters", "Rule", "Trainer", "hyper", "kernel", "lr_scheduler", "optimizer"]
+__all__ = ["Optimizer", "Parameters", "Rule", "Trainer", "hyper", "kernel", "lr_scheduler", "minimize", "optimizer"]

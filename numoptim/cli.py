@@ -14,11 +14,15 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from types import ModuleType
 
-from . import __version__, native
+from . import __version__
 from .aot import LIBRARY, PACKAGE
-from .hyperparameters import COMMON, Hyper, checked, nearest
-from .optimizer import RuleOptimizer, find
+from .face.names import nearest
+from .native import processors
+from .native.library import source
+from .native.plan import SERIAL_BELOW
+from .optimizer import Optimizer, RuleOptimizer
 from .rule import SCOPES, Rule
+from .rule.hyperparameters import COMMON, Hyper, checked
 from .rules import RULES
 
 WIDTH = 80
@@ -129,10 +133,8 @@ def rules(options: argparse.Namespace) -> int:
 
 
 def _class(rule: Rule) -> type[RuleOptimizer]:
-    """The optimizer whose file a built-in rule is in."""
-    cls = find(rule.update.__module__.rpartition(".")[2])
-    assert issubclass(cls, RuleOptimizer)
-    return cls
+    """The first optimizer that a built-in rule is for."""
+    return next(cls for cls in Optimizer.opt_registry.values() if issubclass(cls, RuleOptimizer) and rule in cls.rules)
 
 
 def _names(rule: Rule) -> tuple[str, str]:
@@ -181,9 +183,9 @@ def info(options: argparse.Namespace) -> int:
     python = f"{platform.python_version()} on {platform.system()} {platform.machine()}"
     rows = [("numoptim", __version__), ("Python", python)]
     rows += [(name, _version(name)) for name in ("numba", "llvmlite", "numpy", "cffi")]
-    rows += [("CPU", _cpu()), ("processors", f"{native.processors()} usable"), ("kernels", native.source()),
+    rows += [("CPU", _cpu()), ("processors", f"{processors.usable()} usable"), ("kernels", source()),
              ("C library", str(LIBRARY) if LIBRARY.exists() else "none: no C compiler when numoptim was installed"),
-             ("threads", f"one below {native.SERIAL_BELOW:,} elements")]
+             ("threads", f"one below {SERIAL_BELOW:,} elements")]
     print("\n".join(_columns(rows)))
     return 0
 

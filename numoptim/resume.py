@@ -1,28 +1,30 @@
-"""What a file of states holds beside slots, how an optimizer becomes that, and states of fewer parameters."""
+"""What a file of a trainer's states holds, how optimizer and states become that, and states of fewer parameters."""
+import itertools
 import math
 from collections.abc import Mapping
-from dataclasses import asdict
 from typing import Any
 
-from . import lr_scheduler
-from .hyperparameters import checked_rate, some
-from .lr_scheduler import LRScheduler
-from .optimizer import Optimizer
+from .buffers.parameters import Parameters, segments
+from .face.names import some
+from .lr_scheduler import saved as schedules
+from .native.arrays import Array
+from .optimizer import Optimizer, RuleOptimizer
 from .optimizer.multipliers import Multipliers
-from .optimizer.state import count
-from .parameters import Parameters
+from .rule.hyperparameters import checked_rate
+from .step.state import Layout, State, as_saved, check_saved, count, counted, go_on
 
 Tree = dict[str, Any]
 
 
 def own(optimizer: Optimizer, params: Parameters) -> Tree:
-    """What a file holds beside the driver's part."""
+    """What a file holds beside the states."""
     return {
         "optimizer": type(optimizer).__name__.lower(),
         "dtype": str(params.flat.dtype),
         "shapes": list(params.shapes.items()),
         "learning_rate": optimizer._learning_rate,
-        "schedule": _schedule(optimizer),
+        "schedule": schedules.as_saved(optimizer.lr_scheduler),
+        "observed": [tuple(plateau.observed) for plateau in schedules.plateaus(optimizer.lr_scheduler)],
         "hyper": dict(optimizer._values),
         "lr_mult": dict(optimizer.lr_mult),
         "wd_mult": dict(optimizer.wd_mult),
@@ -31,17 +33,25 @@ def own(optimizer: Optimizer, params: Parameters) -> Tree:
     }
 
 
-def become(optimizer: Optimizer, params: Parameters, saved: Mapping[str, Any]) -> None:
-    """Give an optimizer what a file holds of it. ValueError where that is of another, or of other parameters."""
+def become(optimizer: Optimizer, params: Parameters, saved: Mapping[str, Any]) -> list[tuple[Tree, Tree]]:
+    """Give an optimizer what a file holds of it. ValueError where that is of another, or of other parameters.
+
+    What a file holds of observations is for the program's own Plateau, and so returned: changes for ``at_once``.
+    """
     here = own(optimizer, params)
     for key in ("optimizer", "dtype"):
         if saved[key] != here[key]:
             raise ValueError(f"its {key} is {saved[key]}, here it is {here[key]}")
     _check_shapes(saved["shapes"], here["shapes"])
-    if saved["schedule"] != "custom":
-        optimizer.lr_scheduler = _from_schedule(saved["schedule"])
-    elif optimizer.lr_scheduler is None:
-        raise ValueError("its learning rate came from a function: give this trainer that lr_scheduler")
+    if saved["schedule"] == "custom":
+        if optimizer.lr_scheduler is None:
+            raise ValueError("its learning rate came from a function: give this trainer that lr_scheduler")
+    elif not schedules.plateaus(optimizer.lr_scheduler):
+        optimizer.lr_scheduler = schedules.of_saved(saved["schedule"])
+    elif saved["schedule"] != here["schedule"]:
+        raise ValueError(f"its lr_scheduler is {schedules.of_saved(saved['schedule'])!r}, here it is "
+                         f"{optimizer.lr_scheduler!r}, which the program tells a metric: give this trainer the "
+                         "file's, or none")
     defaults = {key: default for key, (default, _) in getattr(optimizer, "hyper", {}).items()}
     hyper = {**defaults, **saved["hyper"]}          # earlier versions had fewer
     if set(hyper) != set(optimizer._values):
@@ -53,24 +63,77 @@ def become(optimizer: Optimizer, params: Parameters, saved: Mapping[str, Any]) -
     optimizer.num_update = count(saved, "num_update")
     optimizer.set_lr_mult(saved["lr_mult"])
     optimizer.set_wd_mult(saved["wd_mult"])
+    plateaus = schedules.plateaus(optimizer.lr_scheduler)
+    observed = saved.get("observed", [plateau.observed for plateau in plateaus])       # of before there were any
+    return [(vars(plateau), {"observed": plateau._checked(left)})
+            for plateau, left in zip(plateaus, observed, strict=True)]
 
 
-def _schedule(optimizer: Optimizer) -> Any:
-    schedule = optimizer.lr_scheduler
-    if schedule is None:
-        return None
-    if not isinstance(schedule, LRScheduler) or type(schedule).__module__ != lr_scheduler.__name__:
-        return "custom"
-    return {"class": type(schedule).__name__, **asdict(schedule)}
+# --- states: a State of a rule, or a list of those of an optimizer in Python
+
+def kept(optimizer: Optimizer, params: Parameters, state: Any) -> Tree:
+    """What a file holds of the states; TypeError for a custom state that is not arrays and numbers."""
+    if isinstance(state, State):
+        return {**as_saved(state, params.memory), "noise": optimizer._noise,
+                "options": {key: getattr(optimizer, key) for key in _options(optimizer)}}
+    if any(isinstance(each, State) for each in state):
+        raise TypeError("cannot save a rule's state inside a custom optimizer's")
+    return {"states": list(state), **counted(optimizer)}
 
 
-def _from_schedule(saved: dict[str, Any] | None) -> Any:
-    if saved is None:
-        return None
-    cls = getattr(lr_scheduler, saved["class"], None)
-    if not isinstance(cls, type) or not issubclass(cls, LRScheduler):
-        raise ValueError(f"its schedule is a {saved['class']!r}")
-    return cls(**{key: value for key, value in saved.items() if key != "class"})
+def states(saved: Tree, optimizer: Any, params: Parameters, state: Any) -> Any:
+    """The states that a file holds. optimizer: a draft, which becomes what the file says; state: what is here now."""
+    if isinstance(state, State):
+        return _of_rule(saved, optimizer, params)
+    if len(saved["states"]) != len(state):
+        raise ValueError(f"it has {len(saved['states'])} states for {len(state)} parameters")
+    go_on(optimizer, saved)
+    new = saved.get("new", ())                      # parameters that the file lacks
+    return [optimizer.create_state(i, w) if i in new else each
+            for i, (w, each) in enumerate(zip(params.values(), saved["states"], strict=True))]
+
+
+def _options(optimizer: Optimizer) -> Any:
+    return optimizer.options if isinstance(optimizer, RuleOptimizer) else ()
+
+
+def _of_rule(saved: Tree, optimizer: RuleOptimizer, params: Parameters) -> State:
+    for key, (default, *_) in optimizer.options.items():
+        setattr(optimizer, key, saved["options"].get(key, default))     # an earlier version may not have had it
+    rule, memory = optimizer.rule, params.memory
+    check_saved(saved, rule, optimizer._slots())
+    optimizer._noise = count(saved, "noise")
+    ends = segments(saved["named"]) if "named" in saved else params.offsets
+    for name, slot in zip(optimizer._slots(), saved["slots"].values(), strict=True):
+        layout = Layout.of(name, (int(ends[-1]),), params.flat.dtype, (len(ends) - 1,))
+        shape, dtype = getattr(slot, "shape", ""), getattr(slot, "dtype", type(slot).__name__)
+        if (shape, dtype) != layout:
+            raise ValueError(f"slot '{name}' is {dtype} {shape}; expected {layout.dtype} {layout.shape}")
+    if "named" in saved:
+        return State(rule, _among_new(saved, optimizer, params, ends), count(saved, "t"), count(saved, "offset"))
+    slots = {}
+    for name, slot in saved["slots"].items():
+        slots[name] = memory.zeros(math.prod(slot.shape), slot.dtype).reshape(slot.shape)
+        memory.load(slots[name], slot)
+    return State(rule, slots, count(saved, "t"), count(saved, "offset"))
+
+
+def _among_new(saved: Tree, optimizer: RuleOptimizer, params: Parameters, ends: Array) -> Mapping[str, Any]:
+    """New slots, with those of a file in the places of its parameters, whose segments are ``ends``."""
+    new: State = optimizer._begin(params)
+    if optimizer.rule.noisy:                        # all of the buffer goes on at the file's offset
+        optimizer._noise = max(count(saved, "noise"), count(saved, "offset") + params.flat.size)
+    begins, numbers = params.offsets.tolist(), {key: k for k, key in enumerate(params)}
+    spans = {"element": [(begins[numbers[key]], lo, hi) for key, (lo, hi) in
+                         zip(saved["named"], itertools.pairwise(ends.tolist()), strict=True)],
+             "segment": [(numbers[key], k, k + 1) for k, key in enumerate(saved["named"])],
+             "all": [(0, 0, 1)]}
+    for name, slot in new._slots.items():
+        stored, flat = saved["slots"][name].read().reshape(-1), slot.reshape(-1)
+        for begin, lo, hi in spans[name.over]:
+            if lo < hi:
+                params.memory.write(flat[begin:begin + hi - lo], stored[lo:hi])
+    return new.slots
 
 
 def _check_shapes(theirs: list[tuple[str, Any]], ours: list[tuple[str, Any]]) -> None:

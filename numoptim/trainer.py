@@ -1,18 +1,21 @@
 """Trainer: one optimizer on all parameters of a model."""
+import contextlib
 import copy
 import weakref
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Never, Self, SupportsFloat
 
-from . import display, native
-from .hints import instead, keywords, renamed
-from .hyperparameters import checked, one_of
+from .buffers.parameters import Parameters, Views
+from .face import display
+from .face.hints import instead, keywords, renamed
+from .face.sealed import Stepping
+from .native import processors
 from .optimizer import Optimizer, create, find
-from .optimizer.locks import at_once
-from .parameters import Parameters, Views
-from .sealed import Stepping
-from .steps import Flat, Graphed, Loop, driver_of, is_flat
+from .rule.hyperparameters import checked, one_of
+from .step.locks import at_once
+from .step.python import PythonStepper
+from .step.state import State
 
 if TYPE_CHECKING:                      # else whoever saves nothing would wait for archives and JSON
     from . import checkpoint
@@ -54,13 +57,15 @@ class Trainer(Stepping):
             optimizer = create(optimizer, **(optimizer_params or {}))
         threads = _thread_count(threads)
         optimizer._name_parameters(list(params))
-        if not is_flat(optimizer):
-            self._claim(optimizer)
+        self._claim(optimizer)
         self._params, self._optimizer, self._threads = params, optimizer, threads
-        self._driver = driver_of(optimizer, params, threads)
+        self._state = optimizer._begin(params)
+        self._stepper = optimizer._stepper(params, self._state, threads, params.memory.captures())
 
     def _claim(self, optimizer: Optimizer) -> None:
         """Refuse an optimizer written in Python that another Trainer has: it holds the counts, and more, of one."""
+        if not optimizer._steps_in_python():
+            return
         owner = optimizer._trainer and optimizer._trainer()
         if owner is not None and owner is not self:
             raise ValueError(f"this {type(optimizer).__name__} belongs to another Trainer already: make one for each")
@@ -95,20 +100,20 @@ class Trainer(Stepping):
         grads: ``{name: array of that parameter's shape}``, all of them; on a GPU arrays of it. Raises ValueError or
         TypeError before anything is written, RuntimeError in the middle of another step.
         """
-        if grads is None and self._driver.repeat(batch_size):
+        if grads is None and self._stepper.repeat(batch_size):
             return
         if batch_size.__class__ is not int or not 1 <= batch_size < 2**53:      # which a float holds, without a check
             batch_size = checked("batch_size", batch_size, 1.0, "(0, inf)")
-        self._driver.check_outside()
-        with self._driver.lock:
-            driver = self._driver
-            driver.halt()
-            driver.prepare(batch_size)
+        self._stepper.check_outside()
+        with self._stepper.lock:
+            stepper = self._stepper
+            stepper.halt()
+            stepper.prepare(batch_size)
             if grads is not None:
                 self._params.grad.assign(grads, "grads")
-            driver.step()
+            stepper.step()
             if grads is None:
-                driver.admit()
+                stepper.admit()
 
     def advance(self, batch_size: float = 1) -> None:
         """Before each replay of a CUDA graph with a captured ``step``: what the next step takes, put on the device.
@@ -119,15 +124,38 @@ class Trainer(Stepping):
         RuntimeError where nothing was captured, or not since hyper-parameters (but the learning rate), multipliers or
         states have changed.
         """
-        if not isinstance(self._driver, Graphed):
+        if self._stepper.captures is None:
             raise RuntimeError("advance goes with captured steps of a built-in optimizer or Rule on a GPU")
-        self._driver.check_outside()
-        with self._driver.lock:
-            self._driver.advance(checked("batch_size", batch_size, 1.0, "(0, inf)"))
+        self._stepper.check_outside()
+        with self._stepper.lock:
+            self._stepper.captures.advance(self._stepper, checked("batch_size", batch_size, 1.0, "(0, inf)"))
 
     def zero_grad(self) -> None:
         """Set all gradients to 0."""
         self.params.grad.flat.fill(0)
+
+    @contextlib.contextmanager
+    def averaged(self) -> Iterator[Parameters]:
+        """``with trainer.averaged():`` the parameters have the weights to evaluate and to save, of schedule-free rules.
+
+        They are what they were afterwards, and frozen ones all the time; changes of them meanwhile are lost. ValueError
+        where the weights are what to evaluate; RuntimeError for steps and loading meanwhile, and in the middle of one.
+        Other threads that step wait.
+        """
+        flat, average = self._params.flat, self._optimizer._average()
+        if average is None:
+            raise ValueError(f"a {type(self._optimizer).__name__} keeps no average: its weights are what to evaluate")
+        self._stepper.check_outside()
+        with self._stepper.lock:
+            stepper = self._stepper
+            stepper.halt()
+            before = self._params.memory.zeros(flat.size, flat.dtype)
+            self._params.memory.write(before, flat)
+            try:
+                stepper.run(average)               # type: ignore[union-attr]
+                yield self._params
+            finally:
+                self._params.memory.write(flat, before)
 
     @property
     def slots(self) -> Mapping[str, Any]:
@@ -137,11 +165,11 @@ class Trainer(Stepping):
 
         AttributeError for an optimizer written in Python, whose states are its own.
         """
-        if not isinstance(self._driver, Flat):
+        if not isinstance(self._state, State):
             raise AttributeError(f"slots are a rule's: a {type(self._optimizer).__name__} keeps states of its own")
         params = self._params
         slots: dict[str, Any] = {}
-        for slot, flat in self._driver.state._slots.items():
+        for slot, flat in self._state._slots.items():
             shapes = params.shapes if slot.over == "element" else dict.fromkeys(params, ())
             slots[slot] = flat if slot.over == "all" else Views(flat, shapes, params.memory)
         return MappingProxyType(slots)
@@ -173,9 +201,10 @@ class Trainer(Stepping):
         Replaces an older file only when complete. TypeError for a custom state that is not arrays and numbers.
         """
         from . import checkpoint, resume
-        with self._driver.lock:
-            self._driver.halt()
-            checkpoint.save(path, {**resume.own(self._optimizer, self._params), **self._driver.save()})
+        with self._stepper.lock:
+            self._stepper.halt()
+            checkpoint.save(path, {**resume.own(self._optimizer, self._params),
+                                   **resume.kept(self._optimizer, self._params, self._state)})
 
     def load_states(self, path: "checkpoint.File", missing: Literal["new"] | None = None) -> None:
         """Become what the trainer was that saved ``path``, weights apart: see ``save_states``.
@@ -188,42 +217,46 @@ class Trainer(Stepping):
         from . import checkpoint, resume
         if not one_of(missing, "new"):
             raise ValueError(f"missing={missing!r}: expected None or 'new'")
-        self._driver.check_outside()
-        with self._driver.lock:
-            if isinstance(self._driver, Flat):
-                self._driver.halt()
+        self._stepper.check_outside()
+        with self._stepper.lock:
+            old = self._stepper
+            if not isinstance(old, PythonStepper):         # else a step that was left in the middle is forgotten
+                old.halt()
             optimizer = self._optimizer._draft()
             try:
                 with checkpoint.reading(path) as tree:
                     saved = {key: value if key == "slots" else checkpoint.loaded(value) for key, value in tree.items()}
                     if missing:
                         saved = resume.reindexed(saved, optimizer, self._params.shapes)
-                    resume.become(optimizer, self._params, saved)
-                    driver = self._driver.resumed(saved, optimizer)
+                    observed = resume.become(optimizer, self._params, saved)
+                    state = resume.states(saved, optimizer, self._params, self._state)
+                    stepper = optimizer._stepper(self._params, state, self._threads, old.captures)
+                    stepper.optimizer = self._optimizer    # which becomes the draft
             except checkpoint.Damaged:
                 raise
             except (KeyError, TypeError, AttributeError, ValueError, OverflowError) as error:
                 raise ValueError(f"{checkpoint.label(path)}: these states do not fit this trainer: {error}") from error
-            at_once((vars(self._optimizer), vars(optimizer)), (vars(self), {"_driver": driver}))
+            at_once((vars(self._optimizer), vars(optimizer)), (vars(self), {"_state": state, "_stepper": stepper}),
+                    *observed)
 
     # --- copies and pickles are bound anew
 
     def __getstate__(self) -> dict[str, Any]:
-        with self._driver.lock:
-            self._driver.halt()
-            return {**vars(self), "_driver": self._driver.state, "_still": _Still(self)}
+        with self._stepper.lock:
+            self._stepper.halt()
+            return {**vars(self), "_stepper": None, "_still": _Still(self)}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         vars(self).update((key, value) for key, value in state.items() if key != "_still")
-        self._driver = driver_of(self._optimizer, self._params, self._threads, state["_driver"])
-        if isinstance(self._driver, Loop):
-            self._claim(self._optimizer)
+        self._claim(self._optimizer)
+        self._stepper = self._optimizer._stepper(self._params, self._state, self._threads,
+                                                 self._params.memory.captures())
 
     def __copy__(self) -> Self:
         return copy.deepcopy(self)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Self:
-        with self._driver.lock:
+        with self._stepper.lock:
             twin = memo[id(self)] = object.__new__(type(self))
             twin.__setstate__(copy.deepcopy(self.__getstate__(), memo))
         return twin
@@ -233,11 +266,11 @@ class _Still:
     """Last in a pickle: RuntimeError where another thread has stepped while what is before was written."""
 
     def __init__(self, trainer: Trainer) -> None:
-        self._driver, self._counts = trainer._driver, trainer._driver.counts()
+        self._stepper, self._counts = trainer._stepper, trainer._stepper.counts()
 
     def __reduce__(self) -> Any:
-        with self._driver.lock:
-            if self._driver.counts() != self._counts:
+        with self._stepper.lock:
+            if self._stepper.counts() != self._counts:
                 raise RuntimeError("the trainer has stepped while it was pickled: pickle a copy (copy.copy(trainer))")
         return type(None), ()
 
@@ -260,5 +293,5 @@ def _misplaced(optimizer: Any, given: Mapping[str, Any]) -> str:
 
 def _thread_count(given: int | None) -> int:
     if given is None:
-        return native.processors()
+        return processors.usable()
     return int(checked("threads", given, 1, "[1, inf)"))

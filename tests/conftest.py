@@ -16,14 +16,14 @@ def passes(record):
 def split(monkeypatch):
     """Make trainers split buffers of any size among threads, as many as on a machine of eight processors; a list of
     (pieces, threads) of every kernel that was."""
-    calls, step = [], native.extension().step
+    calls, step = [], native.library.extension().step
 
     def spy(record, t):
         calls.extend((jobs, threads) for kind, *_, jobs, threads in passes(record)
-                     if kind == native.KERNEL and jobs > 1)
+                     if kind == native.plan.KERNEL and jobs > 1)
         return step(record, t)
 
-    monkeypatch.setattr(native, "SERIAL_BELOW", 2)
-    monkeypatch.setattr(native, "processors", lambda: 8)
-    monkeypatch.setattr(native.extension(), "step", spy)
+    monkeypatch.setattr(native.plan, "SERIAL_BELOW", 2)
+    monkeypatch.setattr(native.processors, "usable", lambda: 8)
+    monkeypatch.setattr(native.library.extension(), "step", spy)
     return calls

@@ -17,7 +17,9 @@ from numoptim.aot import LIBRARY
 from numoptim.cli import X86_64_LEVELS, main
 from numoptim.demo.tables import table
 from numoptim.demo.training import CHOICES, Result
-from numoptim.hyperparameters import COMMON
+from numoptim.native import processors
+from numoptim.native.library import source
+from numoptim.rule.hyperparameters import COMMON
 from numoptim.rules import RULES
 
 RUN = "import sys; from numoptim.cli import main; sys.exit(main(sys.argv[1:]))"
@@ -96,8 +98,8 @@ def test_info(cli):
         assert shown[package] == importlib.metadata.version(package)
     assert shown["numoptim"] == numoptim.__version__ == importlib.metadata.version("numoptim")
     assert shown["Python"].startswith(platform.python_version())
-    assert shown["processors"] == f"{native.processors()} usable" and shown["kernels"] == native.source()
-    assert f"{native.SERIAL_BELOW:,}" in shown["threads"]
+    assert shown["processors"] == f"{processors.usable()} usable" and shown["kernels"] == source()
+    assert f"{native.plan.SERIAL_BELOW:,}" in shown["threads"]
     assert shown["C library"] == str(LIBRARY) or not LIBRARY.exists()
 
 

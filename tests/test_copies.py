@@ -213,7 +213,7 @@ def test_no_address_goes_into_a_pickle():
     trainer = Trainer(Parameters(draw(0)), "adam")
     run(trainer, 1, 3)
     stream = pickle.dumps(trainer)
-    addresses = [trainer.params.flat.ctypes.data, *(s.ctypes.data for s in trainer._driver.state.slots.values()),
-                 trainer._driver.record.address]
+    addresses = [trainer.params.flat.ctypes.data, *(s.ctypes.data for s in trainer._state.slots.values()),
+                 trainer._stepper.record.address]
     for address in addresses:
         assert address.to_bytes(8, "little")[:6] not in stream

@@ -266,7 +266,7 @@ def test_its_updates(dtype):
 
 
 def test_its_trainer_threads_and_files(tmp_path, monkeypatch):
-    monkeypatch.setattr(numoptim.native, "SERIAL_BELOW", 2)
+    monkeypatch.setattr(numoptim.native.plan, "SERIAL_BELOW", 2)
     shapes = {"a": (9000,), "b": (3, 1000), "c": (5000,)}
     more = {"lr_mult": {"b": 0.5}, "wd_mult": {"[bc]": 2}}
     trainers = [Trainer(Parameters(draw(0, shapes)), "pull", {**KEYWORDS, **more}, threads=n) for n in (1, 3)]

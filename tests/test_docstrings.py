@@ -15,7 +15,7 @@ ZERO_WEIGHTS, ZERO_GRADIENTS = slice(1, 30), slice(95, 120)
 FUNCTIONS = {
     "sqrt": np.sqrt, "exp": np.exp, "log": np.log, "abs": np.abs, "sign": np.sign, "maximum": np.maximum,
     "minimum": np.minimum, "clip": np.clip, "where": np.where,
-    "norm": lambda x: np.sqrt(np.sum(x * x)),
+    "norm": lambda x: np.sqrt(np.sum(x * x)), "sum": np.sum,
 }
 
 
@@ -60,7 +60,8 @@ def test_update_block_is_what_the_kernel_computes(rule, changed):
     w = rng.standard_normal(OFFSETS[-1])
     w[ZERO_WEIGHTS] = 0.0
     group, offsets = values(rule, **changed), OFFSETS if rule.layerwise else OFFSETS[[0, -1]]
-    spans = [slice(*ends) for ends in pairwise(offsets)]
+    together = rule.slots_over("all") or not rule.layerwise
+    spans = [slice(*ends) for ends in pairwise(offsets[[0, -1]] if together else offsets)]
     documents = [Document(rule, w[span], group) for span in spans]
     buffers = [w, np.empty_like(w), *(np.concatenate([d[slot] for d in documents]) for slot in rule.slots)]
     for t in range(1, STEPS + 1):
@@ -85,7 +86,7 @@ def test_docstring_is_complete(rule):
     assert "http" in rule.section("Source")
     nodes = [x for x in ast.walk(ast.parse(rule.section("Update"))) if isinstance(x, ast.Name)]
     names, stored = ({x.id for x in nodes if isinstance(x.ctx, kind)} for kind in (ast.Load, ast.Store))
-    assert {"w", "g"} <= names and {"w", *rule.slots} <= stored
+    assert {"w", "g"} <= names and {"w", *rule.slots} <= stored | {"w0"}        # the weights at first, which stay
     begun = set(rule.section("Symbols").split()) if rule.init else set()
     unused = set(rule.hyper) - names - begun
     assert not unused, f"the Update block never uses {unused}"

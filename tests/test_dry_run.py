@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from reference import FLOAT, arrays, each_dtype, same_bits, step
 
-from numoptim import hyper, kernel, native, rule
+from numoptim import hyper, kernel, rule
+from numoptim.native.library import entry
 from numoptim.rule import Reduction, Rule, clip, exp, log, power
 
 HYPER = {"learning_rate": (0.01, "[0, inf)"), "beta1": (0.9, "[0, 1)"), "warm": (True, "[0, 1]")}
@@ -356,7 +357,7 @@ def test_what_is_an_integer_on_one_way_and_an_element_on_another(update, part):
         own = Rule("own", misspelt_not, ("m",), HYPER, init={both_ways: first, both_ways_in_a_helper: second}[update])
     kernel(own, np.float64)
     with pytest.raises(ValueError, match=f"^rule 'own': .*{re.escape(__file__)}:.*{re.escape(PLACES[update])}"):
-        native.entry(own, np.dtype(np.float32), "init" if part == "init" else "range" if part == "update" else "norms")
+        entry(own, np.dtype(np.float32), "init" if part == "init" else "range" if part == "update" else "norms")
 
 
 def first(w, h):

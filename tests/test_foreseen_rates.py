@@ -8,11 +8,24 @@ from test_optimizer import draw
 from test_repeated_steps import CHANGES, steps_taking_the_lock
 from test_whole_steps import content
 
-from numoptim import Parameters, Trainer, lr_scheduler, native
-from numoptim.lr_scheduler import CosineScheduler, FactorScheduler, LRScheduler, MultiFactorScheduler, PolyScheduler
-from numoptim.optimizer.bound import AHEAD
+from numoptim import Parameters, Trainer, lr_scheduler
+from numoptim.lr_scheduler import (
+    CosineScheduler,
+    CyclicScheduler,
+    FactorScheduler,
+    LRScheduler,
+    MultiFactorScheduler,
+    PiecewiseScheduler,
+    Plateau,
+    PolyScheduler,
+    Scheduler,
+    foreseen,
+    joined,
+)
+from numoptim.native.library import extension
+from numoptim.step.stepper import AHEAD
 
-pytestmark = pytest.mark.skipif(native.extension().repeat is None, reason="no C compiler: every step takes the lock")
+pytestmark = pytest.mark.skipif(extension().repeat is None, reason="no C compiler: every step takes the lock")
 
 SCHEDULES = {
     "constant": LRScheduler(0.1, warmup_steps=AHEAD + 3),
@@ -21,6 +34,7 @@ SCHEDULES = {
                                         warmup_begin_lr=0.01, warmup_mode="constant"),
     "poly": PolyScheduler(AHEAD + 5, 0.1, warmup_steps=4),
     "cosine": CosineScheduler(2 * AHEAD, 0.1, 0.01),
+    "composed": joined([PiecewiseScheduler({1: 0.01, AHEAD: 0.1}), 0.5 * CyclicScheduler(5, 0.2).shifted(3)], [AHEAD]),
 }
 each_schedule = pytest.mark.parametrize("schedule", SCHEDULES.values(), ids=SCHEDULES)
 
@@ -57,7 +71,7 @@ def test_every_step_has_its_rate(schedule):
 @each_schedule
 def test_a_change_is_seen_by_the_next_step(schedule, change):
     made, twin = scheduled(schedule, AHEAD - 1), scheduled(schedule)
-    twin._driver.admit = lambda: None
+    twin._stepper.admit = lambda: None
     for _ in range(AHEAD - 1):
         twin.step(4)
     for trainer in (made, twin):
@@ -151,7 +165,7 @@ def test_an_interrupted_step_is_made_and_counted_or_neither(size):
 def late(made):
     """A thread that had compared all that a step takes is the next to have the processor."""
     trainer, ticket = made
-    native.extension().repeat(trainer._driver.record.address, ticket)
+    extension().repeat(trainer._stepper.record.address, ticket)
 
 
 @pytest.mark.parametrize("call", [lambda trainer: trainer.step(2), lambda trainer: trainer.step(4, grads=draw(2)),
@@ -159,7 +173,7 @@ def late(made):
 def test_a_thread_that_repeats_at_the_latest_moment(call):
     def prepared():
         trainer = scheduled(SCHEDULES["poly"], 3)
-        return trainer, trainer._driver.ticket
+        return trainer, trainer._stepper.ticket
 
     def called(made):
         call(made[0])
@@ -176,5 +190,21 @@ def test_a_thread_that_repeats_at_the_latest_moment(call):
 
 
 def test_every_built_in_schedule_is_foreseen():
-    found = {each for each in vars(lr_scheduler).values() if isinstance(each, type) and issubclass(each, LRScheduler)}
-    assert {each for each in found if not each.__name__.startswith("_")} == set(lr_scheduler.FORESEEN)
+    found = {each for each in vars(lr_scheduler).values() if isinstance(each, type) and issubclass(each, Scheduler)}
+    assert found - {Scheduler, Plateau} == set(lr_scheduler.FORESEEN)
+
+
+@each_schedule
+def test_what_is_foreseen_is_what_a_call_gives(schedule):
+    assert foreseen(schedule, 1, 3 * AHEAD).tolist() == [schedule(n) for n in range(1, 3 * AHEAD + 1)]
+
+
+@pytest.mark.parametrize("part", [lambda n: 0.1, Own(50, 0.1), Plateau(0.1)], ids=["function", "subclass", "plateau"])
+@pytest.mark.parametrize("put", [
+    lambda part: 0.5 * (SCHEDULES["poly"] * part), lambda part: joined([SCHEDULES["poly"], part], [9]),
+    lambda part: (0.5 * joined([part, SCHEDULES["poly"]], [9])).shifted(1),
+    lambda part: part * joined([part, part], [2]),
+], ids=["product", "joined", "shifted", "twice"])
+def test_one_part_that_is_not_foreseen_is_enough(put, part):
+    assert foreseen(put(part), 1, 3) is None and foreseen(put(SCHEDULES["cosine"]), 1, 3) is not None
+    assert steps_taking_the_lock(scheduled(put(part)), 4, 4, 4) == [True] * 3

@@ -4,9 +4,10 @@ import pytest
 from reference import BLOCK, FLOAT, each_dtype, each_rule, norms_for, plan, ranges, records, same_bits, step, values
 from test_bits import assert_same, copies, cuts, start
 
-from numoptim import kernels, native
+from numoptim import kernels
 from numoptim.kernels import FROZEN
 from numoptim.kernels.abi import columns, sums_phases
+from numoptim.native.library import entry, extension
 from numoptim.rules import RULES
 
 SIZES = (3, BLOCK + 5, 0, 40, 1, 2 * BLOCK, 7, 33, 300)
@@ -60,7 +61,7 @@ def test_nothing_of_a_frozen_segment_is_read_or_written(rule, dtype, which):
 
 
 def call(rule, dtype, phase, made, t=1):
-    return native.extension().call(native.entry(rule, np.dtype(FLOAT[dtype]), phase), made.ctypes.data, t)
+    return extension().call(entry(rule, np.dtype(FLOAT[dtype]), phase), made.ctypes.data, t)
 
 
 @each_dtype

@@ -153,8 +153,8 @@ def test_steps_of_an_optimizer_in_python():
         return trainer
 
     def found(trainer):
-        assert not trainer._driver.half_made
-        return (bits(trainer.params.flat), [bits(state) for state in trainer._driver.state],
+        assert not trainer._stepper.half_made
+        return (bits(trainer.params.flat), [bits(state) for state in trainer._state],
                 trainer.optimizer.num_update, dict(trainer.optimizer._counts), trainer.optimizer.steps)
 
     def load(trainer):
@@ -212,7 +212,7 @@ def test_a_file_saved_in_the_middle_is_of_one_step(outer):
     for file in files:
         loaded = trainer_of("adam", {})
         loaded.load_states(io.BytesIO(file.getvalue()))
-        assert loaded.optimizer.num_update == loaded._driver.state.t
+        assert loaded.optimizer.num_update == loaded._state.t
         if outer in (OUTER["repeated"], OUTER["load"], OUTER["save"]):
             assert content(loaded)[1:] in [content(trainer)[1:] for trainer in trained]
 

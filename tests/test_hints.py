@@ -8,7 +8,7 @@ from test_optimizer import NAMES
 
 import numoptim
 from numoptim import lr_scheduler, optimizer
-from numoptim.hints import HINTS
+from numoptim.face.hints import HINTS
 
 CASES = [
     ("Adam", "lr", "write learning_rate"),

@@ -31,11 +31,11 @@ def test_a_trainer_is_freed_when_it_is_deleted(name, keywords, tmp_path):
     trainer.step(1)
     trainer.optimizer.rescale_grad = 0.25
     trainer.step(1)
-    driver = trainer._driver
-    references = [weakref.ref(x) for x in (trainer, trainer.params, trainer.params.flat.base, trainer.optimizer, driver,
-                                           driver.state, driver.plans[0])]
-    references += [weakref.ref(slot.base) for slot in driver.state.slots.values()]
-    del trainer, driver
+    stepper, state = trainer._stepper, trainer._state
+    references = [weakref.ref(x) for x in (trainer, trainer.params, trainer.params.flat.base, trainer.optimizer,
+                                           stepper, state, stepper.plans[0])]
+    references += [weakref.ref(slot.base) for slot in state.slots.values()]
+    del trainer, stepper, state
     assert all(gone_after(*references))
 
 
@@ -52,7 +52,7 @@ def test_a_state_is_freed_when_it_is_deleted(name, keywords):
 def test_a_trainer_of_an_optimizer_in_python():
     trainer = Trainer(Parameters(draw(0)), Momentumful())
     trainer.step(1, grads=draw(1))
-    references = [weakref.ref(x) for x in (trainer, trainer.params, trainer.optimizer, trainer._driver.state[0])]
+    references = [weakref.ref(x) for x in (trainer, trainer.params, trainer.optimizer, trainer._state[0])]
     del trainer
     assert all(gone_after(*references))
 
@@ -72,11 +72,11 @@ def test_loading_takes_half_of_what_training_does(tmp_path):
     trainer = Trainer(Parameters({"w": np.ones(2_000_000, np.float32)}), "adam")
     trainer.step(1, grads={"w": np.ones(2_000_000)})
     trainer.save_states(tmp_path / "states")
-    before = {name: bits(slot) for name, slot in trainer._driver.state.slots.items()}
+    before = {name: bits(slot) for name, slot in trainer._state.slots.items()}
     tracemalloc.start()
     trainer.load_states(tmp_path / "states")
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     training = 4 * trainer.params.flat.nbytes
     assert peak < 0.5 * training + 4_000_000          # the slots, and a piece of the file
-    assert {name: bits(slot) for name, slot in trainer._driver.state.slots.items()} == before
+    assert {name: bits(slot) for name, slot in trainer._state.slots.items()} == before

@@ -9,8 +9,8 @@ from reference import BY_NAME, FLOAT, plan, planned, values
 
 import numoptim
 from numoptim import Rule
-from numoptim.hyperparameters import Interval
 from numoptim.kernels import hyper_dtype, misfit
+from numoptim.rule.hyperparameters import Interval
 from numoptim.rules import RULES
 
 TIES = [2.0**-150, 2.0**128 - 2.0**103]                          # to 0, and to infinity

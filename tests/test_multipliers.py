@@ -89,7 +89,7 @@ def test_nothing_of_a_frozen_parameter_is_read_or_written(split, name, keywords,
         return given
 
     trainer, other = made(True), made(False)
-    end, slots = trainer.params.offsets[1], trainer._driver.state.slots          # "w" is the first
+    end, slots = trainer.params.offsets[1], trainer._state.slots          # "w" is the first
     ends = {key: end if key.over == "element" else 1 for key in slots}
     for key, slot in slots.items():
         slot[:ends[key]] = np.arange(ends[key]) - 2.5
@@ -102,7 +102,7 @@ def test_nothing_of_a_frozen_parameter_is_read_or_written(split, name, keywords,
     assert {key: bits(slot[:ends[key]]) for key, slot in slots.items()} == before
     assert bits(trainer.params.flat[end:]) == bits(other.params.flat[end:])
     for key, slot in slots.items():
-        assert bits(slot[ends[key]:]) == bits(other._driver.state.slots[key][ends[key]:])
+        assert bits(slot[ends[key]:]) == bits(other._state.slots[key][ends[key]:])
     assert next(iter(SHAPES)) == "w" and trainer.optimizer.num_update == 4
 
 
@@ -111,13 +111,13 @@ def test_thawed_it_goes_on(name, keywords):
     """Frozen and thawed by set_lr_mult, between two micro-batches too."""
     trainer = Trainer(Parameters(draw(0)), make(name, keywords))
     trainer.step(4, grads=draw(1))
-    slots = {key: slot.copy() for key, slot in trainer._driver.state.slots.items()}
+    slots = {key: slot.copy() for key, slot in trainer._state.slots.items()}
     trainer.optimizer.set_lr_mult({"*": 0})
     before = bits(trainer.params.flat)
     for k in (2, 3):
         trainer.step(4, grads=draw(k))
     assert bits(trainer.params.flat) == before and trainer.optimizer.num_update == 3
-    assert all(bits(slots[key]) == bits(slot) for key, slot in trainer._driver.state.slots.items())
+    assert all(bits(slots[key]) == bits(slot) for key, slot in trainer._state.slots.items())
     trainer.optimizer.set_lr_mult({})
     for k in (4, 5, 6):
         trainer.step(4, grads=draw(k))
@@ -141,7 +141,7 @@ def test_a_learning_rate_of_0_keeps_its_meaning():
     params = Parameters({"w": np.ones(3)})
     trainer = Trainer(params, "adam", {"learning_rate": 0})
     trainer.step(1, grads={"w": [1, 2, 3]})
-    assert params.flat.tolist() == [1, 1, 1] and trainer._driver.state.slots["m"].all()
+    assert params.flat.tolist() == [1, 1, 1] and trainer._state.slots["m"].all()
 
 
 def test_an_optimizer_in_python_is_not_called_for_a_frozen_parameter():
@@ -160,4 +160,4 @@ def test_an_optimizer_in_python_is_not_called_for_a_frozen_parameter():
 def test_frozen_is_the_number_of_the_header(name, keywords):
     trainer = Trainer(Parameters(draw(0)), make(name, keywords, lr_mult={"w": 0}))
     trainer.step(1, grads=draw(1))
-    assert trainer._driver._grouped[1][0] == kernels.FROZEN == -1
+    assert trainer._stepper._grouped[1][0] == kernels.FROZEN == -1

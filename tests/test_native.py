@@ -10,6 +10,7 @@ from reference import BY_NAME
 
 from numoptim import Parameters, Trainer, aot, native
 from numoptim.kernels.abi import sums_phases
+from numoptim.native.library import extension, source
 
 TRAIN = """
 import sys, numpy as np
@@ -32,8 +33,8 @@ assert not heavy, heavy
 def fresh():
     """Looks for the library anew, before the test and after it."""
     def forget():
-        native.extension.cache_clear()
-        native.entry.cache_clear()
+        native.library.extension.cache_clear()
+        native.library.entry.cache_clear()
 
     forget()
     yield
@@ -49,7 +50,7 @@ def weights(rule="lamb"):
     return params.flat.tobytes()
 
 
-needs_library = pytest.mark.skipif(not native.extension().rules, reason="numoptim was installed without a C compiler")
+needs_library = pytest.mark.skipif(not extension().rules, reason="numoptim was installed without a C compiler")
 
 
 @needs_library
@@ -61,8 +62,8 @@ def test_training_with_built_in_rules_imports_no_compiler(tmp_path):
 
 @needs_library
 def test_every_built_in_rule_comes_from_the_library():
-    assert native.source().startswith("compiled ahead of time")
-    known = native.extension().rules
+    assert source().startswith("compiled ahead of time")
+    known = extension().rules
     assert set(known) == set(BY_NAME.values())
     for rule, phases in known.items():
         assert all(phases["range"]) and all(phases["init"]) == (rule.init is not None)
@@ -73,20 +74,20 @@ def test_every_built_in_rule_comes_from_the_library():
 @needs_library
 def test_a_library_from_other_sources_is_named_and_not_used(fresh, monkeypatch):
     ahead = weights()
-    native.extension.cache_clear()
-    native.entry.cache_clear()
-    monkeypatch.setattr(native, "digest", lambda: "0" * 16)
+    native.library.extension.cache_clear()
+    native.library.entry.cache_clear()
+    monkeypatch.setattr(native.library, "digest", lambda: "0" * 16)
     with pytest.warns(RuntimeWarning, match=r"_native\S* was built from other sources \(digest \w{16}\) .* anew"):
         assert weights() == ahead
-    assert native.source() == "compiled in process by Numba"
-    found = native.extension()                 # its structs may be others, too
+    assert source() == "compiled in process by Numba"
+    found = extension()                 # its structs may be others, too
     assert all(hasattr(function, "py_func") for function in (found.call, found.check, found.step, found.steps))
     assert found.launcher is None
 
 
 @needs_library
 def test_the_extension_s_functions_take_integers():
-    for function, wanted in ((native.extension().step, 2), (native.extension().check, 3)):
+    for function, wanted in ((extension().step, 2), (extension().check, 3)):
         for arguments in ((), (1,) * (wanted + 1), (1.0,) * wanted, (None,) * wanted):
             with pytest.raises(TypeError):
                 function(*arguments)
@@ -94,11 +95,11 @@ def test_the_extension_s_functions_take_integers():
 
 def test_without_an_extension(fresh, monkeypatch):
     ahead = weights()
-    native.extension.cache_clear()
-    native.entry.cache_clear()
+    native.library.extension.cache_clear()
+    native.library.entry.cache_clear()
     monkeypatch.setitem(sys.modules, "numoptim._native", None)
     monkeypatch.delattr("numoptim._native", raising=False)
-    assert native.source() == "compiled in process by Numba"
+    assert source() == "compiled in process by Numba"
     assert weights() == ahead
 
 
@@ -110,8 +111,8 @@ def test_the_digest_is_that_of_every_source(tmp_path, monkeypatch):
     monkeypatch.setattr(aot, "PACKAGE", copy)
     before = aot.digest()
     assert before == aot.digest() != ""
-    for name in ("rules/adam.py", "rule.py", "gradient.py", "random.py", "kernels/loops.py", "aot/runtime.c",
-                 "cuda/launcher.c"):
+    for name in ("rules/adam.py", "rule/__init__.py", "rule/scalar.py", "kernels/gradient.py", "kernels/random.py",
+                 "kernels/loops.py", "aot/runtime.c", "cuda/launcher.c"):
         text = (copy / name).read_text()
         (copy / name).write_text(text + "\n")
         assert aot.digest() != before, name

@@ -62,7 +62,7 @@ for k in range(3):
     trainer.step(1, grads={"w": np.cos(np.arange(1001) + k)})
 other = Parameters({"w": np.ones(9)})
 Trainer(other, "adam").step(1, grads={"w": np.ones(9)})
-print(params.flat.tobytes().hex(), other.flat.tobytes().hex(), native.source(), sep="\\n")
+print(params.flat.tobytes().hex(), other.flat.tobytes().hex(), native.library.source(), sep="\\n")
 """
 
 
@@ -92,7 +92,7 @@ def expected():
     return w
 
 
-@pytest.mark.skipif(not native.extension().rules, reason="numoptim was installed without a C compiler")
+@pytest.mark.skipif(not native.library.extension().rules, reason="numoptim was installed without a C compiler")
 def test_it_trains_before_it_is_built_and_after(package):
     """As after a git pull that brings a rule: the extension has other descriptors than the sources ask for."""
     before = run(package, TRAIN)

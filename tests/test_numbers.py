@@ -68,10 +68,10 @@ def test_a_rate_that_halves_for_ever(name, dtype):
     for k in range(80):
         trainer.step(1, grads={"w": [1e-3, -1e-3, 0]})
         assert np.isfinite(params.flat).all(), k
-    before = params.flat.copy(), {key: slot.copy() for key, slot in trainer._driver.state.slots.items()}
+    before = params.flat.copy(), {key: slot.copy() for key, slot in trainer._state.slots.items()}
     trainer.step(1, grads={"w": [1e-3, -1e-3, 0]})
     assert np.array_equal(params.flat, before[0])
-    assert all(np.array_equal(before[1][key], slot) for key, slot in trainer._driver.state.slots.items())
+    assert all(np.array_equal(before[1][key], slot) for key, slot in trainer._state.slots.items())
 
 
 def test_values_that_were_refused():

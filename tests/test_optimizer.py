@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from numoptim import optimizer
-from numoptim.hyperparameters import Interval
 from numoptim.lr_scheduler import FactorScheduler
+from numoptim.rule.hyperparameters import Interval
 from numoptim.rules import RULES
 
 SMALL_EPOCHS = {"warmup_epochs": 2, "updates_per_epoch": 4}

@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from numoptim import processors
+from numoptim.native import processors
 
 
 @pytest.fixture
@@ -82,7 +82,7 @@ def test_the_least_counts(usable, monkeypatch, system, quota, given, wanted):
         monkeypatch.setattr(processors, "quota", lambda root: quota)
     if given is not None:
         monkeypatch.setenv("OMP_NUM_THREADS", given)
-    assert processors.processors() == wanted
+    assert processors.usable() == wanted
 
 
 @pytest.mark.parametrize("given", ["0", "-2", "x", "2.5", ",4", "2x"])
@@ -90,7 +90,7 @@ def test_an_OMP_NUM_THREADS_that_is_no_number_is_named_and_ignored(usable, monke
     usable(8)
     monkeypatch.setenv("OMP_NUM_THREADS", given)
     with pytest.warns(RuntimeWarning, match=f"OMP_NUM_THREADS='{given}' is ignored"):
-        assert processors.processors() == 8
+        assert processors.usable() == 8
 
 
 def test_a_process_heeds_OMP_NUM_THREADS():

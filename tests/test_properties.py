@@ -7,8 +7,19 @@ from hypothesis import strategies as st
 from test_optimizer import CASES, NAMES, bits, make
 
 from numoptim import Parameters, Trainer, optimizer
-from numoptim.hyperparameters import Interval
-from numoptim.lr_scheduler import CosineScheduler, FactorScheduler, LRScheduler, MultiFactorScheduler, PolyScheduler
+from numoptim.lr_scheduler import (
+    CosineScheduler,
+    ExponentialScheduler,
+    FactorScheduler,
+    InverseSqrtScheduler,
+    InverseTimeScheduler,
+    LinearScheduler,
+    LRScheduler,
+    MultiFactorScheduler,
+    PolyScheduler,
+    WSDScheduler,
+)
+from numoptim.rule.hyperparameters import Interval
 
 COMPILED = settings(max_examples=300, deadline=None, derandomize=True)
 PURE = settings(max_examples=300, deadline=None, derandomize=True)
@@ -145,6 +156,12 @@ def schedules(draw):
         MultiFactorScheduler(sorted(draw(st.sets(st.integers(1, 50), min_size=1))), factor, **warm),
         PolyScheduler(end, pwr=draw(st.floats(1e-3, 10)), final_lr=draw(rate), **warm),
         CosineScheduler(end, final_lr=draw(rate), **warm),
+        LinearScheduler(end, final_lr=draw(rate), **warm),
+        WSDScheduler(end, draw(st.integers(1, end - warm["warmup_steps"])), final_lr=draw(rate),
+                     decay=draw(st.sampled_from(["linear", "sqrt", "cosine"])), **warm),
+        ExponentialScheduler(draw(st.integers(1, 10)), factor, **warm),
+        InverseTimeScheduler(draw(st.integers(1, 10)), draw(st.floats(1e-3, 100)), **warm),
+        InverseSqrtScheduler(**{**warm, "warmup_steps": warm["warmup_steps"] + 1}),
     ]))
 
 

@@ -8,7 +8,7 @@ import pytest
 from reference import plain, ranges, same_bits, values
 
 import numoptim
-from numoptim import random
+from numoptim.kernels import random
 from numoptim.rules import sgld
 
 MASK = 2**32 - 1

@@ -87,7 +87,7 @@ def test_the_bits_of_the_rule_on_scalars(rule, dtype):
 
 def test_what_they_are(monkeypatch):
     """In plain NumPy; and any number of threads."""
-    monkeypatch.setattr("numoptim.native.SERIAL_BELOW", 2)
+    monkeypatch.setattr("numoptim.native.plan.SERIAL_BELOW", 2)
     rng, shapes = np.random.default_rng(3), {"a": (97, 103), "b": (), "c": (4096,), "d": (3,)}
     weights = {name: rng.standard_normal(shape) for name, shape in shapes.items()}
     grads = {name: 5 * rng.standard_normal(shape) for name, shape in shapes.items()}

@@ -11,8 +11,9 @@ from test_whole_steps import content, trainer_of
 from threads import Slow, meanwhile, step_waits
 
 from numoptim import Parameters, Trainer, native
+from numoptim.native.library import extension
 
-pytestmark = pytest.mark.skipif(native.extension().repeat is None, reason="no C compiler: every step takes the lock")
+pytestmark = pytest.mark.skipif(extension().repeat is None, reason="no C compiler: every step takes the lock")
 
 
 class Lock:
@@ -33,7 +34,7 @@ class Lock:
 
 
 def watched(trainer):
-    trainer._driver.lock = lock = Lock(trainer._driver.lock)
+    trainer._stepper.lock = lock = Lock(trainer._stepper.lock)
     return lock
 
 
@@ -56,14 +57,14 @@ def test_large_buffers_and_what_asks_python_take_it_always(monkeypatch):
     with_schedule = Trainer(Parameters(draw(0)), "adam", {"lr_scheduler": lambda n: 0.1})
     with_warmup = trainer_of("lbsgd", {"warmup_epochs": 1, "updates_per_epoch": 2})
     with monkeypatch.context() as patch:
-        patch.setattr(native, "SERIAL_BELOW", 2)
+        patch.setattr(native.plan, "SERIAL_BELOW", 2)
         large = trainer_of("adam", {})
     for trainer in (with_schedule, with_warmup, large):
         assert steps_taking_the_lock(trainer, 1, 1, 1) == [True, True, True]
 
 
 def test_from_which_size_on(monkeypatch):
-    for size, taken in ((native.SERIAL_BELOW - 1, False), (native.SERIAL_BELOW, True)):
+    for size, taken in ((native.plan.SERIAL_BELOW - 1, False), (native.plan.SERIAL_BELOW, True)):
         trainer = Trainer(Parameters({"w": np.zeros(size, np.float32)}), "sgd")
         assert steps_taking_the_lock(trainer, 1, 1)[1] == taken
 
@@ -93,7 +94,7 @@ class Nowhere:
 def test_a_change_is_seen_by_the_next_step(name, keywords, change):
     """The twin never repeats a step."""
     trainer, twin = trainer_of(name, keywords, 3), trainer_of(name, keywords)
-    twin._driver.admit = lambda: None
+    twin._stepper.admit = lambda: None
     for _ in range(3):
         twin.step(4)
     for each in (trainer, twin):
@@ -120,14 +121,14 @@ def test_bad_values_are_refused_as_ever():
 
 
 def test_an_interrupt_after_the_call(monkeypatch):
-    expected, repeat = content(trainer_of("adam", {}, 5)), native.extension().repeat
+    expected, repeat = content(trainer_of("adam", {}, 5)), extension().repeat
     trainer = trainer_of("adam", {}, 2)
 
     def interrupted(record, ticket):
         assert repeat(record, ticket) == 0
         raise KeyboardInterrupt
 
-    trainer._driver._repeat = interrupted
+    trainer._stepper._repeat = interrupted
     for _ in range(3):
         with pytest.raises(KeyboardInterrupt):
             trainer.step(4)
@@ -175,12 +176,12 @@ EARLIER = EARLIER.getvalue()
 def prepared():
     """A trainer, and what a thread has read that is about to repeat its latest step."""
     trainer = trainer_of("adam", {}, 3)
-    return trainer, (trainer._driver.record, trainer._driver.ticket)
+    return trainer, (trainer._stepper.record, trainer._stepper.ticket)
 
 
 def late(made):
     record, ticket = made[1]
-    native.extension().repeat(record.address, ticket)
+    extension().repeat(record.address, ticket)
 
 
 @pytest.mark.parametrize("call", [lambda trainer: trainer.step(2), lambda trainer: trainer.step(4, grads=draw(2)),

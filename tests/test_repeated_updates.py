@@ -10,8 +10,9 @@ from test_repeated_steps import Lock
 from test_whole_steps import content
 
 from numoptim import Parameters, Trainer, native, optimizer
+from numoptim.native.library import extension
 
-pytestmark = pytest.mark.skipif(native.extension().repeat is None, reason="no C compiler: every step takes the lock")
+pytestmark = pytest.mark.skipif(extension().repeat is None, reason="no C compiler: every step takes the lock")
 
 
 def of_one(steps=0, **keywords):
@@ -64,13 +65,13 @@ def test_no_file_of_an_updater_is_torn_by_a_late_thread():
         updater, w, g = optimizer.get_updater(optimizer.Adam()), np.linspace(-1, 1, 9), np.linspace(1, 2, 9)
         updater(0, g, w)
         updater.optimizer.update(0, w, g, updater.states[0])
-        bound = updater.states[0]._bound
-        assert bound.ticket
-        return updater, bound, bound.ticket
+        stepper = updater.states[0]._stepper
+        assert stepper.ticket
+        return updater, stepper, stepper.ticket
 
     def late(made):
-        _, bound, ticket = made
-        native.extension().repeat(bound.record.address, ticket)
+        _, stepper, ticket = made
+        extension().repeat(stepper.record.address, ticket)
 
     made = prepared()
     expected = [made[0].get_states()]
@@ -148,45 +149,45 @@ def test_no_ticket_lasts_beyond_set_states():
     updater, w, g = optimizer.get_updater(optimizer.Adam()), np.ones(3), np.ones(3)
     updater(0, g, w)
     updater.optimizer.update(0, w, g, updater.states[0])
-    bound = updater.states[0]._bound
-    record, ticket = bound.record, bound.ticket
+    stepper = updater.states[0]._stepper
+    record, ticket = stepper.record, stepper.ticket
     updater.set_states(updater.get_states())
     before = w.copy()
-    assert ticket and native.extension().repeat(record.address, ticket) == native.ANOTHER and (w == before).all()
+    assert ticket and extension().repeat(record.address, ticket) == native.plan.ANOTHER and (w == before).all()
 
 
 def test_no_two_admissions_have_one_ticket():
     trainer = scheduled(None, 3)
-    tickets = [trainer._driver.ticket]
+    tickets = [trainer._stepper.ticket]
     for _ in range(3):
-        trainer._driver.state.t = 2
+        trainer._state.t = 2
         trainer.step(4.0)
-        tickets.append(trainer._driver.ticket)
+        tickets.append(trainer._stepper.ticket)
     assert len(set(tickets)) == 4 and 0 not in tickets
 
 
 def test_no_hyper_parameter_costs_a_plan():
     trainer, twin = scheduled(None, 3), scheduled(None, 3)
-    plans = trainer._driver.plans
+    plans = trainer._stepper.plans
     for k, key in enumerate(("wd", "beta1", "epsilon", "clip_gradient", "rescale_grad"), 1):
         for each in (trainer, twin):
             setattr(each.optimizer, key, 0.1 * k)
-        twin._driver.refresh(), twin._driver._plan(*twin._driver._planned[:2], 1)
+        twin._stepper.refresh(), twin._stepper._plan(*twin._stepper._planned[:2], 1)
         twin.optimizer._version = object()
         for each in (trainer, twin):
             each.step(4), each.step(4)
-        assert trainer._driver.plans is plans and content(trainer) == content(twin)
+        assert trainer._stepper.plans is plans and content(trainer) == content(twin)
     for step, factor in enumerate([3.0, 2.0, 0.5]):         # the first makes two groups of the segments, and new plans
         trainer.optimizer.set_wd_mult({"w": factor})
         trainer.step(4)
-        assert (trainer._driver.plans is plans) == (step > 0)
-        plans = trainer._driver.plans
+        assert (trainer._stepper.plans is plans) == (step > 0)
+        plans = trainer._stepper.plans
         assert sorted(plans[0].hyper["wd"]) == sorted([0.1, 0.1 * factor])
 
 
 def test_a_group_that_lacks_a_hyper_parameter_is_an_error():
-    plan = scheduled(None)._driver.plans[0]
-    group = dict.fromkeys(plan.rule.fields, 0.5)
+    plan = scheduled(None)._stepper.plans[0]
+    group = dict.fromkeys((*plan.rule.fields, "lr_mult"), 0.5)
     plan.fill([group])
     del group["beta2"]
     with pytest.raises(KeyError, match="beta2"):
@@ -197,11 +198,11 @@ def test_no_ticket_lasts_beyond_loaded_states():
     file, trainer = io.BytesIO(), scheduled(None, 2)
     trainer.save_states(file)
     trainer.step(4), trainer.step(4)
-    old = trainer._driver
+    old = trainer._stepper
     record, ticket = old.record, old.ticket
     file.seek(0)
     trainer.load_states(file)
     trainer.step(4)
     before = content(trainer)
-    assert ticket and native.extension().repeat(record.address, ticket) == native.ANOTHER
+    assert ticket and extension().repeat(record.address, ticket) == native.plan.ANOTHER
     assert content(trainer) == before

@@ -8,7 +8,7 @@ import pytest
 
 import numoptim
 from numoptim import Parameters, Trainer, lr_scheduler, optimizer
-from numoptim.hyperparameters import nearest
+from numoptim.face.names import nearest
 
 SCREEN = 2000           # characters
 MANY = {f"layers.{k}.weight": np.zeros(2) for k in range(20_000)}
@@ -49,13 +49,15 @@ SGD = "momentum=0.0, dampening=0.0, rate_in_velocity=True"
     (optimizer.SGD(), f"SGD(learning_rate=0.01, {SGD})"),
     (optimizer.Adam(epsilon=1e-6, wd=0.1),
      "Adam(epsilon=1e-06, wd=0.1, learning_rate=0.001, beta1=0.9, beta2=0.999, amsgrad=False)"),
+    (optimizer.AdamW(wd=0.01), "AdamW(learning_rate=0.001, beta1=0.9, beta2=0.999, epsilon=1e-08, amsgrad=False)"),
+    (optimizer.AdamW(wd=0), "AdamW(wd=0.0, learning_rate=0.001, beta1=0.9, beta2=0.999, epsilon=1e-08, amsgrad=False)"),
     (optimizer.RMSProp(centered=True, learning_rate=1),
      "RMSProp(learning_rate=1.0, centered=True, gamma1=0.9, epsilon=1e-08, gamma2=0.9, clip_weights=None, "
      "momentum=0.0, initial=0.0)"),
     (optimizer.SGD(lr_mult={"b": 0}), f"SGD(lr_mult={{'b': 0.0}}, learning_rate=0.01, {SGD})"),
     (optimizer.SGD(lr_scheduler=lr_scheduler.LRScheduler(base_lr=0.5)),
      f"SGD(lr_scheduler={lr_scheduler.LRScheduler(base_lr=0.5)!r}, {SGD})"),
-], ids=["usual", "changed", "option", "table", "schedule"])
+], ids=["usual", "changed", "decay by default", "no decay", "option", "table", "schedule"])
 def test_optimizers_show_first_what_is_not_usual(made, shown):
     first, _, rest = repr(made).removesuffix(")").partition("(")
     assert sorted(rest.split(", ")) == sorted(shown.removesuffix(")").partition("(")[2].split(", "))

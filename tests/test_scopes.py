@@ -223,7 +223,7 @@ def advance(trainer):
 
 
 def state_of(trainer):
-    return [trainer.params.flat, *trainer._driver.state.slots.values()]
+    return [trainer.params.flat, *trainer._state.slots.values()]
 
 
 def assert_twins(a, b):
@@ -236,7 +236,7 @@ NAMES = ["averaged", "adapted", "novograd"]
 
 @pytest.mark.parametrize("name", NAMES)
 def test_any_number_of_threads_and_any_way_to_go_on(name, tmp_path, monkeypatch):
-    monkeypatch.setattr("numoptim.native.SERIAL_BELOW", 2)
+    monkeypatch.setattr("numoptim.native.plan.SERIAL_BELOW", 2)
     one, *others = (trained(name, 4, threads=threads) for threads in (1, 2, 3))
     one.save_states(tmp_path / "states")
     loaded = trained(name, 1)
@@ -257,7 +257,7 @@ def test_slots_by_name():
     assert {(view.shape, view.dtype) for view in slots["v"].values()} == {((), np.dtype(np.float64))}
     assert slots["v"]["empty"] == -0.5 != slots["v"]["b"]
     slots["v"]["b"][...] = 7.0
-    assert trainer._driver.state.slots["v"].tolist()[1] == 7.0
+    assert trainer._state.slots["v"].tolist()[1] == 7.0
 
 
 def test_states_of_more_parameters(tmp_path):
@@ -302,7 +302,7 @@ def test_one_parameter_at_a_time(name):
         advance(trainer)
     assert same_bits(w, trainer.params["a"])
     assert all(float(x.reshape(-1)[0]) == float(y.reshape(-1)[0])
-               for x, y in zip(state.slots.values(), trainer._driver.state.slots.values(), strict=True))
+               for x, y in zip(state.slots.values(), trainer._state.slots.values(), strict=True))
 
 
 def test_schedules_reach_what_is_over_all():

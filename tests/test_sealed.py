@@ -19,7 +19,7 @@ def made():
 
 
 PARTS = {"trainer": lambda t: t, "optimizer": lambda t: t.optimizer, "params": lambda t: t.params,
-         "grad": lambda t: t.params.grad, "state": lambda t: t._driver.state,
+         "grad": lambda t: t.params.grad, "state": lambda t: t._state,
          "updater": lambda t: optimizer.get_updater(t.optimizer)}
 
 
@@ -63,7 +63,7 @@ def test_attributes_that_are_refused(part, name, message):
 @pytest.mark.parametrize("change", [
     lambda t: t.optimizer.lr_mult.__setitem__("w", 0), lambda t: t.optimizer.wd_mult.__setitem__("w", 0),
     lambda t: t.optimizer.param_idx2name.__setitem__(0, "x"), lambda t: t.params.shapes.__setitem__("w", (1,)),
-    lambda t: t._driver.state.slots.__setitem__("m", 0), lambda t: t.slots.__setitem__("m", 0),
+    lambda t: t._state.slots.__setitem__("m", 0), lambda t: t.slots.__setitem__("m", 0),
 ], ids=["lr_mult", "wd_mult", "names", "shapes", "slots", "trainer's slots"])
 def test_tables_are_read_only(change):
     with pytest.raises((TypeError, AttributeError)):

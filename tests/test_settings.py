@@ -7,8 +7,8 @@ from test_errors import fresh, refused
 from test_optimizer import bits, draw, each_case, each_name, make
 
 from numoptim import Parameters, Trainer, optimizer
-from numoptim.hyperparameters import Interval
 from numoptim.lr_scheduler import LRScheduler
+from numoptim.rule.hyperparameters import Interval
 
 # --- hyper-parameters
 

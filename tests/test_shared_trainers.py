@@ -190,7 +190,7 @@ def test_one_trainer_from_several_threads_loses_no_step(tmp_path, size):
     for file in tmp_path.iterdir():
         loaded = made()
         loaded.load_states(file)
-        slots = loaded._driver.state.slots
+        slots = loaded._state.slots
         # With whole steps alone every element's v is m's square times one number, the gradient being constant.
         g = loaded.params.grad.flat.astype(float)
         for slot, power in ((slots["m"], 1), (slots["v"], 2)):

@@ -118,10 +118,10 @@ def test_a_class_in_python_of_another_file_changes_nothing(tmp_path):
     trained(Counted(2.0), {**OLD, "gone": (1,)}, 3).save_states(tmp_path / "states")
     new = trained(Counted(3.0), NEW, 2)
     new.optimizer.made.clear()
-    before = bits(new._driver.state[0])
+    before = bits(new._state[0])
     with pytest.raises(ValueError, match="'gone"):
         new.load_states(tmp_path / "states", missing="new")
-    assert new.optimizer.made == [] and bits(new._driver.state[0]) == before and new.optimizer.num_update == 2
+    assert new.optimizer.made == [] and bits(new._state[0]) == before and new.optimizer.num_update == 2
 
 
 def test_multipliers_by_index_follow_their_parameters(tmp_path):

@@ -42,16 +42,16 @@ def test_updates_are_those_of_arrays():
     weight, grad = Tensor(w.copy()), Tensor(np.zeros_like(w))
     adam, other = optimizer.Adam(), optimizer.Adam()
     state, expected = adam.create_state(0, weight), other.create_state(0, w)
-    bound = None
+    stepper = None
     for k in range(3):
         grad.array[...] = k - 1
         adam.update(0, weight, grad, state)
         other.update(0, w, np.full_like(w, k - 1), expected)
-        bound = bound or state._bound
-        assert state._bound is bound, "bound anew in every step"
+        stepper = stepper or state._stepper
+        assert state._stepper is stepper, "bound anew in every step"
     assert weight.array.tobytes() == w.tobytes() and state.t == 3
     adam.update([0], [Tensor(weight.array)], [Tensor(grad.array)], [state])
-    assert state.t == 4 and state._bound is bound
+    assert state.t == 4 and state._stepper is stepper
 
 
 def test_parameters_and_gradients_copy_them():

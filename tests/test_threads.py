@@ -11,6 +11,7 @@ from test_optimizer import bits, draw, each_case, make
 from threads import within
 
 from numoptim import Parameters, Trainer, native, optimizer
+from numoptim.native.library import extension
 from numoptim.optimizer import State, rule_optimizer
 
 SHAPES = {"a": (4097,), "none": (0,), "b": (3, 1111), "c": (), "d": (25_000,)}
@@ -41,9 +42,9 @@ def test_float64(split, name):
 
 
 def test_small_buffers_are_left_to_one_thread():
-    assert native.pieces(native.SERIAL_BELOW // 2, 8) == [(0, native.SERIAL_BELOW // 2)]
+    assert native.plan.pieces(native.plan.SERIAL_BELOW // 2, 8) == [(0, native.plan.SERIAL_BELOW // 2)]
     trainer = trained("adam", 8)
-    assert trainer.params.flat.size < native.SERIAL_BELOW and trainer.threads == 8
+    assert trainer.params.flat.size < native.plan.SERIAL_BELOW and trainer.threads == 8
     assert bits(trainer.params.flat) == bits(trained("adam", 1).params.flat)
 
 
@@ -86,14 +87,14 @@ def test_several_threads_step_different_trainers_at_once(split):
 
 
 def test_threads_are_those_asked_for_or_all_processors(monkeypatch):
-    monkeypatch.setattr(native, "processors", lambda: 3)
+    monkeypatch.setattr(native.processors, "usable", lambda: 3)
     assert Trainer(Parameters({"w": np.zeros(1)}), "sgd").threads == 3
     assert Trainer(Parameters({"w": np.zeros(1)}), "sgd", threads=10**9).threads == 10**9
 
 
 @pytest.mark.parametrize("asked", [None, 3, 10**9])
 def test_no_more_work_than_there_are_processors(split, monkeypatch, asked):
-    monkeypatch.setattr(native, "processors", lambda: 2)
+    monkeypatch.setattr(native.processors, "usable", lambda: 2)
     assert bits(trained("adam", asked).params.flat) == bits(trained("adam", 1).params.flat)
     assert {threads for _, threads in split} == {2}
 
@@ -103,7 +104,7 @@ import os, sys, threading
 import numpy as np
 from numoptim import Parameters, Trainer, native, optimizer
 from numoptim.optimizer import State, rule_optimizer
-real, native.processors = native.processors, lambda: 4         # threads that a test wants are started on any machine
+real, native.processors.usable = native.processors.usable, lambda: 4      # a test's threads are started on any machine
 
 def steps(count, n=3):
     params = Parameters({"a": np.linspace(-1, 1, 150_000, dtype=np.float32), "b": np.ones(7, np.float32)})
@@ -131,16 +132,16 @@ assert (one.params.flat.view(np.uint32) == three.params.flat.view(np.uint32)).al
 
 MOST = SCRIPT + """
 # However many are asked for: no more than processors, which the process may be kept from.
-native.processors = real
+native.processors.usable = real
 steps(10**9)
-assert helpers() == native.processors() - 1
+assert helpers() == native.processors.usable() - 1
 """
 
 FEWER = SCRIPT + """
-native.processors = real
+native.processors.usable = real
 os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
 steps(10**9), steps(None)
-assert native.processors() == 1 and helpers() == 0
+assert native.processors.usable() == 1 and helpers() == 0
 """
 
 FORK = SCRIPT + """
@@ -228,7 +229,7 @@ SCRIPTS = {"threads of a process": ONE, "no more than processors": MOST, "one pr
            "fork while busy": WHILE_BUSY, "signals": SIGNALS, "sleep": SLEEP}
 
 
-@pytest.mark.skipif(not native.extension().rules, reason="without a C compiler every step has threads of its own")
+@pytest.mark.skipif(not extension().rules, reason="without a C compiler every step has threads of its own")
 @pytest.mark.parametrize("script", SCRIPTS.values(), ids=SCRIPTS)
 def test_in_a_process_of_its_own(script):
     subprocess.run([sys.executable, "-W", "ignore", "-c", script], check=True, timeout=300)

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 from numoptim import Parameters, Trainer
-from numoptim.trees import flattened
+from numoptim.buffers.trees import flattened
 
 TREE = {"embed": np.zeros((3, 2)), "layers": [{"w": np.ones(2), "b": np.array(0.5)}, {"w": np.full(3, 2.0)}],
         "head": ({"w": [[1.0, 2.0]]}, [np.full(1, 3.0)])}

@@ -21,8 +21,8 @@ def trainer_of(name, keywords, steps=0, dtype=np.float32):
 
 
 def content(trainer):
-    slots = {name: bits(slot) for name, slot in trainer._driver.state.slots.items()}
-    return bits(trainer.params.flat), slots, trainer._driver.state.t, trainer.optimizer.num_update
+    slots = {name: bits(slot) for name, slot in trainer._state.slots.items()}
+    return bits(trainer.params.flat), slots, trainer._state.t, trainer.optimizer.num_update
 
 
 @pytest.mark.parametrize("size", [4, 4.0], ids=["repeated", "prepared"])
@@ -68,13 +68,13 @@ def test_an_interrupted_step_of_another_batch_size(name, keywords, steps, size):
 @each_case
 def test_a_signal_during_the_call(name, keywords, monkeypatch):
     """Its handler runs when the call has returned, and raises: the steps are made, and counted."""
-    expected, step = content(trainer_of(name, keywords, 3)), native.extension().step
+    expected, step = content(trainer_of(name, keywords, 3)), native.library.extension().step
 
     def interrupted(record, t):
         assert step(record, t) == 0
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(native.extension(), "step", interrupted)
+    monkeypatch.setattr(native.library.extension(), "step", interrupted)
     trainer = trainer_of(name, keywords)
     for _ in range(3):
         with pytest.raises(KeyboardInterrupt):
@@ -181,7 +181,7 @@ def test_no_setting_is_lost(attribute, value, field):
     """Whenever it is made or interrupted: what the attribute says is what the next step takes."""
     def check(trainer):
         trainer.step(4)
-        assert trainer._driver.plans[0].hyper[field][0] == getattr(trainer.optimizer, attribute)
+        assert trainer._stepper.plans[0].hyper[field][0] == getattr(trainer.optimizer, attribute)
 
     def change(trainer):
         setattr(trainer.optimizer, attribute, value)
@@ -197,7 +197,7 @@ def test_no_setting_is_lost(attribute, value, field):
 def test_no_multiplier_is_lost():
     def check(trainer):
         trainer.step(4)
-        assert trainer._driver.plans[0].hyper["learning_rate"].max() == (0.03 if trainer.optimizer.lr_mult else 0.01)
+        assert trainer._stepper.plans[0].hyper["learning_rate"].max() == (0.03 if trainer.optimizer.lr_mult else 0.01)
 
     assert everywhere(lambda: trainer_of("sgd", {"learning_rate": 0.01}, 1),
                       lambda trainer: trainer.optimizer.set_lr_mult({"w": 3}), check) > 3

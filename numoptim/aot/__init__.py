@@ -9,8 +9,7 @@ from pathlib import Path
 from numoptim import __version__
 
 PACKAGE = Path(__file__).parents[1]
-# Modules that kernels depend on, besides those of the folders kernels, rules and aot (also in the Makefile).
-MATHEMATICS = ("gradient", "hyperparameters", "random", "retype", "rule", "scalar")
+MATHEMATICS = "rule", "kernels", "aot"            # folders on which what is made of any rule depends (SOURCES, too)
 
 
 def soname(name: str) -> str:
@@ -27,9 +26,8 @@ LIBRARY = PACKAGE / "lib" / soname("numoptim")
 def digest(*more: str) -> str:
     """Of all in this package that the C library and Python's extension are made from, and of ``more`` folders."""
     import hashlib
-    files = [PACKAGE / f"{name}.py" for name in MATHEMATICS]
-    files += [PACKAGE / "cuda" / name for name in ("launcher.c", "launcher.h")]
-    for folder in ("aot", "kernels", "rules", *more):
+    files = [PACKAGE / "cuda" / name for name in ("launcher.c", "launcher.h")]
+    for folder in (*MATHEMATICS, "rules", *more):
         files += sorted(path for path in (PACKAGE / folder).iterdir() if path.suffix in (".py", ".c", ".h", ".in"))
     whole = hashlib.sha256(__version__.encode())
     for file in files:

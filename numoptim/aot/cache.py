@@ -16,8 +16,8 @@ import llvmlite
 import numba
 import numpy as np
 
-from numoptim.retype import reached
 from numoptim.rule import Rule
+from numoptim.rule.retype import reached
 
 from . import MATHEMATICS, PACKAGE
 
@@ -56,8 +56,7 @@ def _digest(rule: Rule) -> bytes:
         functions += [each.terms, each.finish]
         reductions += [each.results, each.values, each.squares, each.over]
     files = {Path(function.__code__.co_filename) for function in reached(functions)}
-    files |= {PACKAGE / f"{name}.py" for name in MATHEMATICS}
-    files.update(file for folder in ("kernels", "aot") for file in (PACKAGE / folder).glob("*.py"))
+    files.update(file for folder in MATHEMATICS for file in (PACKAGE / folder).glob("*.py"))
     whole = hashlib.sha256(repr((
         numba.__version__, llvmlite.__version__, np.__version__, platform.python_version(), rule.name, rule.slots,
         rule.fields, rule.derived, rule.gradient, rule.noisy, rule.needs_rate, reductions)).encode())

@@ -8,10 +8,10 @@ import textwrap
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from numoptim.hyperparameters import COMMON, NOISE, Interval
 from numoptim.kernels import abi
 from numoptim.kernels.abi import DEVICE_PLAN, MOST_REDUCTIONS, PLAN, STATUS, Word, phases
 from numoptim.rule import SCOPES, Rule
+from numoptim.rule.hyperparameters import COMMON, NOISE, Interval
 
 HERE = Path(__file__).parent
 TYPES = {"f32": "float", "f64": "double"}

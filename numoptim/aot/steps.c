@@ -5,7 +5,7 @@
  */
 #include <string.h>
 
-/* One of the things that a step does. The words are those of native.py and cuda/plan.py. */
+/* One of the things that a step does. The words are those of native/plan.py and cuda/plan.py. */
 typedef struct pass {
     int64_t kind, every, since;              /* done in steps t where t - since is a multiple of every */
     union {

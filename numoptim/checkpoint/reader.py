@@ -13,7 +13,8 @@ from typing import IO, Any
 
 import numpy as np
 
-from ..arrays import Array
+from numoptim.native.arrays import Array
+
 from .files import File, is_path, label, regular
 from .tree import decode
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from ..arrays import Array
+from numoptim.native.arrays import Array
 
 FORMAT = "numoptim-states-1"
 DEPTH = 100                                     # far more than states need, less than every Python can parse

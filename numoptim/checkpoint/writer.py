@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from ..arrays import Array
+from numoptim.native.arrays import Array
+
 from .files import File, is_path, replacing
 from .tree import encode
 

@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from numoptim.hyperparameters import checked
 from numoptim.kernels import hyper as record
 from numoptim.kernels import named
 from numoptim.rule import Rule
+from numoptim.rule.hyperparameters import checked
 
 from .array import Array, asarray
 

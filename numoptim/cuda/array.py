@@ -5,7 +5,7 @@ from typing import Any, NoReturn
 import numpy as np
 import numpy.typing as npt
 
-from numoptim.memory import on_device
+from numoptim.native.arrays import on_device
 
 from . import dlpack, driver
 

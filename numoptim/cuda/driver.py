@@ -8,7 +8,7 @@ import functools
 import weakref
 from typing import Any
 
-from numoptim.arrays import Array
+from numoptim.native.arrays import Array
 
 LEGACY, PER_THREAD = 1, 2               # streams that need not be made; other numbers are handles
 MEMORY_TYPE, DEVICE_ORDINAL = 2, 9      # CU_POINTER_ATTRIBUTE_...

@@ -16,12 +16,11 @@ from llvmlite import ir
 from numba import from_dtype, njit, types
 from numba.core.errors import TypingError
 
-from numoptim import gradient
-from numoptim.kernels import abi, common
+from numoptim.kernels import abi, common, gradient
 from numoptim.kernels.abi import FLOAT, phases
-from numoptim.random import HALF, LOW, philox
-from numoptim.retype import rebuilt
+from numoptim.kernels.random import HALF, LOW, philox
 from numoptim.rule import Rule
+from numoptim.rule.retype import rebuilt
 from numoptim.rules import RULES
 
 from . import noise

@@ -7,8 +7,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from numoptim import native
 from numoptim.aot import PACKAGE, digest, soname
+from numoptim.native.library import extension
 from numoptim.rule import Rule
 from numoptim.rules import RULES
 
@@ -34,7 +34,7 @@ class Launcher(NamedTuple):
 @functools.cache
 def launcher() -> Launcher:
     """The launcher. RuntimeError where numoptim was installed without a C compiler, or built from other sources."""
-    found = native.extension().launcher
+    found = extension().launcher
     if found is None:
         raise RuntimeError("kernels are launched on GPUs by numoptim's compiled extension, which this installation has "
                            "not got: install numoptim, anew, where there is a C compiler")

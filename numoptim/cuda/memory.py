@@ -1,13 +1,14 @@
-"""A GPU's memory, as numoptim.memory asks of it."""
+"""A GPU's memory, as numoptim.buffers.memory asks of it."""
 from typing import Any
 
 import numpy.typing as npt
 
-from numoptim.arrays import check_like
-from numoptim.memory import HOST, Span, named, on_device
+from numoptim.native.arrays import Span, check_like, on_device
+from numoptim.native.memory import HOST
 
 from . import array, driver, plan
 from .array import Array
+from .capture import Captures
 
 
 class Device:
@@ -34,7 +35,7 @@ class Device:
     def __reduce__(self) -> Any:
         if self.stream not in (driver.LEGACY, driver.PER_THREAD):
             raise TypeError(f"what is on stream {self.stream:#x} cannot be copied or pickled: no other process has it")
-        return named, (self.name, self.stream)
+        return Device, (self.context.ordinal, self.stream)
 
     def zeros(self, size: int, dtype: Any) -> Array:
         return array.zeros(self.context, self.stream, size, dtype, self._keep)
@@ -91,7 +92,5 @@ class Device:
     def same(self, a: Array, b: Array) -> bool:
         return (a.ptr, a.shape, a.dtype, a.device, a.stream) == (b.ptr, b.shape, b.dtype, b.device, b.stream)
 
-    def capturing(self) -> bool:
-        """Whether what is done on the stream goes into a CUDA graph."""
-        with self.context:
-            return driver.capturing(self.stream)
+    def captures(self) -> Captures:
+        return Captures(self)

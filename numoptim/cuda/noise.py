@@ -1,7 +1,7 @@
 """random.py's normal numbers by the counter and by the element, for threads that each draw their own."""
 import numpy as np
 
-from numoptim.random import HALF, LANES, MULTIPLIER0, MULTIPLIER1, TILE, WEYL0, WEYL1, box_muller
+from numoptim.kernels.random import HALF, LANES, MULTIPLIER0, MULTIPLIER1, TILE, WEYL0, WEYL1, box_muller
 
 from .intrinsics import high_product, product, total, xor
 

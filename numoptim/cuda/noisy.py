@@ -10,7 +10,7 @@ import numpy as np
 
 from numoptim.kernels import element
 from numoptim.kernels.compile import inline, specialise
-from numoptim.random import LANES, TILE
+from numoptim.kernels.random import LANES, TILE
 
 from . import intrinsics, noise
 from .intrinsics import block, blocks, thread, threads

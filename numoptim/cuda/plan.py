@@ -1,11 +1,13 @@
-"""The plan that launches a rule's kernels on flat device buffers, beside native.Plan."""
+"""The plan that launches a rule's kernels on flat device buffers, beside native.plan."""
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from numoptim import kernels, native
+from numoptim import kernels
 from numoptim.kernels.abi import norms_size, places
+from numoptim.native import plan as native
+from numoptim.native.library import extension
 from numoptim.rule import Rule
 
 from . import driver, launch
@@ -111,8 +113,6 @@ class Plan(native.Plan):
     def advance(self, t: int) -> None:
         """Have the next replay of a captured step be step t, with what ``set`` set."""
         with self.context:
-            if driver.capturing(self._stream):
-                raise RuntimeError("advance goes before a replay, not into the capture")
             self._table[0] = t
             self._write()
 
@@ -124,13 +124,13 @@ class Plan(native.Plan):
 
 def stepper(plans: Sequence[Plan]) -> Callable[[int, int], int]:
     """native.stepper for a GPU, which raises RuntimeError itself. plans: of one context."""
-    step = native.extension().step
+    step = extension().step
     return lambda record, t: _launched(plans, step, record, t)
 
 
 def make(plans: Iterable[Plan], *arguments: int) -> int:
     """native.make for a GPU, which raises RuntimeError itself. plans: of one context."""
-    return _launched(list(plans), native.extension().steps, *arguments)
+    return _launched(list(plans), extension().steps, *arguments)
 
 
 def _launched(plans: Sequence[Plan], call: Callable[..., int], *arguments: int) -> int:

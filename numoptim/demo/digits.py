@@ -9,7 +9,7 @@ from sklearn.datasets import load_digits
 from sklearn.model_selection import train_test_split
 
 from numoptim import Parameters
-from numoptim.arrays import Array
+from numoptim.native.arrays import Array
 
 
 class Digits(NamedTuple):

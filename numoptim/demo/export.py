@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from numoptim import Parameters, Trainer
-from numoptim.arrays import Array
+from numoptim.native.arrays import Array
 from numoptim.optimizer import LBSGD, RuleOptimizer, create
 
 from .digits import Digits, Network, accuracy, load
@@ -59,7 +59,7 @@ def _run(optimizer: RuleOptimizer, params: Parameters, network: Network, data: D
         trainer.step(BATCH)
         if step == RECORDED:
             checksum = fnv1a(params.flat.tobytes())
-    hyper = trainer._driver.plans[0].hyper[0]      # type: ignore[union-attr]
+    hyper = trainer._stepper.plans[0].hyper[0]    # type: ignore[union-attr]
     _write(out / f"{optimizer.rule.name}.bin", b"NOREPLAY",
            [len(hyper.dtype), len(params), first.size, RECORDED, int(optimizer._has_init())],
            params.offsets.astype("<i8"), hyper, first, *grads)

@@ -9,7 +9,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, LogLocator
 
-from numoptim.arrays import Array
+from numoptim.native.arrays import Array
 
 from . import valley
 from .training import CHOICES, Choice, Result

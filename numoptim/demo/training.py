@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from numoptim import Parameters, Trainer
-from numoptim.arrays import Array
+from numoptim.native.arrays import Array
 from numoptim.optimizer import RuleOptimizer, create
 
 from .digits import Digits, Network, accuracy, loss

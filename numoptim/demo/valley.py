@@ -4,7 +4,7 @@ from typing import Any
 import numpy as np
 
 from numoptim import Parameters, Trainer
-from numoptim.arrays import Array
+from numoptim.native.arrays import Array
 
 from .training import Choice
 

@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from numoptim import display
-from numoptim.hints import instead
-from numoptim.hyperparameters import Interval, checked, nearest
+from numoptim.face import display
+from numoptim.face.hints import instead
+from numoptim.face.names import nearest
 from numoptim.rule import Rule
+from numoptim.rule.hyperparameters import Interval, checked
 from numoptim.rules import RULES
 
 from . import abi

@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from numoptim.hyperparameters import Interval
 from numoptim.rule import MOST_SLOTS, Rule, Scope
+from numoptim.rule.hyperparameters import Interval
 
 FLOAT: dict[str, np.dtype[Any]] = {"f32": np.dtype(np.float32), "f64": np.dtype(np.float64)}
 

@@ -2,20 +2,7 @@
 from typing import Any
 
 from . import abi, intrinsics
-from .abi import (
-    EVERY_BIT,
-    FROZEN,
-    GROUPS_BIT,
-    HYPER,
-    MOST,
-    NORMS_BIT,
-    NULL,
-    SIZE,
-    STEP,
-    STEP_BIT,
-    TABLE,
-    TABLE_BIT,
-)
+from .abi import EVERY_BIT, FROZEN, GROUPS_BIT, HYPER, MOST, NORMS_BIT, NULL, SIZE, STEP, STEP_BIT, TABLE, TABLE_BIT
 from .compile import cached, inline, outline
 from .intrinsics import is_null
 

@@ -10,10 +10,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from numoptim import gradient
-from numoptim.retype import reached
 from numoptim.rule import SCOPES, Reduction, Rule, Scope
+from numoptim.rule.retype import reached
 
+from . import gradient
 from .abi import FLOAT, FROZEN, hyper_dtype, least_rate
 from .compile import inline, specialise
 from .intrinsics import load, picked, record_at, second, store, words

@@ -6,8 +6,8 @@ from typing import Any, ParamSpec, TypeVar
 
 import numpy as np
 
-from numoptim.retype import rebuilt
-from numoptim.typed import line_at
+from numoptim.rule.retype import rebuilt
+from numoptim.rule.typed import line_at
 
 P = ParamSpec("P")
 T = TypeVar("T")

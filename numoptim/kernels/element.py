@@ -7,9 +7,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from numoptim import gradient
 from numoptim.rule import Reduction, Rule
 
+from . import gradient
 from .abi import FLOAT
 from .common import constants_type
 from .compile import inline, of_elements, specialise

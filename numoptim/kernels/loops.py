@@ -8,15 +8,14 @@ from typing import Any
 
 import numpy as np
 
-from numoptim import random
-from numoptim.random import TILE
 from numoptim.rule import Rule
 
-from . import abi, common, element, intrinsics
+from . import abi, common, element, intrinsics, random
 from .abi import FLOAT, FROZEN
 from .check import segment_at
 from .compile import cached, inline, outline, specialise
 from .intrinsics import apart, is_null, itself, numbers, rare, shifted, unaliased
+from .random import TILE
 from .sums import advance_kernel, constants, sums_kernel
 from .view import view
 

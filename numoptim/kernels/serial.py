@@ -9,7 +9,7 @@ from .compile import OPTIONS
 
 @functools.cache
 def functions() -> Any:
-    """``call``, ``check``, ``step`` and ``steps`` of native.extension, by the numbers of C."""
+    """``call``, ``check``, ``step`` and ``steps`` of native.library.extension, by the numbers of C."""
     from numba import from_dtype, njit, types
 
     from . import intrinsics

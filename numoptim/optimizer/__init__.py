@@ -4,17 +4,31 @@ Each class is made from its Rule, but for those of choices.py, whose options cho
 ``register`` adds your own: an Optimizer subclass, or a Rule.
 """
 from numoptim.rules import RULES
+from numoptim.step.state import State
 
 from .base import Optimizer, create, find
 from .base import _registry as _classes
-from .choices import DCASGD, LBSGD, NAG, SGD, AdaGrad, Adam, AdamW, Ftrl, RMSProp, Rprop, Signum
+from .choices import (
+    DCASGD,
+    LBSGD,
+    NAG,
+    SGD,
+    AdaGrad,
+    Adam,
+    AdamW,
+    AdamWScheduleFree,
+    Ftrl,
+    RMSProp,
+    Rprop,
+    SGDScheduleFree,
+    Signum,
+)
 from .mxnet import Updater, get_updater
 from .rule_optimizer import RuleOptimizer, register
-from .state import State
 
-__all__ = ["DCASGD", "LBSGD", "NAG", "SGD", "AdaGrad", "Adam", "AdamW", "Ftrl", "Optimizer", "RMSProp", "Rprop",
-           "RuleOptimizer", "Signum", "State", "Updater", "create", "find", "get_updater", "register",
-           *(rule.title for rule in RULES if rule.title)]
+__all__ = ["DCASGD", "LBSGD", "NAG", "SGD", "AdaGrad", "Adam", "AdamW", "AdamWScheduleFree", "Ftrl", "Optimizer",
+           "RMSProp", "Rprop", "RuleOptimizer", "SGDScheduleFree", "Signum", "State", "Updater", "create", "find",
+           "get_updater", "register", *(rule.title for rule in RULES if rule.title)]
 
 for _rule in RULES:
     if _rule.title:

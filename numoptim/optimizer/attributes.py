@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from numoptim.hyperparameters import checked
+from numoptim.rule.hyperparameters import checked
 
 if TYPE_CHECKING:
     from .base import Optimizer

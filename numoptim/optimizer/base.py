@@ -3,28 +3,28 @@ import copy
 import inspect
 import warnings
 from array import array
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, ClassVar, Never, Self, SupportsFloat, SupportsIndex, TypeVar
 
-from numoptim import display
-from numoptim.hints import refuse
-from numoptim.hyperparameters import COMMON, COUNT, checked, checked_rate, nearest, some
+from numoptim.buffers.memory import Buffer
+from numoptim.face import display
+from numoptim.face.hints import refuse
+from numoptim.face.names import nearest, some
+from numoptim.face.sealed import Sealed
 from numoptim.lr_scheduler import based
-from numoptim.memory import Buffer
-from numoptim.sealed import Sealed
+from numoptim.lr_scheduler.base import Schedule, check_called
+from numoptim.rule.hyperparameters import COMMON, COUNT, checked, checked_rate
+from numoptim.step.locks import at_once, lock
+from numoptim.step.python import Stepped
 
 from .attributes import HyperParameter, check_class, check_made, check_rated
-from .locks import at_once, lock
 from .multipliers import Key, Multipliers, names_of
-
-Schedule = Callable[[int], float]
-
 
 _registry: dict[str, type["Optimizer"]] = {}
 
 
-class Optimizer(Sealed):
+class Optimizer(Stepped, Sealed):
     """Base of all optimizers. Subclass it to write one in Python; see ``update``.
 
     learning_rate: default 0.01. lr_scheduler: ``f(num_update) -> rate``; a learning_rate given beside a
@@ -153,8 +153,8 @@ class Optimizer(Sealed):
 
     @lr_scheduler.setter
     def lr_scheduler(self, schedule: Schedule | None) -> None:
-        if schedule is not None and (isinstance(schedule, type) or not callable(schedule)):
-            raise TypeError(f"lr_scheduler={schedule!r}: expected a function of the update number")
+        if schedule is not None:
+            check_called("lr_scheduler", schedule)
         check_rated(self, schedule is not None)
         self._lr_scheduler = schedule
 

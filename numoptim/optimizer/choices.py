@@ -6,12 +6,13 @@ from typing import Any, ClassVar, Never
 
 import numpy as np
 
-from numoptim.native import Pass
+from numoptim.lr_scheduler.base import Schedule
+from numoptim.native.plan import Pass
 from numoptim.rule import Rule, Slot
-from numoptim.rules import adagrad, adam, adamw, dcasgd, ftrl, lbsgd, nag, rmsprop, rprop, sgd, signum
+from numoptim.rules import adagrad, adam, adamw, dcasgd, ftrl, lbsgd, nag, rmsprop, rprop, schedule_free, sgd, signum
 
 from .attributes import HyperParameter, Options
-from .base import Schedule, add
+from .base import add
 from .rule_optimizer import RuleOptimizer
 
 
@@ -159,6 +160,25 @@ class Ftrl(Accumulating):
         return bool(self.warm_start)
 
 
+class ScheduleFree(RuleOptimizer):
+    """The weights to evaluate are an average, which w and z give."""
+
+    def _average(self) -> Pass:
+        return Pass(schedule_free.AVERAGE, ("w", "z"))
+
+
+@add
+class SGDScheduleFree(ScheduleFree):
+    __doc__ = schedule_free.__doc__
+    rules = (schedule_free.SGD, schedule_free.AVERAGE)
+
+
+@add
+class AdamWScheduleFree(ScheduleFree):
+    __doc__ = schedule_free.__doc__
+    rules = (schedule_free.ADAMW, schedule_free.AVERAGE)
+
+
 @add
 class Rprop(RuleOptimizer):
     __doc__ = rprop.__doc__
@@ -185,7 +205,7 @@ class Rprop(RuleOptimizer):
 @add
 class LBSGD(RuleOptimizer):
     __doc__ = lbsgd.__doc__
-    rules = (sgd.RULE, sgd.MOMENTUM, lbsgd.LARS)
+    rules = (sgd.RULE, sgd.MOMENTUM, lbsgd.LARS, lbsgd.ACCUMULATE)
     options: ClassVar[Options] = {
         "warmup_strategy": ("linear", lambda x: isinstance(x, str) and x in LBSGD.strategies, "'linear', 'power2', 'sqrt' or 'lars'"),
         "warmup_epochs": (5, *NATURAL),

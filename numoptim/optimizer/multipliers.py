@@ -8,7 +8,8 @@ from typing import Any, SupportsFloat
 
 import numpy as np
 
-from numoptim.hyperparameters import checked, nearest
+from numoptim.face.names import nearest
+from numoptim.rule.hyperparameters import checked
 
 Key = int | str
 

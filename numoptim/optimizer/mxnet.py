@@ -5,14 +5,14 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from numoptim.memory import HOST
-from numoptim.sealed import Stepping
+from numoptim.face.sealed import Stepping
+from numoptim.native.memory import HOST
+from numoptim.step.locks import at_once, check_outside
+from numoptim.step.state import State, as_saved, check_saved, count, counted, go_on
 
 from .base import Optimizer
-from .locks import at_once, check_outside
 from .multipliers import Key
 from .rule_optimizer import RuleOptimizer
-from .state import State, as_saved, check_saved, count, counted, go_on
 
 
 class Updater(Stepping):
@@ -129,10 +129,10 @@ class Updater(Stepping):
             raise ValueError(f"these states do not fit this updater: {error}") from error
 
     def _halt(self) -> None:
-        """Who holds the lock is alone then: Bound.halt."""
+        """Who holds the lock is alone then: Stepper.halt."""
         for state in self.states.values():
-            if isinstance(state, State) and state._bound is not None:
-                state._bound.halt()
+            if isinstance(state, State) and state._stepper is not None:
+                state._stepper.halt()
 
 
 def get_updater(optimizer: Optimizer) -> Updater:

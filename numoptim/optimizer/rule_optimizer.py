@@ -7,21 +7,25 @@ from typing import Any, ClassVar, Never, overload
 
 import numpy as np
 
-from numoptim.arrays import Array
-from numoptim.hints import refuse
-from numoptim.hyperparameters import COMMON, Hyper
+from numoptim.buffers.memory import Buffer, Memory
+from numoptim.buffers.memory import of as memory_of
+from numoptim.buffers.parameters import Parameters
+from numoptim.face.hints import refuse
 from numoptim.kernels import least_rate
-from numoptim.memory import Buffer, Memory
-from numoptim.memory import of as memory_of
-from numoptim.native import Pass
+from numoptim.native.arrays import Array
+from numoptim.native.plan import Pass
 from numoptim.rule import SCOPES, Rule, Slot
+from numoptim.rule.hyperparameters import COMMON, Hyper
+from numoptim.step.locks import check_outside
+from numoptim.step.python import PythonStepper
+from numoptim.step.state import Layout, State
+from numoptim.step.stepper import Stepper, check_apart, step_all
 
 from .attributes import HyperParameter, Option, Options, check_seen
 from .base import Class, Optimizer, add
-from .bound import Bound, check_apart, step_all
-from .locks import check_outside
 from .multipliers import Key
-from .state import Layout, State
+
+OWN = *COMMON, "learning_rate", "lr_mult", "offset"    # hyper-parameters of rules that are no keywords of one class
 
 
 class RuleOptimizer(Optimizer):
@@ -39,7 +43,7 @@ class RuleOptimizer(Optimizer):
         fields: Hyper = {}
         for rule in cls.rules:
             fields.update(rule.fields)
-        cls.hyper = {key: value for key, value in fields.items() if key not in (*COMMON, "learning_rate", "offset")}
+        cls.hyper = {key: value for key, value in fields.items() if key not in OWN}
         check_seen(cls, (*cls.hyper, *cls.options))
         for key, (default, interval) in cls.hyper.items():
             descriptor = HyperParameter(default, interval)
@@ -121,11 +125,29 @@ class RuleOptimizer(Optimizer):
 
         A parameter at rest is initialised for the rate it would have with a multiplier of 1.
         """
-        rate = self._rate(self._begin_num_update + 1) * (self._lr_mult.of(index) or 1.0)
+        multiplier = self._lr_mult.of(index) or 1.0
+        rate = self._rate(self._begin_num_update + 1) * multiplier
         if self.rule.needs_rate and rate < least_rate(dtype):
             raise ValueError(f"{type(self).__name__}: slots that begin by the learning_rate need one of "
                              f"{least_rate(dtype):.1e} or more for {dtype}; that of {index!r} is {rate}")
-        return {**self._values, "learning_rate": rate, "wd": self._get_wd(index), "offset": 0}
+        return {**self._values, "learning_rate": rate, "lr_mult": multiplier, "wd": self._get_wd(index), "offset": 0}
+
+    # --- on all parameters
+
+    def _steps_in_python(self) -> bool:
+        """Whether the class has an ``update`` or states of its own: then its steps are not the rule's."""
+        return any(getattr(type(self), name) is not getattr(RuleOptimizer, name) for name in ("update", "create_state"))
+
+    def _begin(self, params: Parameters) -> Any:
+        if self._steps_in_python():
+            return super()._begin(params)
+        return self._state(params.memory, params.flat, range(len(params)), params.offsets, (len(params),))
+
+    def _stepper(self, params: Parameters, state: Any, threads: int, captures: Any = None) -> Stepper | PythonStepper:
+        if self._steps_in_python():
+            return super()._stepper(params, state, threads)
+        return Stepper(self, params.memory, params.flat, params.grad.flat, state, range(len(params)), params.offsets,
+                       threads, captures)
 
     # --- update
 
@@ -136,50 +158,53 @@ class RuleOptimizer(Optimizer):
         arrays, or arrays of one GPU and stream (what ``cuda.asarray`` takes), where the update is asynchronous.
         Raises TypeError or ValueError before anything is written, RuntimeError in the middle of another update.
         """
-        if isinstance(state, State) and state._bound is not None and self._repeated(state._bound, index, weight, grad):
+        if isinstance(state, State) and self._repeated(state._stepper, index, weight, grad):
             return
         check_outside(self._lock)
         if not isinstance(index, (list, tuple)):
             with self._lock:
-                bound = self._bound(index, weight, grad, state)
-                bound.prepare()
-                bound.step()
-                bound.admit()
+                stepper = self._bound(index, weight, grad, state)
+                stepper.prepare()
+                stepper.step()
+                stepper.admit()
             return
         lengths = [len(x) for x in (index, weight, grad, state)]
         if len(set(lengths)) != 1:
             raise ValueError(f"index, weight, grad and state are lists of {lengths} elements; expected equal lengths")
         with self._lock:
-            bounds = [self._bound(*each) for each in zip(index, weight, grad, state, strict=True)]
+            steppers = [self._bound(*each) for each in zip(index, weight, grad, state, strict=True)]
             rates: dict[int, float] = {}
-            for bound in bounds:
-                bound.prepare(1, rates)
-            if bounds:
-                step_all(bounds)
+            for stepper in steppers:
+                stepper.prepare(1, rates)
+            if steppers:
+                step_all(steppers)
 
-    def _repeated(self, bound: Bound, index: Key, weight: Any, grad: Any) -> bool:
+    def _repeated(self, stepper: Stepper | None, index: Key, weight: Any, grad: Any) -> bool:
         """Make the latest update of these very arrays again, where it may be repeated."""
-        ticket = bound.ticket                      # first, as Bound.repeat wants it
-        return (ticket != 0 and bound.grad is grad and bound.is_of(self, index, weight)
-                and not self._lock._is_owned() and bound.repeat(1, ticket))
+        if stepper is None:
+            return False
+        ticket = stepper.ticket                      # first, as Stepper.repeat wants it
+        return (ticket != 0 and stepper.grad is grad and stepper.is_of(self, index, weight)
+                and not self._lock._is_owned() and stepper.repeat(1, ticket))
 
-    def _bound(self, index: Key, weight: Any, grad: Any, state: State) -> Bound:
+    def _bound(self, index: Key, weight: Any, grad: Any, state: State) -> Stepper:
         """The state's binding to these very arrays: what is new is checked in full, the rest known by identity."""
         if not isinstance(state, State):
             raise TypeError(f"state of {index!r} is {type(state).__name__}; expected what create_state returned")
-        bound = state._bound
-        if bound is not None and bound.ticket:
-            bound.halt()
-        if bound is None or not bound.is_of(self, index, weight):
+        stepper = state._stepper
+        if stepper is not None and stepper.ticket:
+            stepper.halt()
+        if stepper is None or not stepper.is_of(self, index, weight):
             memory = memory_of(weight)
             weight = memory.checked(f"weight of {index!r}", weight)
-            if bound is None or not (memory.same(bound.weight, weight) and bound.is_of(self, index, bound.weight)):
-                bound = self._bind(memory, index, weight, grad, state)
-        if bound.grad is not grad:
-            bound.set_gradient(self._checked_gradient(bound.memory, index, grad, bound.weight))
-        return bound
+            if stepper is None or not (memory.same(stepper.weight, weight)
+                                       and stepper.is_of(self, index, stepper.weight)):
+                stepper = self._bind(memory, index, weight, grad, state)
+        if stepper.grad is not grad:
+            stepper.set_gradient(self._checked_gradient(stepper.memory, index, grad, stepper.weight))
+        return stepper
 
-    def _bind(self, memory: Memory, index: Key, weight: Buffer, grad: Any, state: State) -> Bound:
+    def _bind(self, memory: Memory, index: Key, weight: Buffer, grad: Any, state: State) -> Stepper:
         self._check_rule(state.rule, state.slots)
         spans = {"weight": memory.span(weight)}
         for name, slot in zip(self._slots(), state._slots.values(), strict=True):
@@ -192,10 +217,10 @@ class RuleOptimizer(Optimizer):
             check_apart(f"slot '{name}'", index, span, spans.items())
             spans[f"slot '{name}'"] = span
         grad = self._checked_gradient(memory, index, grad, weight)
-        bound = Bound(self, memory, weight, grad, state, [index], np.array([0, weight.size]), 1)
-        bound.set_gradient(grad)
-        state._bound = bound
-        return bound
+        stepper = Stepper(self, memory, weight, grad, state, [index], np.array([0, weight.size]), 1)
+        stepper.set_gradient(grad)
+        state._stepper = stepper
+        return stepper
 
     def _checked_gradient(self, memory: Memory, index: Key, grad: Any, weight: Buffer) -> Buffer:
         checked: Buffer = memory.checked(f"gradient of {index!r}", grad, like=weight, written=False)

@@ -20,8 +20,10 @@ HEAD = '''\
 from collections.abc import Mapping
 from typing import SupportsFloat, SupportsIndex
 
+from numoptim.lr_scheduler.base import Schedule
+from numoptim.step.state import State as State
+
 from .base import Optimizer as Optimizer
-from .base import Schedule
 from .base import create as create
 from .base import find as find
 from .multipliers import Key
@@ -29,7 +31,6 @@ from .mxnet import Updater as Updater
 from .mxnet import get_updater as get_updater
 from .rule_optimizer import RuleOptimizer as RuleOptimizer
 from .rule_optimizer import register as register
-from .state import State as State
 '''
 
 

@@ -33,6 +33,8 @@ MODULES = (
     "ftrl",
     "ftml",
     "sgld",
+    "prodigy",
+    "schedule_free",
 )
 
 

@@ -31,6 +31,8 @@ import math
 
 from numoptim.rule import Rule, Slot, exp, log, maximum, power
 
+SHORTEST = 1 / 700         # exp goes no further than to -700: 1e-304
+
 
 def span(beta):
     """Of how many gradients, about, a mean with this beta is: 1/log(1/beta)."""
@@ -43,7 +45,7 @@ def slow_beta(t, h):
         return h.beta3
     x = t / h.beta3_warmup
     mixed = (1 - x) * span(h.beta1) + x * span(h.beta3)
-    b = exp(maximum(-1 / mixed, -700.0)) if mixed > 0 else 0.0
+    b = exp(-1 / mixed) if mixed > SHORTEST else 0.0
     return b if b < h.beta3 else h.beta3
 
 

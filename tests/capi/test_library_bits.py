@@ -88,7 +88,7 @@ def test_trainer(rule, dtype):
         trainer.step(1)
         assert same_bits(params.flat, weights)
         for name, slot in zip(rule.slots, slots, strict=True):
-            assert same_bits(trainer._driver.state.slots[name], slot)
+            assert same_bits(trainer._state.slots[name], slot)
 
 
 @each_level

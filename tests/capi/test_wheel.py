@@ -24,7 +24,7 @@ params = numoptim.Parameters({"w": np.ones(5)})
 numoptim.Trainer(params, "sgd", {"learning_rate": 1.0}).step(1, {"w": np.ones(5)})
 assert not params.flat.any(), params.flat
 assert numoptim.__file__.startswith(sys.argv[1]), numoptim.__file__
-print(native.source())
+print(native.library.source())
 """
 MAIN = '#include "numoptim.h"\nint main(void) { return numoptim_version() != NUMOPTIM_VERSION; }\n'
 MADE = {"numoptim/_native.abi3.so", "numoptim/include/numoptim.h", f"numoptim/lib/{PATH.name}",

@@ -5,9 +5,10 @@ import numpy as np
 import ptx
 from reference import FLOAT, counts, held, norms_for, plan, records, values, whole_ones
 
-from numoptim import cuda, native
+from numoptim import cuda
 from numoptim.cuda import parameters
 from numoptim.kernels import phases
+from numoptim.native.library import entry, extension
 
 NULL, MOST_SEGMENTS = 0, 2000
 
@@ -58,7 +59,7 @@ class Problem:
         """The step by the kernels for the processor; returns the status."""
         made = plan(0, self.size, self.offsets, self.which, self.hyper, buffers, self.norms)
         for phase in phases_ or phases(self.rule):
-            status = native.extension().call(native.entry(self.rule, buffers[0].dtype, phase), made.ctypes.data, t)
+            status = extension().call(entry(self.rule, buffers[0].dtype, phase), made.ctypes.data, t)
             if status:
                 return status
         return 0

@@ -9,9 +9,9 @@ from reference import FLOAT, each_dtype, each_rule, same_bits, values, whole_one
 from test_gpu_bits import WITH_INIT, both, copied, cut, multiplied
 
 from numoptim.cuda.loops import ROWS
-from numoptim.hyperparameters import Interval
 from numoptim.kernels import BLOCK, FROZEN, least_rate, misfit
 from numoptim.kernels.abi import columns
+from numoptim.rule.hyperparameters import Interval
 from numoptim.rules import RULES
 
 SIZE = 2 * BLOCK + 777

@@ -23,8 +23,9 @@ def same(params, device):
 
 
 def same_slots(trainer, other):
-    ours, theirs = trainer._driver.save()["slots"], other._driver.save()["slots"]
-    return {k: s.tobytes() for k, s in ours.items()} == {k: s.tobytes() for k, s in theirs.items()}
+    ours, theirs = ({key: each.params.memory.host(slot).tobytes() for key, slot in each._state.slots.items()}
+                    for each in (trainer, other))
+    return ours == theirs
 
 
 def step(trainers, seed, batch_size=4):

@@ -185,7 +185,7 @@ def test_init(rule, dtype, past):
     for s, (first, last) in enumerate(pairwise(offsets)):
         slots, frozen = copied(begin[2:]), rule.needs_rate and groups[which[s]]["learning_rate"] == 0
         if not frozen:
-            native.initialise(rule, begin[0], slots, groups[which[s]])
+            native.plan.initialise(rule, begin[0], slots, groups[which[s]])
         for new, slot in zip(device[2:], slots, strict=True):
             assert same_bits(new[first:last], slot[first:last])
     assert same_bits(device[0], begin[0]) and same_bits(device[1], begin[1])

@@ -8,8 +8,8 @@ import pytest
 from reference import BY_NAME, FLOAT, arrays, beginning, each_dtype, values
 
 import numoptim
-from numoptim.hyperparameters import Interval
 from numoptim.kernels import hyper_dtype, misfit
+from numoptim.rule.hyperparameters import Interval
 from numoptim.rules import RULES
 
 KEYS = ("epsilon", "eps", "beta")

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 from reference import FLOAT, arrays, beginning, each_dtype, prepared, same_bits, step, values
 
-from numoptim.hyperparameters import Interval
+from numoptim.rule.hyperparameters import Interval
 from numoptim.rules import RULES, ftrl, nadam
 
 OFFSETS = np.array([0, 3, 8])

@@ -8,17 +8,18 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 import numpy as np
 
-from numoptim.arrays import Array
-from numoptim.gradient import flush
-from numoptim.hyperparameters import COUNT, checked
-from numoptim.memory import Buffer, Memory
-from numoptim.memory import of as memory_of
+from numoptim.buffers.memory import Buffer, Memory
+from numoptim.buffers.memory import of as memory_of
+from numoptim.face.sealed import Sealed
+from numoptim.kernels.gradient import flush
+from numoptim.native.arrays import Array
 from numoptim.rule import SCOPES, Rule, Slot
-from numoptim.sealed import Sealed
+from numoptim.rule.hyperparameters import COUNT, checked
 
 if TYPE_CHECKING:
-    from .base import Optimizer
-    from .bound import Bound
+    from numoptim.optimizer import Optimizer
+
+    from .stepper import Stepper
 
 
 class Layout(NamedTuple):
@@ -60,7 +61,7 @@ class State(Sealed):
             known.get(name) or (name if isinstance(name, Slot) else Slot(name)): slot for name, slot in slots.items()}
         self._rule, self._offset = rule, offset
         self._count = array("q", [t])              # where steps count, in C (aot/steps.c)
-        self._bound: Bound | None = None
+        self._stepper: Stepper | None = None
 
     @property
     def rule(self) -> Rule:

@@ -7,11 +7,12 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
-from . import display
-from .arrays import Array, check_dtype
-from .hyperparameters import nearest, some
+from numoptim.face import display
+from numoptim.face.names import nearest, some
+from numoptim.face.sealed import Sealed
+from numoptim.native.arrays import Array, check_dtype
+
 from .memory import Buffer, Memory, named
-from .sealed import Sealed
 from .trees import flattened
 
 Shapes = Mapping[str, tuple[int, ...]]

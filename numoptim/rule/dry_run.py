@@ -9,8 +9,9 @@ from collections.abc import Callable, Iterator
 from types import FunctionType, ModuleType, SimpleNamespace
 from typing import Any
 
+from numoptim.face.names import nearest
+
 from . import scalar, typed
-from .hyperparameters import nearest
 from .retype import rebuilt
 from .typed import CALLS, DOUBLE, ELEMENT, INTEGER, Misuse, Number, Way, checked_element, common, computed, kind_of
 

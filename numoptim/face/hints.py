@@ -3,7 +3,7 @@ import inspect
 import re
 from collections.abc import Iterable, Mapping
 
-from .hyperparameters import close, nearest
+from .names import close, nearest
 
 RATE = "write {learning_rate}"
 DECAY = "write {wd}"

@@ -1,4 +1,4 @@
-"""Bound: an optimizer bound to flat buffers and their segments, ready to make steps on them."""
+"""Stepper: a rule's optimizer bound to flat buffers and their segments, ready to make steps on them."""
 import itertools
 import math
 import operator
@@ -9,16 +9,19 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from numoptim import kernels
-from numoptim.arrays import Array
+from numoptim.buffers.memory import Buffer, Memory
 from numoptim.lr_scheduler import foreseen
-from numoptim.memory import Buffer, Memory, Span
-from numoptim.native import ANOTHER, Pass, StepRecord, extension
+from numoptim.native.arrays import Array, Span
+from numoptim.native.library import extension
+from numoptim.native.plan import ANOTHER, Pass, StepRecord
 from numoptim.rule import Rule
 
-from .multipliers import Key
+from .locks import check_outside
 
 if TYPE_CHECKING:
-    from .rule_optimizer import RuleOptimizer
+    from numoptim.optimizer import RuleOptimizer
+    from numoptim.optimizer.multipliers import Key
+
     from .state import State
 
 AHEAD = 128             # steps whose learning rates are worked out at a time
@@ -26,15 +29,17 @@ AHEAD = 128             # steps whose learning rates are worked out at a time
 _tickets = itertools.count(1)
 
 
-class Bound:
-    """An optimizer bound to flat buffers and their segments: makes steps on them.
+class Stepper:
+    """A rule's optimizer bound to flat buffers and their segments: makes steps on them, all or none of each.
 
-    It holds what it needs of the state, and not the state, which holds it.
+    It holds what it needs of the state, and not the state, which may hold it. captures: what memory.captures() gave,
+    for who may capture its steps in CUDA graphs.
     """
 
     def __init__(self, optimizer: "RuleOptimizer", memory: Memory, weight: Buffer, grad: Buffer, state: "State",
-                 indices: Sequence[Key], offsets: Array, threads: int) -> None:
-        self.optimizer, self.memory = optimizer, memory
+                 indices: "Sequence[Key]", offsets: Array, threads: int, captures: Any = None) -> None:
+        self.optimizer, self.memory, self.captures = optimizer, memory, captures
+        self.lock = optimizer._lock                # held during a step
         self.weight, self.grad = weight, grad
         self.indices, self.offsets, self.threads = indices, offsets, threads
         self._of_state, self._count = (state.rule, state.slots, state.offset), state._count
@@ -51,7 +56,15 @@ class Bound:
         self.listed: tuple[list[tuple[Span, ...]], Array] = [], np.zeros(0, np.int64)
         self.refresh()
 
-    def is_of(self, optimizer: "RuleOptimizer", index: Key, weight: Any) -> bool:
+    def check_outside(self) -> None:
+        """RuntimeError in the middle of a step or an update."""
+        check_outside(self.lock)
+
+    def counts(self) -> Any:
+        """Others once a step is made."""
+        return self._count[0]
+
+    def is_of(self, optimizer: "RuleOptimizer", index: "Key", weight: Any) -> bool:
         return self.weight is weight and self.indices[0] == index and self.optimizer is optimizer
 
     def set_gradient(self, grad: Buffer) -> None:
@@ -68,37 +81,56 @@ class Bound:
     def refresh(self) -> None:
         """Take hyper-parameters and multipliers as they are now; plans are made anew where passes or groups are."""
         optimizer, version = self.optimizer, self.optimizer._version      # first: changes meanwhile are for the next
-        rule, slots, offset = self._of_state
-        optimizer._check_rule(rule, slots)
+        optimizer._check_rule(*self._of_state[:2])
         passes, (which, sets) = optimizer._passes(), self._groups()
         made, groups, latest = self._planned
         if passes != made or latest is not optimizer._latest or not np.array_equal(which, groups):
             self._plan(passes, which, len(sets))
         self._rate = math.nan                      # whatever interrupts this, nothing half set is taken for set
-        values = {**optimizer._values, "offset": offset}
-        groups = [{**values, "learning_rate": rate, "wd": wd * values["wd"]} for rate, wd in sets]
         for plan in self.plans:
-            plan.fill(groups)
+            plan.fill(self._filled(sets))
         self._warmup = optimizer._warmup           # here, as every step asks
         self._batch_size: float = 1
         self._rescale = math.nan
-        self._version = version
+        self.version = version
+
+    def _filled(self, sets: list[tuple[float, float]]) -> list[dict[str, float]]:
+        """The hyper-parameters of each group, but those of a step."""
+        values = {**self.optimizer._values, "offset": self._of_state[2]}
+        return [{**values, "lr_mult": rate, "wd": wd * values["wd"]} for rate, wd in sets]
+
+    def outdated(self) -> bool:
+        """Whether hyper-parameters or multipliers are others than when plans were filled."""
+        return self.version is not self.optimizer._version
 
     def _plan(self, passes: tuple[Pass, ...], which: Array, groups: int) -> None:
         self._check_between_batches(passes)
         slots = self._of_state[1]
         self._planned = (), which, None            # whatever interrupts this, nothing half made is taken for made
-        buffers = {"w": self.weight.reshape(-1), "g": self.grad.reshape(-1),
-                   **{name: slot.reshape(-1) for name, slot in slots.items()}}
-        plans = [self.memory.kernels.Plan(each, [buffers[name] for name in each.buffers], self.offsets, which, groups,
-                                          self.threads) for each in passes]
-        self.plans = plans
+        self.plans = plans = [self._bound(each, which, groups) for each in passes]
         self.record = StepRecord(plans, self._count, self.optimizer._latest)
         # Of no bytes, the last one tells records apart.
         self.spans = (*map(self.memory.span, (self.weight, self.grad, *slots.values())), (self.record.address, 0))
         self._step = self.memory.kernels.stepper(plans)
         self._repeat = extension().repeat
         self._planned = passes, which, self.optimizer._latest
+
+    def _bound(self, one: Pass, which: Array, groups: int) -> Any:
+        """The plan of a pass."""
+        buffers = {"w": self.weight, "g": self.grad, **self._of_state[1]}
+        return self.memory.kernels.Plan(one, [buffers[name].reshape(-1) for name in one.buffers], self.offsets, which,
+                                        groups, self.threads)
+
+    def run(self, only: Pass) -> None:
+        """Make a pass that is no step and is not counted; it leaves frozen segments alone."""
+        which, sets = self._groups()
+        plan = self._bound(only, which, len(sets))
+        plan.fill(self._filled(sets))
+        plan.set(1, 0.0, 1.0)
+        record = StepRecord([plan], array("q", [0]), array("q", [0]))
+        status = self.memory.kernels.stepper([plan])(record.address, 1)
+        if status:
+            raise _failed(only.rule, status)
 
     def _check_between_batches(self, passes: Sequence[Pass]) -> None:
         """ValueError where passes would take gradients for a whole batch that others have begun to sum."""
@@ -127,8 +159,10 @@ class Bound:
 
         rates: {t: what the schedule said for it}, of a list of updates, filled here.
         """
+        if self.captures is not None and self.captures.begun(self):
+            return
         optimizer, t = self.optimizer, self._count[0] + 1
-        if self._version is not optimizer._version:
+        if self.version is not optimizer._version:
             self.refresh()
         if optimizer._lr_scheduler is None:
             rate = optimizer._learning_rate
@@ -145,19 +179,29 @@ class Bound:
                 plan.set(t, rate, rescale)
             self._batch_size, self._rescale = batch_size, rescale
             self._rate = rate
-        self._next = t
+        self.next = t
 
     def step(self) -> None:
-        """The update that ``prepare`` prepared, and its count: both or neither, whatever interrupts it."""
-        status = self._step(self.record.address, self._next)
+        """The update that ``prepare`` prepared, and its count: both or neither, whatever interrupts it.
+
+        In a capture neither, but a record of it in the graph, for any t.
+        """
+        if self.captures is not None and self.captures.recorded(self):
+            return
+        status = self._step(self.record.address, self.next)
         if status:
             raise _failed(self._of_state[0], status)
+
+    def made_elsewhere(self) -> None:
+        """Count the update that ``prepare`` prepared."""
+        latest = self.optimizer._latest
+        self._count[0], latest[0] = self.next, max(latest[0], self.next)
 
     def admit(self) -> None:
         """Let ``repeat`` make steps as the latest was, where they are small and their rates are known."""
         if not self.record.small or self._warmup is not None:
             return
-        schedule, begin = self.optimizer._lr_scheduler, self._next + 1
+        schedule, begin = self.optimizer._lr_scheduler, self.next + 1
         if schedule is None:
             rates = None
         else:
@@ -189,21 +233,21 @@ class Bound:
         schedule = optimizer._lr_scheduler
         return (batch_size.__class__ is int and batch_size == self._batch_size and schedule is self._scheduled
                 and (schedule is not None or optimizer._learning_rate == self._rate)
-                and self._version is optimizer._version and self._repeat(self.record.address, ticket) == 0)
+                and self.version is optimizer._version and self._repeat(self.record.address, ticket) == 0)
 
 
-def step_all(bounds: Sequence[Bound]) -> None:
+def step_all(steppers: Sequence[Stepper]) -> None:
     """The updates that all have prepared, in one call: all or none of them, whatever interrupts it.
 
     ValueError where a weight, gradient or slot is in the list twice, or memory is shared in part.
     """
-    first, spans = bounds[0], [bound.spans for bound in bounds]
+    first, spans = steppers[0], [stepper.spans for stepper in steppers]
     if spans != first.listed[0]:                   # another list than in the latest call
-        _check_distinct(bounds)
-        first.listed = spans, np.array([bound.record.address for bound in bounds], np.int64)
-    numbers = array("q", [bound._next for bound in bounds])
-    plans = itertools.chain.from_iterable(map(operator.attrgetter("plans"), bounds))
-    status = first.memory.kernels.make(plans, first.listed[1].ctypes.data, numbers.buffer_info()[0], len(bounds))
+        _check_distinct(steppers)
+        first.listed = spans, np.array([stepper.record.address for stepper in steppers], np.int64)
+    numbers = array("q", [stepper.next for stepper in steppers])
+    plans = itertools.chain.from_iterable(map(operator.attrgetter("plans"), steppers))
+    status = first.memory.kernels.make(plans, first.listed[1].ctypes.data, numbers.buffer_info()[0], len(steppers))
     if status:
         raise _failed(first._of_state[0], status)
 
@@ -215,28 +259,28 @@ def _failed(rule: Rule, status: int) -> RuntimeError:
     return RuntimeError(f"{rule.name}: {kernels.STATUS[status]} in a step that was checked before")
 
 
-def _check_distinct(bounds: Sequence[Bound]) -> None:
+def _check_distinct(steppers: Sequence[Stepper]) -> None:
     """ValueError where arrays of a list share memory or a state is there twice, or memory is of two devices."""
-    places = {bound.memory.name for bound in bounds}
+    places = {stepper.memory.name for stepper in steppers}
     if len(places) > 1:
         raise ValueError(f"the weights of one list are on {', '.join(sorted(places))}: update them apart")
-    if len({bound.record.count_at for bound in bounds}) < len(bounds):
+    if len({stepper.record.count_at for stepper in steppers}) < len(steppers):
         seen: set[int] = set()
-        for bound in bounds:
-            if bound.record.count_at in seen:
-                raise ValueError(f"the state of {bound.indices[0]!r} is in these lists twice")
-            seen.add(bound.record.count_at)
-    edges = np.array([span for bound in bounds for span in bound.spans])
-    owner = np.repeat(np.arange(len(bounds)), [len(bound.spans) for bound in bounds])
+        for stepper in steppers:
+            if stepper.record.count_at in seen:
+                raise ValueError(f"the state of {stepper.indices[0]!r} is in these lists twice")
+            seen.add(stepper.record.count_at)
+    edges = np.array([span for stepper in steppers for span in stepper.spans])
+    owner = np.repeat(np.arange(len(steppers)), [len(stepper.spans) for stepper in steppers])
     used = np.flatnonzero(edges[:, 0] < edges[:, 1])
     order = used[np.argsort(edges[used, 0])]
     met = order[1:][edges[order[1:], 0] < edges[order[:-1], 1]]
     if met.size:
-        raise ValueError(f"a weight, gradient or state of {bounds[owner[met[0]]].indices[0]!r} is in these lists "
+        raise ValueError(f"a weight, gradient or state of {steppers[owner[met[0]]].indices[0]!r} is in these lists "
                          "twice, or overlaps another")
 
 
-def check_apart(what: str, index: Key, span: Span, others: Iterable[tuple[str, Span]]) -> None:
+def check_apart(what: str, index: "Key", span: Span, others: Iterable[tuple[str, Span]]) -> None:
     """ValueError where an array of a parameter shares bytes with others of it, which are of its size."""
     begin, end = span
     for name, (first, last) in others:

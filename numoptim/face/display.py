@@ -6,7 +6,7 @@ import reprlib
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from .hyperparameters import some
+from .names import some
 
 ROWS = 8                # of a table
 LONGEST = 60            # of a name
@@ -23,8 +23,8 @@ def call(name: str, keywords: Mapping[str, Any]) -> str:
 
 def optimizer(shown: Any, base: type) -> str:
     """As it could be made: first what is not by default, then what its class has beside ``base``."""
-    common = inspect.signature(base).parameters
-    defaults = {p.name: p.default for p in {**inspect.signature(type(shown)).parameters, **common}.values()}
+    common, own = inspect.signature(base).parameters, inspect.signature(type(shown)).parameters
+    defaults = {p.name: p.default for p in {**own, **common, **own}.values()}
     del defaults["param_idx2name"]
     if _attribute(shown, "lr_scheduler") is not None or not shown._rated:
         del defaults["learning_rate"]               # the schedule's, which is the user's code

@@ -1,87 +1,24 @@
-"""Kernels by address, ahead of time or compiled in process, and the plan that calls one on flat buffers."""
-import functools
+"""The plan that calls a rule's kernels on flat buffers, and the record of what a step does."""
 import math
-import warnings
 from array import array
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from types import SimpleNamespace
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from . import kernels
-from .aot import PACKAGE, digest
+from numoptim import kernels
+from numoptim.kernels.abi import PLAN_DTYPE, norms_size, places
+from numoptim.rule import Rule
+
+from . import processors
 from .arrays import Array
-from .kernels.abi import PLAN_DTYPE, norms_size, phases, places
-from .processors import processors as processors  # how many threads are of use, for those who ask here
-from .rule import Rule
-from .rules import RULES
+from .library import entry, extension
 
 SERIAL_BELOW = 32_768          # elements: under this, two threads take longer than one (measured)
 ROUSING = 262_144              # elements that it pays to wake a thread for
 PIECES_PER_THREAD = 4          # from there on, so that a thread that loses its core does not hold up the rest
 KERNEL, CLEAR = 0, 1           # kinds of passes (aot/steps.c)
 ANOTHER = 1                    # a status: what was prepared is not the next step any more, or not to be repeated
-
-
-@functools.cache
-def extension() -> Any:
-    """``call(entry, plan, t)``, ``check`` like it for plans without elements, and ``step(record, t)`` and
-    ``steps(records, numbers, count)``, which make whole steps (aot/steps.c), with addresses as integers; ``repeat``
-    (aot/python.c), or None; ``rules``: {Rule: {phase: (entry for float32, for float64)}}; ``isa``; ``launcher``,
-    (ffi, lib), or None.
-
-    From the package's compiled extension. Without one, or with one that was built from other sources than these, which
-    a RuntimeWarning says, from Numba, and there are no rules.
-    """
-    try:
-        from . import _native  # type: ignore[attr-defined]
-    except ImportError:
-        _native = None
-    if _native is None or not _current(_native):
-        from .kernels import serial
-        return SimpleNamespace(**vars(serial.functions()), repeat=None, rules={}, isa=0, launcher=None)
-    ffi, lib = _native.ffi, _native.lib
-    if lib.expose():
-        raise ImportError(f"{_native.__file__} cannot add functions to its module")
-    rules = {rule: _entries(ffi, rule, lib.numoptim_rule_at(k)) for k, rule in enumerate(RULES)}
-    python = {name: getattr(_native, name) for name in ("check", "step", "repeat")}
-    return SimpleNamespace(call=lib.call, steps=lib.steps, **python, rules=rules, isa=lib.numoptim_isa(),
-                           launcher=(ffi, lib))
-
-
-def _current(module: Any) -> bool:
-    """Whether a compiled extension is of these sources: of others, its rules and structs may be others, too."""
-    built = module.ffi.string(module.lib.numoptim_sources()).decode()
-    if built != digest():
-        warnings.warn(f"{module.__file__} was built from other sources (digest {built}) than the rules and kernels "
-                      f"in {PACKAGE} (digest {digest()}): kernels are compiled in process, and steps use one thread, "
-                      "until numoptim is installed anew", RuntimeWarning, stacklevel=3)
-    return bool(built == digest())
-
-
-def _entries(ffi: Any, rule: Rule, descriptor: Any) -> dict[str, list[int]]:
-    pairs = {"init": descriptor.init, **dict(zip(phases(rule), descriptor.passes, strict=False))}
-    return {phase: [int(ffi.cast("intptr_t", function)) for function in pair] for phase, pair in pairs.items()}
-
-
-def source() -> str:
-    """Where the kernels of built-in rules come from, in words."""
-    try:
-        built = extension()
-    except ImportError as error:
-        return f"none: neither a C compiler when numoptim was installed nor Numba now ({error})"
-    return f"compiled ahead of time, instruction set {built.isa}" if built.rules else "compiled in process by Numba"
-
-
-@functools.cache
-def entry(rule: Rule, dtype: "np.dtype[Any]", phase: str) -> int:
-    """Address of the C function for one phase of a rule's step: range, norms or init."""
-    known = extension().rules
-    if rule in known:
-        return int(known[rule][phase][dtype.itemsize == 8])
-    compiled = kernels.over_plans(rule, f"f{8 * dtype.itemsize}", phase)      # cached there: it lives on
-    return int(compiled.address)
 
 
 def initialise(rule: Rule, weight: Array, slots: Sequence[Array], values: Mapping[str, float]) -> None:
@@ -147,7 +84,7 @@ class Plan:
         self.hyper = np.zeros(groups, kernels.hyper_dtype(self.rule))
         self._scales = self.hyper["rescale_grad"]
         self._rates = self.hyper["learning_rate"] if "learning_rate" in self.rule.fields else np.zeros(groups)
-        self._threads = min(threads, processors())  # more would only take turns
+        self._threads = min(threads, processors.usable())  # more would only take turns
         offsets, which = np.ascontiguousarray(offsets), np.ascontiguousarray(which)
         # A kernel of the processor on no elements checks hyper-parameters and t, and no more.
         nothing = self._planned(1, offsets, which)
@@ -192,14 +129,16 @@ class Plan:
         self._buffers[1] = grad
 
     def fill(self, groups: Sequence[Mapping[str, float]]) -> None:
-        """Set every hyper-parameter of each group but the gradient's scale; the learning rate for a rate of 1.
+        """Set every hyper-parameter of each group but those that ``set`` does. KeyError where one is missing.
 
-        KeyError where a group lacks one.
+        "lr_mult" is what the learning rate is multiplied with: here, or by a rule that has it as a hyper-parameter.
         """
         for k, group in enumerate(groups):
-            self.hyper[k] = tuple(np.nan if key == "rescale_grad" else group[key] for key in self.rule.fields)
-        self._factors[:] = [group["learning_rate"] for group in groups]
-        self._largest = max(group["learning_rate"] for group in groups), max(group["wd"] for group in groups)
+            self.hyper[k] = tuple(np.nan if key in ("learning_rate", "rescale_grad") else group[key]
+                                  for key in self.rule.fields)
+        multipliers = [group["lr_mult"] for group in groups]
+        self._factors[:] = 1.0 if "lr_mult" in self.rule.fields else multipliers
+        self._largest = max(multipliers), max(group["wd"] for group in groups)
 
     def set(self, t: int, rate: float, rescale: float) -> None:
         """Set what step t takes: learning rate (before multipliers) and gradient scale.

@@ -7,7 +7,7 @@ import warnings
 from pathlib import Path
 
 
-def processors() -> int:
+def usable() -> int:
     """The least of: processors it may run on, the quota of its control groups, OMP_NUM_THREADS."""
     if hasattr(os, "process_cpu_count"):               # Python 3.13: PYTHON_CPU_COUNT too
         usable = os.process_cpu_count() or 1

@@ -1,12 +1,21 @@
 """Arrays in the processor's memory as buffers of kernels: how they are made, and what they must be."""
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
 Array = npt.NDArray[Any]
+Span: TypeAlias = tuple[int, int]               # addresses: of the first byte of an array, and past its last
 ALIGNMENT = 64                                  # bytes: a cache line, and the widest vector
 ACCEPTED = (np.dtype(np.float32), np.dtype(np.float64))
+
+
+def on_device(x: Any) -> bool:
+    """Whether ``x`` says that it is memory of a GPU."""
+    if isinstance(x, np.ndarray):
+        return False
+    return hasattr(x, "__cuda_array_interface__") or (
+        hasattr(x, "__dlpack_device__") and x.__dlpack_device__()[0] != 1)           # kDLCPU
 
 
 def aligned_zeros(size: int, dtype: Any) -> Array:
@@ -21,6 +30,8 @@ def check_unmasked(what: str, array: Any) -> None:
     """TypeError for a masked array: kernels would use what its mask hides."""
     if isinstance(array, np.ma.MaskedArray):
         raise TypeError(f"{what} is a masked array: fill it first, array.filled(0)")
+
+
 def of_tensor(what: str, x: Any) -> Any:
     """A tensor of PyTorch as a NumPy array over its memory; anything else as it is. TypeError where there is none."""
     if not hasattr(x, "detach") or not hasattr(x, "numpy"):

@@ -1,0 +1,1 @@
+"""Native: the compiled library, and the plans that call it."""
