@@ -23,7 +23,7 @@ from .native.plan import SERIAL_BELOW
 from .optimizer import Optimizer, RuleOptimizer
 from .rule import SCOPES, Rule
 from .rule.hyperparameters import COMMON, Hyper, checked
-from .rules import RULES
+from .rules import GROUPS, RULES
 
 WIDTH = 80
 DEMO_NEEDS = ("matplotlib", "rich", "sklearn")
@@ -125,8 +125,12 @@ def rules(options: argparse.Namespace) -> int:
     if not wanted:
         known = dict.fromkeys(name for rule in RULES for name in (_class(rule).__name__, rule.name))
         return _fail(f"unknown optimizer or rule {options.name!r}{nearest(options.name, known)}", 2)
-    for rule in wanted:
-        print("\n".join(_described(rule)), end="\n\n")
+    for group, its_rules in GROUPS.items():
+        shown = [rule for rule in its_rules if rule in wanted]
+        if shown:
+            print(f"{group.upper()}\n")
+        for rule in shown:
+            print("\n".join(_described(rule)), end="\n\n")
     print("Every rule has, besides its own:")
     print("\n".join(_labelled("hyper", _hyper_lines(COMMON))))
     return 0

@@ -42,7 +42,7 @@ def test_a_resumed_run_continues_bit_for_bit(tmp_path, name, keywords):
     path = tmp_path / "states"
     trainer = Trainer(Parameters(draw(0)), make(name, keywords, **MULTIPLIERS, begin_num_update=2))
     for k in range(7):
-        if k == 2:
+        if k == 2 and name != "Rprop":                      # which refuses both
             trainer.set_learning_rate(0.03)
             trainer.optimizer.wd = 0.02
         run(trainer, [k])

@@ -29,7 +29,7 @@ def test_a_trainer_is_freed_when_it_is_deleted(name, keywords, tmp_path):
     trainer.save_states(tmp_path / "states")
     trainer.load_states(tmp_path / "states")
     trainer.step(1)
-    trainer.optimizer.wd = 0.5
+    trainer.optimizer.rescale_grad = 0.25
     trainer.step(1)
     stepper, state = trainer._stepper, trainer._state
     references = [weakref.ref(x) for x in (trainer, trainer.params, trainer.params.flat.base, trainer.optimizer,

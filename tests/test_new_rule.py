@@ -73,7 +73,7 @@ def package(tmp_path):
     shutil.copytree(aot.PACKAGE, package, ignore=shutil.ignore_patterns("__pycache__"))
     (package / "rules/tiger.py").write_text(TIGER)
     table = package / "rules/__init__.py"
-    table.write_text(table.read_text().replace("MODULES = (\n", 'MODULES = (\n    "tiger",\n'))
+    table.write_text(table.read_text().replace('"sign": (\n', '"sign": (\n        "tiger",\n'))
     return package
 
 
@@ -102,10 +102,10 @@ def test_it_trains_before_it_is_built_and_after(package):
     assert source == "compiled in process by Numba"
 
     table = package / "rules/__init__.py"           # a few rules are quick to build
-    few = 'MODULES = ("tiger", "sgd", "adam")'
+    few = 'MODULES = {"sign": ("tiger",), "others": ("sgd", "adam")}'
     text = table.read_text()
-    start = text.index("MODULES = (")
-    table.write_text(text[:start] + few + text[text.index(")", start) + 1:])
+    start = text.index("MODULES = {")
+    table.write_text(text[:start] + few + text[text.index("}", start) + 1:])
     run(package, f"from pathlib import Path; import numoptim; from numoptim.aot.build import build; "
                  f"assert build(Path({str(package)!r}), numoptim.__version__, python=True)")
     after = run(package, TRAIN, "-W", "error")

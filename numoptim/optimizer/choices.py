@@ -207,7 +207,8 @@ class LBSGD(RuleOptimizer):
     __doc__ = lbsgd.__doc__
     rules = (sgd.RULE, sgd.MOMENTUM, lbsgd.LARS, lbsgd.ACCUMULATE)
     options: ClassVar[Options] = {
-        "warmup_strategy": ("linear", lambda x: x in LBSGD.strategies, "'linear', 'power2', 'sqrt' or 'lars'"),
+        "warmup_strategy": ("linear", lambda x: isinstance(x, str) and x in LBSGD.strategies,
+                            "'linear', 'power2', 'sqrt' or 'lars'"),
         "warmup_epochs": (5, *NATURAL),
         "batch_scale": (1, *POSITIVE),
         "updates_per_epoch": (32, *POSITIVE),

@@ -26,7 +26,9 @@ from numoptim.rule import Rule, Slot, clip, maximum
 
 
 def prepare(t, h):
-    bound = math.sqrt(math.sqrt(t - 1))
+    bound = float(t - 1)
+    for _ in range(2):                             # one root in the code: on a GPU two take registers from the elements
+        bound = math.sqrt(bound)
     keep = 1 - h.learning_rate * h.wd
     if t == 1:                                     # m stays 0 by the bound, and w as it is
         return 1 - h.beta1, bound, 1.0, 1.0, 0.0, 1.0
