@@ -371,6 +371,103 @@ int32_t numoptim_nag_rate_outside_f64_range(int64_t first, int64_t count, int64_
     double *w, const double *g, double *v, int64_t t);
 
 /*
+ * dcasgd: DCASGD: asynchronous SGD with delay compensation, with or without momentum.
+ *
+ * Update (momentum = 0)
+ *     d = g + wd*w + lamda*g*g*(w - w_bak)
+ *     w_bak = w
+ *     w = w - learning_rate*d
+ *
+ * Symbols
+ *     w      (size,) f32|f64  weights, in/out
+ *     g      (size,) like w   gradient after rescale and clip, read only
+ *     v      (size,) like w   velocity, 0 before t = 1
+ *     w_bak  (size,) like w   the weight this worker last pulled (alone: before the last update); w at first
+ *
+ * Source
+ *     Zheng et al., "Asynchronous stochastic gradient descent with delay compensation", ICML 2017,
+ *     eq. 10.  https://arxiv.org/abs/1609.08326
+ *
+ * Its slots begin as numoptim_dcasgd_<f32|f64>_init leaves them.
+ *
+ * Hyper-parameters
+ *     learning_rate    [0, inf)      default 0.01
+ *     lamda            [0, inf)      default 0.04
+ *     and wd, rescale_grad, clip_gradient (above)
+ */
+typedef struct numoptim_dcasgd {
+    double learning_rate;
+    double lamda;
+    double wd;
+    double rescale_grad;
+    double clip_gradient;
+} numoptim_dcasgd;
+#define NUMOPTIM_DCASGD_DEFAULT { 0.01, 0.04, 0.0, 1.0, HUGE_VAL }
+int32_t numoptim_dcasgd_f32(int64_t size, float *w, const float *g, float *w_bak, const numoptim_dcasgd *h,
+    int64_t t);
+int32_t numoptim_dcasgd_f64(int64_t size, double *w, const double *g, double *w_bak,
+    const numoptim_dcasgd *h, int64_t t);
+int32_t numoptim_dcasgd_f32_range(int64_t first, int64_t count, int64_t segments, const int64_t *offsets,
+    const int64_t *which, int64_t groups, const numoptim_dcasgd *h, float *w, const float *g, float *w_bak,
+    int64_t t);
+int32_t numoptim_dcasgd_f64_range(int64_t first, int64_t count, int64_t segments, const int64_t *offsets,
+    const int64_t *which, int64_t groups, const numoptim_dcasgd *h, double *w, const double *g,
+    double *w_bak, int64_t t);
+int32_t numoptim_dcasgd_f32_init(int64_t size, const float *w, float *w_bak, const numoptim_dcasgd *h);
+int32_t numoptim_dcasgd_f64_init(int64_t size, const double *w, double *w_bak, const numoptim_dcasgd *h);
+
+/*
+ * dcasgd_momentum: DCASGD: asynchronous SGD with delay compensation, with or without momentum.
+ *
+ * Update
+ *     d = g + wd*w + lamda*g*g*(w - w_bak)
+ *     v = momentum*v - learning_rate*d
+ *     w_bak = w
+ *     w = w + v
+ *
+ * Symbols
+ *     w      (size,) f32|f64  weights, in/out
+ *     g      (size,) like w   gradient after rescale and clip, read only
+ *     v      (size,) like w   velocity, 0 before t = 1
+ *     w_bak  (size,) like w   the weight this worker last pulled (alone: before the last update); w at first
+ *
+ * Source
+ *     Zheng et al., "Asynchronous stochastic gradient descent with delay compensation", ICML 2017,
+ *     eq. 10.  https://arxiv.org/abs/1609.08326
+ *
+ * Its slots begin as numoptim_dcasgd_momentum_<f32|f64>_init leaves them.
+ *
+ * Hyper-parameters
+ *     learning_rate    [0, inf)      default 0.01
+ *     lamda            [0, inf)      default 0.04
+ *     momentum         [0, 1)        default 0.0
+ *     and wd, rescale_grad, clip_gradient (above)
+ */
+typedef struct numoptim_dcasgd_momentum {
+    double learning_rate;
+    double lamda;
+    double momentum;
+    double wd;
+    double rescale_grad;
+    double clip_gradient;
+} numoptim_dcasgd_momentum;
+#define NUMOPTIM_DCASGD_MOMENTUM_DEFAULT { 0.01, 0.04, 0.0, 0.0, 1.0, HUGE_VAL }
+int32_t numoptim_dcasgd_momentum_f32(int64_t size, float *w, const float *g, float *v, float *w_bak,
+    const numoptim_dcasgd_momentum *h, int64_t t);
+int32_t numoptim_dcasgd_momentum_f64(int64_t size, double *w, const double *g, double *v, double *w_bak,
+    const numoptim_dcasgd_momentum *h, int64_t t);
+int32_t numoptim_dcasgd_momentum_f32_range(int64_t first, int64_t count, int64_t segments,
+    const int64_t *offsets, const int64_t *which, int64_t groups, const numoptim_dcasgd_momentum *h,
+    float *w, const float *g, float *v, float *w_bak, int64_t t);
+int32_t numoptim_dcasgd_momentum_f64_range(int64_t first, int64_t count, int64_t segments,
+    const int64_t *offsets, const int64_t *which, int64_t groups, const numoptim_dcasgd_momentum *h,
+    double *w, const double *g, double *v, double *w_bak, int64_t t);
+int32_t numoptim_dcasgd_momentum_f32_init(int64_t size, const float *w, float *v, float *w_bak,
+    const numoptim_dcasgd_momentum *h);
+int32_t numoptim_dcasgd_momentum_f64_init(int64_t size, const double *w, double *v, double *w_bak,
+    const numoptim_dcasgd_momentum *h);
+
+/*
  * adagrad: AdaGrad: adaptive subgradient method.
  *
  * Update
@@ -1204,47 +1301,160 @@ int32_t numoptim_ademamix_f64_range(int64_t first, int64_t count, int64_t segmen
     double *v, double *k, int64_t t);
 
 /*
- * lion: Lion: steps along the sign of a momentum that looks ahead to the gradient.
+ * adan: Adan: adaptive Nesterov momentum, with the differences of successive gradients as a third moment.
  *
- * Update (decay decoupled)
- *     u = sign(beta1*m + (1 - beta1)*g)
- *     m = beta2*m + (1 - beta2)*g
- *     w = w - learning_rate*wd*w - learning_rate*u
+ * Update
+ *     d = 0*g if t == 1 else g - g_before
+ *     m = beta1*m + (1 - beta1)*g
+ *     v = beta2*v + (1 - beta2)*d
+ *     n = beta3*n + (1 - beta3)*(g + beta2*d)**2
+ *     m_hat = m / (1 - beta1**t)
+ *     v_hat = v / (1 - beta2**t)
+ *     n_hat = n / (1 - beta3**t)
+ *     w = (w - learning_rate*(m_hat + beta2*v_hat) / (sqrt(n_hat) + epsilon)) / (1 + learning_rate*wd)
+ *     g_before = g
  *
  * Symbols
  *     w  (size,) f32|f64  weights, in/out
  *     g  (size,) like w   gradient after rescale and clip, read only
- *     m  (size,) like w   running mean of g, 0 before t = 1
+ *     m  (size,) like w   mean of gradients, 0 before t = 1
+ *     v  (size,) like w   mean of their differences, 0 before t = 1
+ *     n  (size,) like w   second moment of the look-ahead gradient, 0 before t = 1
+ *     g_before  (size,) like w   the gradient of the step before, 0 before t = 1
+ *     epsilon  number >= 0       at 0 a weight that has had no gradient becomes 0/0, NaN
  *
  * Source
- *     Chen et al., "Symbolic discovery of optimization algorithms", NeurIPS 2023, Algorithm 2.
- *     https://arxiv.org/abs/2302.06675
+ *     Xie, Zhou, Li, Lin & Yan, "Adan: adaptive Nesterov momentum algorithm for faster optimizing deep models",
+ *     IEEE TPAMI 46, 2024, Algorithm 1, whose betas are 1 minus these, with bias corrections as the authors' code has
+ *     them.  https://arxiv.org/abs/2208.06677
  *
  * Hyper-parameters
- *     learning_rate    [0, inf)      default 0.0001
- *     beta1            [0, 1)        default 0.9
- *     beta2            [0, 1)        default 0.99
+ *     learning_rate    [0, inf)      default 0.001
+ *     beta1            [0, 1)        default 0.98
+ *     beta2            [0, 1)        default 0.92
+ *     beta3            [0, 1)        default 0.99
+ *     epsilon          (0, inf) or 0 default 1e-08
  *     and wd, rescale_grad, clip_gradient (above)
  */
-typedef struct numoptim_lion {
+typedef struct numoptim_adan {
     double learning_rate;
     double beta1;
     double beta2;
+    double beta3;
+    double epsilon;
     double wd;
     double rescale_grad;
     double clip_gradient;
-} numoptim_lion;
-#define NUMOPTIM_LION_DEFAULT { 0.0001, 0.9, 0.99, 0.0, 1.0, HUGE_VAL }
-int32_t numoptim_lion_f32(int64_t size, float *w, const float *g, float *m, const numoptim_lion *h,
-    int64_t t);
-int32_t numoptim_lion_f64(int64_t size, double *w, const double *g, double *m, const numoptim_lion *h,
-    int64_t t);
-int32_t numoptim_lion_f32_range(int64_t first, int64_t count, int64_t segments, const int64_t *offsets,
-    const int64_t *which, int64_t groups, const numoptim_lion *h, float *w, const float *g, float *m,
-    int64_t t);
-int32_t numoptim_lion_f64_range(int64_t first, int64_t count, int64_t segments, const int64_t *offsets,
-    const int64_t *which, int64_t groups, const numoptim_lion *h, double *w, const double *g, double *m,
-    int64_t t);
+} numoptim_adan;
+#define NUMOPTIM_ADAN_DEFAULT { 0.001, 0.98, 0.92, 0.99, 1e-08, 0.0, 1.0, HUGE_VAL }
+int32_t numoptim_adan_f32(int64_t size, float *w, const float *g, float *m, float *v, float *n,
+    float *g_before, const numoptim_adan *h, int64_t t);
+int32_t numoptim_adan_f64(int64_t size, double *w, const double *g, double *m, double *v, double *n,
+    double *g_before, const numoptim_adan *h, int64_t t);
+int32_t numoptim_adan_f32_range(int64_t first, int64_t count, int64_t segments, const int64_t *offsets,
+    const int64_t *which, int64_t groups, const numoptim_adan *h, float *w, const float *g, float *m,
+    float *v, float *n, float *g_before, int64_t t);
+int32_t numoptim_adan_f64_range(int64_t first, int64_t count, int64_t segments, const int64_t *offsets,
+    const int64_t *which, int64_t groups, const numoptim_adan *h, double *w, const double *g, double *m,
+    double *v, double *n, double *g_before, int64_t t);
+
+/*
+ * adopt: ADOPT: Adam whose second moment leaves the present gradient out, so that it converges with any beta2.
+ *
+ * Update (the first step sets v alone)
+ *     c = (t - 1)**0.25
+ *     m = 0*g if t == 1 else beta1*m + (1 - beta1)*clip(g / maximum(sqrt(v), epsilon), -c, c)
+ *     w = w if t == 1 else w - learning_rate*wd*w - learning_rate*m
+ *     v = g*g if t == 1 else beta2*v + (1 - beta2)*g*g
+ *
+ * Symbols
+ *     w  (size,) f32|f64  weights, in/out
+ *     g  (size,) like w   gradient after rescale and clip, read only
+ *     m  (size,) like w   mean of clipped, scaled gradients, 0 before t = 1
+ *     v  (size,) like w   second moment of the steps before, 0 before t = 1
+ *     epsilon  number >= 0     at 0 a weight that has had no gradient becomes 0/0, NaN
+ *
+ * Source
+ *     Taniguchi et al., "ADOPT: modified Adam can converge with any beta2 with the optimal rate", NeurIPS 2024,
+ *     Algorithm 2 (of the second version, which clips).  https://arxiv.org/abs/2411.02853
+ *
+ * Hyper-parameters
+ *     learning_rate    [0, inf)      default 0.001
+ *     beta1            [0, 1)        default 0.9
+ *     beta2            [0, 1)        default 0.9999
+ *     epsilon          (0, inf) or 0 default 1e-06
+ *     and wd, rescale_grad, clip_gradient (above)
+ */
+typedef struct numoptim_adopt {
+    double learning_rate;
+    double beta1;
+    double beta2;
+    double epsilon;
+    double wd;
+    double rescale_grad;
+    double clip_gradient;
+} numoptim_adopt;
+#define NUMOPTIM_ADOPT_DEFAULT { 0.001, 0.9, 0.9999, 1e-06, 0.0, 1.0, HUGE_VAL }
+int32_t numoptim_adopt_f32(int64_t size, float *w, const float *g, float *m, float *v,
+    const numoptim_adopt *h, int64_t t);
+int32_t numoptim_adopt_f64(int64_t size, double *w, const double *g, double *m, double *v,
+    const numoptim_adopt *h, int64_t t);
+int32_t numoptim_adopt_f32_range(int64_t first, int64_t count, int64_t segments, const int64_t *offsets,
+    const int64_t *which, int64_t groups, const numoptim_adopt *h, float *w, const float *g, float *m,
+    float *v, int64_t t);
+int32_t numoptim_adopt_f64_range(int64_t first, int64_t count, int64_t segments, const int64_t *offsets,
+    const int64_t *which, int64_t groups, const numoptim_adopt *h, double *w, const double *g, double *m,
+    double *v, int64_t t);
+
+/*
+ * ftml: FTML: follow the moving leader.
+ *
+ * Update
+ *     v = beta2*v + (1 - beta2)*g*g
+ *     d_old = d
+ *     d = (1 - beta1**t) / learning_rate * (sqrt(v / (1 - beta2**t)) + epsilon)
+ *     z = beta1*z + (1 - beta1)*g - (d - beta1*d_old)*w
+ *     w = -z / d
+ *
+ * Symbols
+ *     w  (size,) f32|f64  weights, in/out
+ *     g  (size,) like w   gradient after rescale, clip and weight decay, read only
+ *     d  (size,) like w   denominator, 0 before t = 1
+ *     v  (size,) like w   second moment, 0 before t = 1
+ *     z  (size,) like w   0 before t = 1
+ *     epsilon  number >= 0     at 0 a weight that has had no gradient becomes 0/0, NaN
+ *
+ * Source
+ *     Zheng & Kwok, "Follow the moving leader in deep learning", ICML 2017, Algorithm 1.
+ *     https://proceedings.mlr.press/v70/zheng17a.html
+ *
+ * Hyper-parameters
+ *     learning_rate    [0, inf)      default 0.0025
+ *     beta1            [0, 1)        default 0.6
+ *     beta2            [0, 1)        default 0.999
+ *     epsilon          (0, inf) or 0 default 1e-08
+ *     and wd, rescale_grad, clip_gradient (above)
+ */
+typedef struct numoptim_ftml {
+    double learning_rate;
+    double beta1;
+    double beta2;
+    double epsilon;
+    double wd;
+    double rescale_grad;
+    double clip_gradient;
+} numoptim_ftml;
+#define NUMOPTIM_FTML_DEFAULT { 0.0025, 0.6, 0.999, 1e-08, 0.0, 1.0, HUGE_VAL }
+int32_t numoptim_ftml_f32(int64_t size, float *w, const float *g, float *d, float *v, float *z,
+    const numoptim_ftml *h, int64_t t);
+int32_t numoptim_ftml_f64(int64_t size, double *w, const double *g, double *d, double *v, double *z,
+    const numoptim_ftml *h, int64_t t);
+int32_t numoptim_ftml_f32_range(int64_t first, int64_t count, int64_t segments, const int64_t *offsets,
+    const int64_t *which, int64_t groups, const numoptim_ftml *h, float *w, const float *g, float *d,
+    float *v, float *z, int64_t t);
+int32_t numoptim_ftml_f64_range(int64_t first, int64_t count, int64_t segments, const int64_t *offsets,
+    const int64_t *which, int64_t groups, const numoptim_ftml *h, double *w, const double *g, double *d,
+    double *v, double *z, int64_t t);
 
 /*
  * signum: Signum: steps along the sign of the gradient (SignSGD) or of its running mean.
@@ -1328,6 +1538,220 @@ int32_t numoptim_signsgd_f64_range(int64_t first, int64_t count, int64_t segment
     const int64_t *which, int64_t groups, const numoptim_signsgd *h, double *w, const double *g, int64_t t);
 
 /*
+ * lion: Lion: steps along the sign of a momentum that looks ahead to the gradient.
+ *
+ * Update (decay decoupled)
+ *     u = sign(beta1*m + (1 - beta1)*g)
+ *     m = beta2*m + (1 - beta2)*g
+ *     w = w - learning_rate*wd*w - learning_rate*u
+ *
+ * Symbols
+ *     w  (size,) f32|f64  weights, in/out
+ *     g  (size,) like w   gradient after rescale and clip, read only
+ *     m  (size,) like w   running mean of g, 0 before t = 1
+ *
+ * Source
+ *     Chen et al., "Symbolic discovery of optimization algorithms", NeurIPS 2023, Algorithm 2.
+ *     https://arxiv.org/abs/2302.06675
+ *
+ * Hyper-parameters
+ *     learning_rate    [0, inf)      default 0.0001
+ *     beta1            [0, 1)        default 0.9
+ *     beta2            [0, 1)        default 0.99
+ *     and wd, rescale_grad, clip_gradient (above)
+ */
+typedef struct numoptim_lion {
+    double learning_rate;
+    double beta1;
+    double beta2;
+    double wd;
+    double rescale_grad;
+    double clip_gradient;
+} numoptim_lion;
+#define NUMOPTIM_LION_DEFAULT { 0.0001, 0.9, 0.99, 0.0, 1.0, HUGE_VAL }
+int32_t numoptim_lion_f32(int64_t size, float *w, const float *g, float *m, const numoptim_lion *h,
+    int64_t t);
+int32_t numoptim_lion_f64(int64_t size, double *w, const double *g, double *m, const numoptim_lion *h,
+    int64_t t);
+int32_t numoptim_lion_f32_range(int64_t first, int64_t count, int64_t segments, const int64_t *offsets,
+    const int64_t *which, int64_t groups, const numoptim_lion *h, float *w, const float *g, float *m,
+    int64_t t);
+int32_t numoptim_lion_f64_range(int64_t first, int64_t count, int64_t segments, const int64_t *offsets,
+    const int64_t *which, int64_t groups, const numoptim_lion *h, double *w, const double *g, double *m,
+    int64_t t);
+
+/*
+ * rprop: Rprop: steps whose sizes grow where the gradient keeps its sign and shrink where it turns.
+ *
+ * Update
+ *     k = sign(g)*sign(g_before)
+ *     s = where(k > 0, minimum(eta_plus*s, max_step), where(k < 0, maximum(eta_minus*s, min_step), s))
+ *     g = where(k < 0, 0, g)
+ *     w = w - s*sign(g)
+ *     g_before = g
+ *
+ * Symbols
+ *     w  (size,) f32|f64  weights, in/out
+ *     g  (size,) like w   gradient over all of the data, after rescale and clip: signs of mini-batches turn by chance
+ *     s  (size,) like w   size of the step, learning_rate before t = 1
+ *     g_before  (size,) like w   the gradient of the step before, 0 where that turned and before t = 1
+ *
+ * Source
+ *     Riedmiller & Braun, "A direct adaptive method for faster backpropagation learning: the RPROP algorithm", ICNN 1993,
+ *     https://doi.org/10.1109/ICNN.1993.298623, in the form iRprop- of Igel & Huesken, "Empirical evaluation of the
+ *     improved Rprop learning algorithms", Neurocomputing 50, 2003.  https://doi.org/10.1016/S0925-2312(01)00700-7
+ *
+ * Its slots begin as numoptim_rprop_<f32|f64>_init leaves them.
+ *
+ * Hyper-parameters
+ *     learning_rate    [0, inf)      default 0.01
+ *     eta_minus        [0, 1]        default 0.5
+ *     eta_plus         [1, inf)      default 1.2
+ *     min_step         [0, inf)      default 1e-06
+ *     max_step         [0, inf)      default 50.0
+ *     and wd, rescale_grad, clip_gradient (above)
+ */
+typedef struct numoptim_rprop {
+    double learning_rate;
+    double eta_minus;
+    double eta_plus;
+    double min_step;
+    double max_step;
+    double wd;
+    double rescale_grad;
+    double clip_gradient;
+} numoptim_rprop;
+#define NUMOPTIM_RPROP_DEFAULT { 0.01, 0.5, 1.2, 1e-06, 50.0, 0.0, 1.0, HUGE_VAL }
+int32_t numoptim_rprop_f32(int64_t size, float *w, const float *g, float *s, float *g_before,
+    const numoptim_rprop *h, int64_t t);
+int32_t numoptim_rprop_f64(int64_t size, double *w, const double *g, double *s, double *g_before,
+    const numoptim_rprop *h, int64_t t);
+int32_t numoptim_rprop_f32_range(int64_t first, int64_t count, int64_t segments, const int64_t *offsets,
+    const int64_t *which, int64_t groups, const numoptim_rprop *h, float *w, const float *g, float *s,
+    float *g_before, int64_t t);
+int32_t numoptim_rprop_f64_range(int64_t first, int64_t count, int64_t segments, const int64_t *offsets,
+    const int64_t *which, int64_t groups, const numoptim_rprop *h, double *w, const double *g, double *s,
+    double *g_before, int64_t t);
+int32_t numoptim_rprop_f32_init(int64_t size, const float *w, float *s, float *g_before,
+    const numoptim_rprop *h);
+int32_t numoptim_rprop_f64_init(int64_t size, const double *w, double *s, double *g_before,
+    const numoptim_rprop *h);
+
+/*
+ * lars: LARS: layer-wise adaptive rate scaling.
+ *
+ * Update (norm: over one parameter; r = 1 where norm(w) or norm(g) is 0)
+ *     r = eta*norm(w) / (norm(g) + wd*norm(w) + epsilon)
+ *     v = momentum*v - learning_rate*r*(g + wd*w)
+ *     w = w + v
+ *
+ * Symbols
+ *     w  (size,) f32|f64  weights of all parameters, in/out
+ *     g  (size,) like w   gradient after rescale and clip, read only
+ *     v  (size,) like w   velocity, 0 before t = 1
+ *     epsilon  number >= 0     of the denominator, which is not 0 without it where r is not 1
+ *
+ * Source
+ *     You, Gitman & Ginsburg, "Large batch training of convolutional networks", 2017, Algorithm 1.
+ *     https://arxiv.org/abs/1708.03888
+ *
+ * Hyper-parameters
+ *     learning_rate    [0, inf)      default 0.01
+ *     momentum         [0, 1)        default 0.0
+ *     eta              (0, inf)      default 0.001
+ *     epsilon          (0, inf) or 0 default 0.0
+ *     and wd, rescale_grad, clip_gradient (above)
+ */
+typedef struct numoptim_lars {
+    double learning_rate;
+    double momentum;
+    double eta;
+    double epsilon;
+    double wd;
+    double rescale_grad;
+    double clip_gradient;
+} numoptim_lars;
+#define NUMOPTIM_LARS_DEFAULT { 0.01, 0.0, 0.001, 0.0, 0.0, 1.0, HUGE_VAL }
+int32_t numoptim_lars_f32(int64_t segments, const int64_t *offsets, float *w, const float *g, float *v,
+    const numoptim_lars *h, int64_t t);
+int32_t numoptim_lars_f64(int64_t segments, const int64_t *offsets, double *w, const double *g, double *v,
+    const numoptim_lars *h, int64_t t);
+int32_t numoptim_lars_f32_norms(int64_t first, int64_t count, int64_t segments, const int64_t *offsets,
+    const int64_t *which, int64_t groups, const numoptim_lars *h, double *norms, const float *w,
+    const float *g, const float *v, int64_t t);
+int32_t numoptim_lars_f64_norms(int64_t first, int64_t count, int64_t segments, const int64_t *offsets,
+    const int64_t *which, int64_t groups, const numoptim_lars *h, double *norms, const double *w,
+    const double *g, const double *v, int64_t t);
+int32_t numoptim_lars_f32_range(int64_t first, int64_t count, int64_t segments, const int64_t *offsets,
+    const int64_t *which, int64_t groups, const numoptim_lars *h, const double *norms, float *w,
+    const float *g, float *v, int64_t t);
+int32_t numoptim_lars_f64_range(int64_t first, int64_t count, int64_t segments, const int64_t *offsets,
+    const int64_t *which, int64_t groups, const numoptim_lars *h, const double *norms, double *w,
+    const double *g, double *v, int64_t t);
+
+/*
+ * novograd: NovoGrad: momentum of gradients that are divided by a moving average of their norm, layer by layer.
+ *
+ * Update
+ *     v = norm(g)**2 if t == 1 else beta2*v + (1 - beta2)*norm(g)**2
+ *     m = beta1*m + g / (sqrt(v) + epsilon) + wd*w
+ *     w = w - learning_rate*m
+ *
+ * Symbols
+ *     w  (size,) f32|f64  weights of all parameters, in/out
+ *     g  (size,) like w   gradient after rescale and clip, read only
+ *     m  (size,) like w   momentum, 0 before t = 1
+ *     v  (segments,) f64  second moment, a number for each parameter, 0 before t = 1
+ *     norm(x)  number     Euclidean, over one parameter
+ *     epsilon  number >= 0     at 0 a parameter that has had no gradient becomes 0/0, NaN
+ *
+ * Source
+ *     Ginsburg et al., "Stochastic gradient methods with layer-wise adaptive moments for training of deep networks",
+ *     2019, Algorithm 1.  https://arxiv.org/abs/1905.11286
+ *
+ * v is segments doubles, 0.0 before the first step.
+ *
+ * Hyper-parameters
+ *     learning_rate    [0, inf)      default 0.01
+ *     beta1            [0, 1)        default 0.95
+ *     beta2            [0, 1)        default 0.98
+ *     epsilon          (0, inf) or 0 default 1e-08
+ *     and wd, rescale_grad, clip_gradient (above)
+ */
+typedef struct numoptim_novograd {
+    double learning_rate;
+    double beta1;
+    double beta2;
+    double epsilon;
+    double wd;
+    double rescale_grad;
+    double clip_gradient;
+} numoptim_novograd;
+#define NUMOPTIM_NOVOGRAD_DEFAULT { 0.01, 0.95, 0.98, 1e-08, 0.0, 1.0, HUGE_VAL }
+int32_t numoptim_novograd_f32(int64_t segments, const int64_t *offsets, float *w, const float *g, float *m,
+    double *v, const numoptim_novograd *h, int64_t t);
+int32_t numoptim_novograd_f64(int64_t segments, const int64_t *offsets, double *w, const double *g,
+    double *m, double *v, const numoptim_novograd *h, int64_t t);
+int32_t numoptim_novograd_f32_norms(int64_t first, int64_t count, int64_t segments, const int64_t *offsets,
+    const int64_t *which, int64_t groups, const numoptim_novograd *h, double *norms, const float *w,
+    const float *g, const float *m, const double *v, int64_t t);
+int32_t numoptim_novograd_f64_norms(int64_t first, int64_t count, int64_t segments, const int64_t *offsets,
+    const int64_t *which, int64_t groups, const numoptim_novograd *h, double *norms, const double *w,
+    const double *g, const double *m, const double *v, int64_t t);
+int32_t numoptim_novograd_f32_range(int64_t first, int64_t count, int64_t segments, const int64_t *offsets,
+    const int64_t *which, int64_t groups, const numoptim_novograd *h, const double *norms, float *w,
+    const float *g, float *m, const double *v, int64_t t);
+int32_t numoptim_novograd_f64_range(int64_t first, int64_t count, int64_t segments, const int64_t *offsets,
+    const int64_t *which, int64_t groups, const numoptim_novograd *h, const double *norms, double *w,
+    const double *g, double *m, const double *v, int64_t t);
+int32_t numoptim_novograd_f32_advance(int64_t first, int64_t count, int64_t segments,
+    const int64_t *offsets, const int64_t *which, int64_t groups, const numoptim_novograd *h,
+    const double *norms, const float *w, const float *g, const float *m, double *v, int64_t t);
+int32_t numoptim_novograd_f64_advance(int64_t first, int64_t count, int64_t segments,
+    const int64_t *offsets, const int64_t *which, int64_t groups, const numoptim_novograd *h,
+    const double *norms, const double *w, const double *g, const double *m, double *v, int64_t t);
+
+/*
  * accumulate: LBSGD: SGD for large batches made of micro-batches, with a warm-up.
  *
  * Update (every micro-step; w is the running sum, g the raw gradient)
@@ -1409,58 +1833,6 @@ int32_t numoptim_lbsgd_lars_f32_range(int64_t first, int64_t count, int64_t segm
 int32_t numoptim_lbsgd_lars_f64_range(int64_t first, int64_t count, int64_t segments,
     const int64_t *offsets, const int64_t *which, int64_t groups, const numoptim_lbsgd_lars *h,
     const double *norms, double *w, const double *g, double *v, int64_t t);
-
-/*
- * lars: LARS: layer-wise adaptive rate scaling.
- *
- * Update (norm: over one parameter; r = 1 where norm(w) or norm(g) is 0)
- *     r = eta*norm(w) / (norm(g) + wd*norm(w) + epsilon)
- *     v = momentum*v - learning_rate*r*(g + wd*w)
- *     w = w + v
- *
- * Symbols
- *     w  (size,) f32|f64  weights of all parameters, in/out
- *     g  (size,) like w   gradient after rescale and clip, read only
- *     v  (size,) like w   velocity, 0 before t = 1
- *     epsilon  number >= 0     of the denominator, which is not 0 without it where r is not 1
- *
- * Source
- *     You, Gitman & Ginsburg, "Large batch training of convolutional networks", 2017, Algorithm 1.
- *     https://arxiv.org/abs/1708.03888
- *
- * Hyper-parameters
- *     learning_rate    [0, inf)      default 0.01
- *     momentum         [0, 1)        default 0.0
- *     eta              (0, inf)      default 0.001
- *     epsilon          (0, inf) or 0 default 0.0
- *     and wd, rescale_grad, clip_gradient (above)
- */
-typedef struct numoptim_lars {
-    double learning_rate;
-    double momentum;
-    double eta;
-    double epsilon;
-    double wd;
-    double rescale_grad;
-    double clip_gradient;
-} numoptim_lars;
-#define NUMOPTIM_LARS_DEFAULT { 0.01, 0.0, 0.001, 0.0, 0.0, 1.0, HUGE_VAL }
-int32_t numoptim_lars_f32(int64_t segments, const int64_t *offsets, float *w, const float *g, float *v,
-    const numoptim_lars *h, int64_t t);
-int32_t numoptim_lars_f64(int64_t segments, const int64_t *offsets, double *w, const double *g, double *v,
-    const numoptim_lars *h, int64_t t);
-int32_t numoptim_lars_f32_norms(int64_t first, int64_t count, int64_t segments, const int64_t *offsets,
-    const int64_t *which, int64_t groups, const numoptim_lars *h, double *norms, const float *w,
-    const float *g, const float *v, int64_t t);
-int32_t numoptim_lars_f64_norms(int64_t first, int64_t count, int64_t segments, const int64_t *offsets,
-    const int64_t *which, int64_t groups, const numoptim_lars *h, double *norms, const double *w,
-    const double *g, const double *v, int64_t t);
-int32_t numoptim_lars_f32_range(int64_t first, int64_t count, int64_t segments, const int64_t *offsets,
-    const int64_t *which, int64_t groups, const numoptim_lars *h, const double *norms, float *w,
-    const float *g, float *v, int64_t t);
-int32_t numoptim_lars_f64_range(int64_t first, int64_t count, int64_t segments, const int64_t *offsets,
-    const int64_t *which, int64_t groups, const numoptim_lars *h, const double *norms, double *w,
-    const double *g, double *v, int64_t t);
 
 /*
  * lamb: LAMB: layer-wise adaptive moments for large batches.
@@ -1598,328 +1970,6 @@ int32_t numoptim_lans_f64_range(int64_t first, int64_t count, int64_t segments, 
     const double *g, double *m, double *v, int64_t t);
 
 /*
- * adan: Adan: adaptive Nesterov momentum, with the differences of successive gradients as a third moment.
- *
- * Update
- *     d = 0*g if t == 1 else g - g_before
- *     m = beta1*m + (1 - beta1)*g
- *     v = beta2*v + (1 - beta2)*d
- *     n = beta3*n + (1 - beta3)*(g + beta2*d)**2
- *     m_hat = m / (1 - beta1**t)
- *     v_hat = v / (1 - beta2**t)
- *     n_hat = n / (1 - beta3**t)
- *     w = (w - learning_rate*(m_hat + beta2*v_hat) / (sqrt(n_hat) + epsilon)) / (1 + learning_rate*wd)
- *     g_before = g
- *
- * Symbols
- *     w  (size,) f32|f64  weights, in/out
- *     g  (size,) like w   gradient after rescale and clip, read only
- *     m  (size,) like w   mean of gradients, 0 before t = 1
- *     v  (size,) like w   mean of their differences, 0 before t = 1
- *     n  (size,) like w   second moment of the look-ahead gradient, 0 before t = 1
- *     g_before  (size,) like w   the gradient of the step before, 0 before t = 1
- *     epsilon  number >= 0       at 0 a weight that has had no gradient becomes 0/0, NaN
- *
- * Source
- *     Xie, Zhou, Li, Lin & Yan, "Adan: adaptive Nesterov momentum algorithm for faster optimizing deep models",
- *     IEEE TPAMI 46, 2024, Algorithm 1, whose betas are 1 minus these, with bias corrections as the authors' code has
- *     them.  https://arxiv.org/abs/2208.06677
- *
- * Hyper-parameters
- *     learning_rate    [0, inf)      default 0.001
- *     beta1            [0, 1)        default 0.98
- *     beta2            [0, 1)        default 0.92
- *     beta3            [0, 1)        default 0.99
- *     epsilon          (0, inf) or 0 default 1e-08
- *     and wd, rescale_grad, clip_gradient (above)
- */
-typedef struct numoptim_adan {
-    double learning_rate;
-    double beta1;
-    double beta2;
-    double beta3;
-    double epsilon;
-    double wd;
-    double rescale_grad;
-    double clip_gradient;
-} numoptim_adan;
-#define NUMOPTIM_ADAN_DEFAULT { 0.001, 0.98, 0.92, 0.99, 1e-08, 0.0, 1.0, HUGE_VAL }
-int32_t numoptim_adan_f32(int64_t size, float *w, const float *g, float *m, float *v, float *n,
-    float *g_before, const numoptim_adan *h, int64_t t);
-int32_t numoptim_adan_f64(int64_t size, double *w, const double *g, double *m, double *v, double *n,
-    double *g_before, const numoptim_adan *h, int64_t t);
-int32_t numoptim_adan_f32_range(int64_t first, int64_t count, int64_t segments, const int64_t *offsets,
-    const int64_t *which, int64_t groups, const numoptim_adan *h, float *w, const float *g, float *m,
-    float *v, float *n, float *g_before, int64_t t);
-int32_t numoptim_adan_f64_range(int64_t first, int64_t count, int64_t segments, const int64_t *offsets,
-    const int64_t *which, int64_t groups, const numoptim_adan *h, double *w, const double *g, double *m,
-    double *v, double *n, double *g_before, int64_t t);
-
-/*
- * adopt: ADOPT: Adam whose second moment leaves the present gradient out, so that it converges with any beta2.
- *
- * Update (the first step sets v alone)
- *     c = (t - 1)**0.25
- *     m = 0*g if t == 1 else beta1*m + (1 - beta1)*clip(g / maximum(sqrt(v), epsilon), -c, c)
- *     w = w if t == 1 else w - learning_rate*wd*w - learning_rate*m
- *     v = g*g if t == 1 else beta2*v + (1 - beta2)*g*g
- *
- * Symbols
- *     w  (size,) f32|f64  weights, in/out
- *     g  (size,) like w   gradient after rescale and clip, read only
- *     m  (size,) like w   mean of clipped, scaled gradients, 0 before t = 1
- *     v  (size,) like w   second moment of the steps before, 0 before t = 1
- *     epsilon  number >= 0     at 0 a weight that has had no gradient becomes 0/0, NaN
- *
- * Source
- *     Taniguchi et al., "ADOPT: modified Adam can converge with any beta2 with the optimal rate", NeurIPS 2024,
- *     Algorithm 2 (of the second version, which clips).  https://arxiv.org/abs/2411.02853
- *
- * Hyper-parameters
- *     learning_rate    [0, inf)      default 0.001
- *     beta1            [0, 1)        default 0.9
- *     beta2            [0, 1)        default 0.9999
- *     epsilon          (0, inf) or 0 default 1e-06
- *     and wd, rescale_grad, clip_gradient (above)
- */
-typedef struct numoptim_adopt {
-    double learning_rate;
-    double beta1;
-    double beta2;
-    double epsilon;
-    double wd;
-    double rescale_grad;
-    double clip_gradient;
-} numoptim_adopt;
-#define NUMOPTIM_ADOPT_DEFAULT { 0.001, 0.9, 0.9999, 1e-06, 0.0, 1.0, HUGE_VAL }
-int32_t numoptim_adopt_f32(int64_t size, float *w, const float *g, float *m, float *v,
-    const numoptim_adopt *h, int64_t t);
-int32_t numoptim_adopt_f64(int64_t size, double *w, const double *g, double *m, double *v,
-    const numoptim_adopt *h, int64_t t);
-int32_t numoptim_adopt_f32_range(int64_t first, int64_t count, int64_t segments, const int64_t *offsets,
-    const int64_t *which, int64_t groups, const numoptim_adopt *h, float *w, const float *g, float *m,
-    float *v, int64_t t);
-int32_t numoptim_adopt_f64_range(int64_t first, int64_t count, int64_t segments, const int64_t *offsets,
-    const int64_t *which, int64_t groups, const numoptim_adopt *h, double *w, const double *g, double *m,
-    double *v, int64_t t);
-
-/*
- * rprop: Rprop: steps whose sizes grow where the gradient keeps its sign and shrink where it turns.
- *
- * Update
- *     k = sign(g)*sign(g_before)
- *     s = where(k > 0, minimum(eta_plus*s, max_step), where(k < 0, maximum(eta_minus*s, min_step), s))
- *     g = where(k < 0, 0, g)
- *     w = w - s*sign(g)
- *     g_before = g
- *
- * Symbols
- *     w  (size,) f32|f64  weights, in/out
- *     g  (size,) like w   gradient over all of the data, after rescale and clip: signs of mini-batches turn by chance
- *     s  (size,) like w   size of the step, learning_rate before t = 1
- *     g_before  (size,) like w   the gradient of the step before, 0 where that turned and before t = 1
- *
- * Source
- *     Riedmiller & Braun, "A direct adaptive method for faster backpropagation learning: the RPROP algorithm", ICNN 1993,
- *     https://doi.org/10.1109/ICNN.1993.298623, in the form iRprop- of Igel & Huesken, "Empirical evaluation of the
- *     improved Rprop learning algorithms", Neurocomputing 50, 2003.  https://doi.org/10.1016/S0925-2312(01)00700-7
- *
- * Its slots begin as numoptim_rprop_<f32|f64>_init leaves them.
- *
- * Hyper-parameters
- *     learning_rate    [0, inf)      default 0.01
- *     eta_minus        [0, 1]        default 0.5
- *     eta_plus         [1, inf)      default 1.2
- *     min_step         [0, inf)      default 1e-06
- *     max_step         [0, inf)      default 50.0
- *     and wd, rescale_grad, clip_gradient (above)
- */
-typedef struct numoptim_rprop {
-    double learning_rate;
-    double eta_minus;
-    double eta_plus;
-    double min_step;
-    double max_step;
-    double wd;
-    double rescale_grad;
-    double clip_gradient;
-} numoptim_rprop;
-#define NUMOPTIM_RPROP_DEFAULT { 0.01, 0.5, 1.2, 1e-06, 50.0, 0.0, 1.0, HUGE_VAL }
-int32_t numoptim_rprop_f32(int64_t size, float *w, const float *g, float *s, float *g_before,
-    const numoptim_rprop *h, int64_t t);
-int32_t numoptim_rprop_f64(int64_t size, double *w, const double *g, double *s, double *g_before,
-    const numoptim_rprop *h, int64_t t);
-int32_t numoptim_rprop_f32_range(int64_t first, int64_t count, int64_t segments, const int64_t *offsets,
-    const int64_t *which, int64_t groups, const numoptim_rprop *h, float *w, const float *g, float *s,
-    float *g_before, int64_t t);
-int32_t numoptim_rprop_f64_range(int64_t first, int64_t count, int64_t segments, const int64_t *offsets,
-    const int64_t *which, int64_t groups, const numoptim_rprop *h, double *w, const double *g, double *s,
-    double *g_before, int64_t t);
-int32_t numoptim_rprop_f32_init(int64_t size, const float *w, float *s, float *g_before,
-    const numoptim_rprop *h);
-int32_t numoptim_rprop_f64_init(int64_t size, const double *w, double *s, double *g_before,
-    const numoptim_rprop *h);
-
-/*
- * novograd: NovoGrad: momentum of gradients that are divided by a moving average of their norm, layer by layer.
- *
- * Update
- *     v = norm(g)**2 if t == 1 else beta2*v + (1 - beta2)*norm(g)**2
- *     m = beta1*m + g / (sqrt(v) + epsilon) + wd*w
- *     w = w - learning_rate*m
- *
- * Symbols
- *     w  (size,) f32|f64  weights of all parameters, in/out
- *     g  (size,) like w   gradient after rescale and clip, read only
- *     m  (size,) like w   momentum, 0 before t = 1
- *     v  (segments,) f64  second moment, a number for each parameter, 0 before t = 1
- *     norm(x)  number     Euclidean, over one parameter
- *     epsilon  number >= 0     at 0 a parameter that has had no gradient becomes 0/0, NaN
- *
- * Source
- *     Ginsburg et al., "Stochastic gradient methods with layer-wise adaptive moments for training of deep networks",
- *     2019, Algorithm 1.  https://arxiv.org/abs/1905.11286
- *
- * v is segments doubles, 0.0 before the first step.
- *
- * Hyper-parameters
- *     learning_rate    [0, inf)      default 0.01
- *     beta1            [0, 1)        default 0.95
- *     beta2            [0, 1)        default 0.98
- *     epsilon          (0, inf) or 0 default 1e-08
- *     and wd, rescale_grad, clip_gradient (above)
- */
-typedef struct numoptim_novograd {
-    double learning_rate;
-    double beta1;
-    double beta2;
-    double epsilon;
-    double wd;
-    double rescale_grad;
-    double clip_gradient;
-} numoptim_novograd;
-#define NUMOPTIM_NOVOGRAD_DEFAULT { 0.01, 0.95, 0.98, 1e-08, 0.0, 1.0, HUGE_VAL }
-int32_t numoptim_novograd_f32(int64_t segments, const int64_t *offsets, float *w, const float *g, float *m,
-    double *v, const numoptim_novograd *h, int64_t t);
-int32_t numoptim_novograd_f64(int64_t segments, const int64_t *offsets, double *w, const double *g,
-    double *m, double *v, const numoptim_novograd *h, int64_t t);
-int32_t numoptim_novograd_f32_norms(int64_t first, int64_t count, int64_t segments, const int64_t *offsets,
-    const int64_t *which, int64_t groups, const numoptim_novograd *h, double *norms, const float *w,
-    const float *g, const float *m, const double *v, int64_t t);
-int32_t numoptim_novograd_f64_norms(int64_t first, int64_t count, int64_t segments, const int64_t *offsets,
-    const int64_t *which, int64_t groups, const numoptim_novograd *h, double *norms, const double *w,
-    const double *g, const double *m, const double *v, int64_t t);
-int32_t numoptim_novograd_f32_range(int64_t first, int64_t count, int64_t segments, const int64_t *offsets,
-    const int64_t *which, int64_t groups, const numoptim_novograd *h, const double *norms, float *w,
-    const float *g, float *m, const double *v, int64_t t);
-int32_t numoptim_novograd_f64_range(int64_t first, int64_t count, int64_t segments, const int64_t *offsets,
-    const int64_t *which, int64_t groups, const numoptim_novograd *h, const double *norms, double *w,
-    const double *g, double *m, const double *v, int64_t t);
-int32_t numoptim_novograd_f32_advance(int64_t first, int64_t count, int64_t segments,
-    const int64_t *offsets, const int64_t *which, int64_t groups, const numoptim_novograd *h,
-    const double *norms, const float *w, const float *g, const float *m, double *v, int64_t t);
-int32_t numoptim_novograd_f64_advance(int64_t first, int64_t count, int64_t segments,
-    const int64_t *offsets, const int64_t *which, int64_t groups, const numoptim_novograd *h,
-    const double *norms, const double *w, const double *g, const double *m, double *v, int64_t t);
-
-/*
- * dcasgd: DCASGD: asynchronous SGD with delay compensation, with or without momentum.
- *
- * Update (momentum = 0)
- *     d = g + wd*w + lamda*g*g*(w - w_bak)
- *     w_bak = w
- *     w = w - learning_rate*d
- *
- * Symbols
- *     w      (size,) f32|f64  weights, in/out
- *     g      (size,) like w   gradient after rescale and clip, read only
- *     v      (size,) like w   velocity, 0 before t = 1
- *     w_bak  (size,) like w   the weight this worker last pulled (alone: before the last update); w at first
- *
- * Source
- *     Zheng et al., "Asynchronous stochastic gradient descent with delay compensation", ICML 2017,
- *     eq. 10.  https://arxiv.org/abs/1609.08326
- *
- * Its slots begin as numoptim_dcasgd_<f32|f64>_init leaves them.
- *
- * Hyper-parameters
- *     learning_rate    [0, inf)      default 0.01
- *     lamda            [0, inf)      default 0.04
- *     and wd, rescale_grad, clip_gradient (above)
- */
-typedef struct numoptim_dcasgd {
-    double learning_rate;
-    double lamda;
-    double wd;
-    double rescale_grad;
-    double clip_gradient;
-} numoptim_dcasgd;
-#define NUMOPTIM_DCASGD_DEFAULT { 0.01, 0.04, 0.0, 1.0, HUGE_VAL }
-int32_t numoptim_dcasgd_f32(int64_t size, float *w, const float *g, float *w_bak, const numoptim_dcasgd *h,
-    int64_t t);
-int32_t numoptim_dcasgd_f64(int64_t size, double *w, const double *g, double *w_bak,
-    const numoptim_dcasgd *h, int64_t t);
-int32_t numoptim_dcasgd_f32_range(int64_t first, int64_t count, int64_t segments, const int64_t *offsets,
-    const int64_t *which, int64_t groups, const numoptim_dcasgd *h, float *w, const float *g, float *w_bak,
-    int64_t t);
-int32_t numoptim_dcasgd_f64_range(int64_t first, int64_t count, int64_t segments, const int64_t *offsets,
-    const int64_t *which, int64_t groups, const numoptim_dcasgd *h, double *w, const double *g,
-    double *w_bak, int64_t t);
-int32_t numoptim_dcasgd_f32_init(int64_t size, const float *w, float *w_bak, const numoptim_dcasgd *h);
-int32_t numoptim_dcasgd_f64_init(int64_t size, const double *w, double *w_bak, const numoptim_dcasgd *h);
-
-/*
- * dcasgd_momentum: DCASGD: asynchronous SGD with delay compensation, with or without momentum.
- *
- * Update
- *     d = g + wd*w + lamda*g*g*(w - w_bak)
- *     v = momentum*v - learning_rate*d
- *     w_bak = w
- *     w = w + v
- *
- * Symbols
- *     w      (size,) f32|f64  weights, in/out
- *     g      (size,) like w   gradient after rescale and clip, read only
- *     v      (size,) like w   velocity, 0 before t = 1
- *     w_bak  (size,) like w   the weight this worker last pulled (alone: before the last update); w at first
- *
- * Source
- *     Zheng et al., "Asynchronous stochastic gradient descent with delay compensation", ICML 2017,
- *     eq. 10.  https://arxiv.org/abs/1609.08326
- *
- * Its slots begin as numoptim_dcasgd_momentum_<f32|f64>_init leaves them.
- *
- * Hyper-parameters
- *     learning_rate    [0, inf)      default 0.01
- *     lamda            [0, inf)      default 0.04
- *     momentum         [0, 1)        default 0.0
- *     and wd, rescale_grad, clip_gradient (above)
- */
-typedef struct numoptim_dcasgd_momentum {
-    double learning_rate;
-    double lamda;
-    double momentum;
-    double wd;
-    double rescale_grad;
-    double clip_gradient;
-} numoptim_dcasgd_momentum;
-#define NUMOPTIM_DCASGD_MOMENTUM_DEFAULT { 0.01, 0.04, 0.0, 0.0, 1.0, HUGE_VAL }
-int32_t numoptim_dcasgd_momentum_f32(int64_t size, float *w, const float *g, float *v, float *w_bak,
-    const numoptim_dcasgd_momentum *h, int64_t t);
-int32_t numoptim_dcasgd_momentum_f64(int64_t size, double *w, const double *g, double *v, double *w_bak,
-    const numoptim_dcasgd_momentum *h, int64_t t);
-int32_t numoptim_dcasgd_momentum_f32_range(int64_t first, int64_t count, int64_t segments,
-    const int64_t *offsets, const int64_t *which, int64_t groups, const numoptim_dcasgd_momentum *h,
-    float *w, const float *g, float *v, float *w_bak, int64_t t);
-int32_t numoptim_dcasgd_momentum_f64_range(int64_t first, int64_t count, int64_t segments,
-    const int64_t *offsets, const int64_t *which, int64_t groups, const numoptim_dcasgd_momentum *h,
-    double *w, const double *g, double *v, double *w_bak, int64_t t);
-int32_t numoptim_dcasgd_momentum_f32_init(int64_t size, const float *w, float *v, float *w_bak,
-    const numoptim_dcasgd_momentum *h);
-int32_t numoptim_dcasgd_momentum_f64_init(int64_t size, const double *w, double *v, double *w_bak,
-    const numoptim_dcasgd_momentum *h);
-
-/*
  * ftrl: Ftrl: follow the (proximally) regularised leader, for sparse online learning.
  *
  * Update
@@ -1968,56 +2018,6 @@ int32_t numoptim_ftrl_f64_range(int64_t first, int64_t count, int64_t segments, 
     double *n, int64_t t);
 int32_t numoptim_ftrl_f32_init(int64_t size, const float *w, float *z, float *n, const numoptim_ftrl *h);
 int32_t numoptim_ftrl_f64_init(int64_t size, const double *w, double *z, double *n, const numoptim_ftrl *h);
-
-/*
- * ftml: FTML: follow the moving leader.
- *
- * Update
- *     v = beta2*v + (1 - beta2)*g*g
- *     d_old = d
- *     d = (1 - beta1**t) / learning_rate * (sqrt(v / (1 - beta2**t)) + epsilon)
- *     z = beta1*z + (1 - beta1)*g - (d - beta1*d_old)*w
- *     w = -z / d
- *
- * Symbols
- *     w  (size,) f32|f64  weights, in/out
- *     g  (size,) like w   gradient after rescale, clip and weight decay, read only
- *     d  (size,) like w   denominator, 0 before t = 1
- *     v  (size,) like w   second moment, 0 before t = 1
- *     z  (size,) like w   0 before t = 1
- *     epsilon  number >= 0     at 0 a weight that has had no gradient becomes 0/0, NaN
- *
- * Source
- *     Zheng & Kwok, "Follow the moving leader in deep learning", ICML 2017, Algorithm 1.
- *     https://proceedings.mlr.press/v70/zheng17a.html
- *
- * Hyper-parameters
- *     learning_rate    [0, inf)      default 0.0025
- *     beta1            [0, 1)        default 0.6
- *     beta2            [0, 1)        default 0.999
- *     epsilon          (0, inf) or 0 default 1e-08
- *     and wd, rescale_grad, clip_gradient (above)
- */
-typedef struct numoptim_ftml {
-    double learning_rate;
-    double beta1;
-    double beta2;
-    double epsilon;
-    double wd;
-    double rescale_grad;
-    double clip_gradient;
-} numoptim_ftml;
-#define NUMOPTIM_FTML_DEFAULT { 0.0025, 0.6, 0.999, 1e-08, 0.0, 1.0, HUGE_VAL }
-int32_t numoptim_ftml_f32(int64_t size, float *w, const float *g, float *d, float *v, float *z,
-    const numoptim_ftml *h, int64_t t);
-int32_t numoptim_ftml_f64(int64_t size, double *w, const double *g, double *d, double *v, double *z,
-    const numoptim_ftml *h, int64_t t);
-int32_t numoptim_ftml_f32_range(int64_t first, int64_t count, int64_t segments, const int64_t *offsets,
-    const int64_t *which, int64_t groups, const numoptim_ftml *h, float *w, const float *g, float *d,
-    float *v, float *z, int64_t t);
-int32_t numoptim_ftml_f64_range(int64_t first, int64_t count, int64_t segments, const int64_t *offsets,
-    const int64_t *which, int64_t groups, const numoptim_ftml *h, double *w, const double *g, double *d,
-    double *v, double *z, int64_t t);
 
 /*
  * sgld: SGLD: stochastic gradient Langevin dynamics, a sampler.
