@@ -70,7 +70,7 @@ def test_buffers_are_read_and_written_128_bits_at_a_time(rule, dtype):
     for suffix in {"", "_init"} & set(suffixes(rule)):
         loop = "\n".join(loop_with(kernels(rule, dtype)[suffix], rf"st\.global\.{wide}"))
         slots = len(rule.slots_over("element"))
-        only_read = suffix == "" or rule.name not in ("yogi", "rprop")                     # the gradient, or the weights for _init
+        only_read = suffix == "" or rule.name not in ("yogi", "rprop")         # the gradient, or the weights for _init
         unused = 0 if suffix == "" else 1 + slots + (not only_read)
         assert len(re.findall(rf"ld\.global(\.nc)?\.{wide}", loop)) == 2 + slots - unused
         assert len(re.findall(rf"ld\.global\.nc\.{wide}", loop)) == only_read
