@@ -121,7 +121,7 @@ def kernel(rule: Rule, dtype: type, size: int, rounds: int, context: driver.Cont
     values = {key: default for key, (default, _) in rule.fields.items()}
     whole = native.plan.Pass(rule, ("w", "g", *rule.slots))
     made = plan.Plan(whole, arrays, np.array([0, size]), np.zeros(1, np.int64), 1, 1)
-    made.fill([{**values, "lr_mult": 1.0}])
+    made.fill([{**values, "lr_mult": 1.0, "wd_mult": 1.0}])
     made.set(1, values.get("learning_rate", 0.0), 1.0)
     calls = {"numoptim": by_device(stepper(made, 999, plan)),
              "copy": by_device(lambda: driver.copy(target.ptr, source.ptr, moved * size // 2, driver.LEGACY))}

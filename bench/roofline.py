@@ -52,7 +52,7 @@ def plan(rule: Rule, arrays: list[np.ndarray], threads: int, **given: float) -> 
     values = {key: default for key, (default, _) in rule.fields.items()} | given
     whole = np.array([0, arrays[0].size])
     made = Plan(Pass(rule, ("w", "g", *rule.slots)), arrays, whole, np.zeros(1, np.int64), 1, threads)
-    made.fill([{**values, "lr_mult": 1.0}])
+    made.fill([{**values, "lr_mult": 1.0, "wd_mult": 1.0}])
     made.set(1, values.get("learning_rate", 0.0), 1.0)
     return made
 

@@ -64,9 +64,6 @@ def become(optimizer: Optimizer, params: Parameters, saved: Mapping[str, Any]) -
     optimizer.num_update = count(saved, "num_update")
     optimizer.set_lr_mult(saved["lr_mult"])
     optimizer.set_wd_mult(saved["wd_mult"])
-    if isinstance(optimizer, RuleOptimizer):
-        optimizer.schedules = {key: _known(optimizer, key) if each == "custom" else schedules.of_saved(each)
-                               for key, each in saved.get("schedules", {}).items()}
     plateaus = schedules.plateaus(optimizer.lr_scheduler)
     observed = saved.get("observed", [plateau.observed for plateau in plateaus])       # of before there were any
     return [(vars(plateau), {"observed": plateau._checked(left)})
@@ -99,6 +96,12 @@ def kept(optimizer: Optimizer, params: Parameters, state: Any) -> Tree:
 def states(saved: Tree, optimizer: Any, params: Parameters, state: Any) -> Any:
     """The states that a file holds. optimizer: a draft, which becomes what the file says; state: what is here now."""
     if isinstance(state, State):
+        for key, (default, *_) in optimizer.options.items():
+            setattr(optimizer, key, saved["options"].get(key, default))     # an earlier version may not have had it
+    if isinstance(optimizer, RuleOptimizer):
+        optimizer.schedules = {key: _known(optimizer, key) if each == "custom" else schedules.of_saved(each)
+                               for key, each in saved.get("schedules", {}).items()}
+    if isinstance(state, State):
         return _of_rule(saved, optimizer, params)
     if len(saved["states"]) != len(state):
         raise ValueError(f"it has {len(saved['states'])} states for {len(state)} parameters")
@@ -113,8 +116,6 @@ def _options(optimizer: Optimizer) -> Any:
 
 
 def _of_rule(saved: Tree, optimizer: RuleOptimizer, params: Parameters) -> State:
-    for key, (default, *_) in optimizer.options.items():
-        setattr(optimizer, key, saved["options"].get(key, default))     # an earlier version may not have had it
     rule, memory = optimizer.rule, params.memory
     check_saved(saved, rule, optimizer._slots())
     optimizer._noise = count(saved, "noise")

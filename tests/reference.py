@@ -129,9 +129,8 @@ def gradient(kind, w, g, h):
     return g + h.wd * w if kind == "decayed" else g
 
 
-def total(x):
-    """Of float64: blocks of 4,096, each of 64 lanes that are added as a tree."""
-    result = np.float64(0.0)
+def total(x, result=np.float64(0.0)):          # noqa: B008 (a number)
+    """Of float64: blocks of 4,096, each of 64 lanes that are added as a tree, one after the other to what there is."""
     for block in np.split(x, range(BLOCK, len(x), BLOCK)):
         lanes = np.zeros(64)
         for row in np.split(block, range(64, len(block), 64)):
@@ -236,19 +235,20 @@ def _reduce(rule, reduction, buffers, segments, lead):
         assert all(type(x) is scalar for row in terms for x in row)
         columns = np.array(terms, np.float64).reshape(len(segment), len(reduction.sums)).T.copy()
         columns[len(reduction.values):] *= columns[len(reduction.values):]
-        sums.append([total(column) for column in columns])
+        sums.append(columns)
 
     def results(own, known):
         found = plain(reduction.finish, None)(*own, known)
         return dict(zip(reduction.results, map(np.float64, found), strict=True))
 
     if reduction.over == "all":
-        whole = results([functools.reduce(np.add, column, np.float64(0.0)) for column in zip(*sums, strict=True)], lead)
+        whole = results([functools.reduce(lambda sum, x: total(x, sum), column, np.float64(0.0))
+                         for column in zip(*sums, strict=True)], lead)
         for known in (lead, *(known for *_, known in segments)):
             vars(known).update(whole)
     else:
         for own, (*_, known) in zip(sums, segments, strict=True):
-            vars(known).update(results(own, known))
+            vars(known).update(results(map(total, own), known))
 
 
 def _update(rule, buffers, known, t, wanted, store):

@@ -62,8 +62,13 @@ def test_old_parameters_go_on_bit_for_bit_and_new_ones_begin(name, keywords, tmp
         new.params[key] = old.params[key]
     fresh = Trainer(Parameters({key: x.copy() for key, x in new.params.items()}), make(name, keywords))
     for slot in new.slots:
+        if slot.over == "all":
+            assert new.slots[slot] == old.slots[slot], slot
+            continue
         for key in NEW:
             assert bits(new.slots[slot][key]) == bits((old if key in OLD else fresh).slots[slot][key]), (slot, key)
+    if name == "Prodigy":
+        return                                              # its steps are by sums over all
     for k in range(5):
         grads = draw(k + 20, NEW)
         old.step(grads={key: grads[key] for key in OLD})
