@@ -47,10 +47,6 @@ MODULES = {
     "sampling": (
         "sgld",
     ),
-    "without a rate or a schedule": (
-        "prodigy",
-        "schedule_free",
-    ),
 }
 
 
