@@ -82,13 +82,14 @@ def _bodies(rule: Rule, dtype: str, k: int) -> list[str]:
     if rule.inits:
         for place in (1, *places(rule, "segment", "all")):
             buffers[place] = "NULL"
-        bodies.append(_plan(rule, buffers) + INIT.format(k=k, check=_check(rule, dtype, "_init", {"h": "h"})))
+        check = _check(rule, dtype, "_init", {"h": "h"})
+        bodies.append(_plan(rule, buffers, tables=False) + INIT.format(k=k, check=check))
     return bodies
 
 
-def _plan(rule: Rule, buffers: list[str]) -> str:
-    tables = ["segments", "offsets", "norms"] if rule.layerwise else []
-    given = [f".{name} = {name}" for name in ("size", *tables)]
+def _plan(rule: Rule, buffers: list[str], tables: bool = True) -> str:
+    words = ["size", *(["segments", "offsets", "norms"] if rule.layerwise and tables else [])]
+    given = [f".{name} = {name}" for name in words]
     return (f"    const numoptim_cuda_plan plan = {{ {', '.join(given)},\n"
             f"        .buffers = {{ {', '.join(buffers)} }} }};\n")
 

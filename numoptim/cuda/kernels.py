@@ -27,7 +27,7 @@ def init_kernel(parts: Parts) -> Callable[..., Any]:
 
     def one(i, buffers, extra, h):
         initial(i, buffers, h)
-    sweep = dense(parts, inline(one), of_groups.complete, kept=2)
+    sweep = dense(parts, inline(one), of_groups.complete, kept=2, alone=True)
     return kernel(parts, "_init", sweep, of_groups, parts.usable, one_step=True)
 
 

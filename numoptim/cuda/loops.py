@@ -35,7 +35,7 @@ class Parts:
         self.rule, self.scalar, self.number = rule, FLOAT[dtype].type, from_dtype(FLOAT[dtype])
         self.dtype, self.width = dtype, VECTOR // FLOAT[dtype].itemsize
         self.view, self.lift = view(rule, dtype), intrinsics.lift(self.width)
-        self.values_of, self.segment_of = values_of(rule), segment_of(rule)
+        self.values_of, self.segment_of = values_of(rule), segment_of(rule.layerwise)
         self.usable, self.summable = usable(rule, dtype), usable(rule, dtype, resting=True)
 
 
@@ -75,9 +75,12 @@ def _fits(k: int, least: int, most: int, flip: int, zero: int) -> Any:
     return inline(fits)
 
 
-def segment_of(rule: Rule) -> Any:
-    """``segment_of(i, p)``: the segment of element i, and where it ends: beyond i, so that no table keeps a thread."""
-    start, several = segment_at(), rule.layerwise
+def segment_of(several: bool) -> Any:
+    """``segment_of(i, p)``: the segment of element i, and where it ends: beyond i, so that no table keeps a thread.
+
+    several: there is a table of segments without groups, too.
+    """
+    start = segment_at()
 
     def segment(i, p):
         if not several and is_null(p.hyper):
@@ -165,9 +168,13 @@ def vector(parts: Parts, one: Any, kept: int = 0) -> Any:
     return inline(vector)
 
 
-def dense(parts: Parts, one: Any, complete: Any, kept: int = 0) -> Any:
-    """The sweep of ``one(i, buffers, (), complete((p, s), h))`` over all elements; kept: as in ``vector``."""
-    width_of_vector, segment_of, whole = parts.width, parts.segment_of, vector(parts, one, kept)
+def dense(parts: Parts, one: Any, complete: Any, kept: int = 0, alone: bool = False) -> Any:
+    """The sweep of ``one(i, buffers, (), complete((p, s), h))`` over all elements; kept: as in ``vector``.
+
+    alone: of a segment only the group plays a part.
+    """
+    width_of_vector, whole = parts.width, vector(parts, one, kept)
+    place_of = segment_of(parts.rule.layerwise and not alone)
 
     def beyond(i, last, width, stride):
         # The first of a thread's elements from i on that is not below last.
@@ -183,7 +190,7 @@ def dense(parts: Parts, one: Any, complete: Any, kept: int = 0) -> Any:
         stride = width * threads() * blocks()
         i = width * (threads() * block() + thread())
         while i < p.size:
-            s, last = segment_of(i, p)
+            s, last = place_of(i, p)
             group = group_of(s, p)
             if not has_row(group, page, groups, ready):
                 i = skip(i, last, width, stride)

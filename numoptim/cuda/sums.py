@@ -196,17 +196,19 @@ def trust_kernel(parts: Parts, k: int, suffix: str) -> Callable[..., Any]:
 
 
 def advance_kernel(parts: Parts) -> Callable[..., Any]:
-    """The new values of slots over segments and over all, by the first block: where it writes, others would read."""
+    """The new values of slots over segments and over all, by the first block; without elements they stay."""
     viewed, values_of, usable, layerwise = parts.view, parts.values_of, parts.usable, parts.rule.layerwise
     _, lead, prepare, complete = constants(parts, len(parts.rule.reductions))
     keep, keep_all = (common.keep(parts.rule, parts.dtype, scope) for scope in ("segment", "all"))
 
     def kernel(given):
         p = viewed(given)
+        if block() != 0 or p.size == 0:            # another block would read what the first one writes
+            return 0
         t = p.t if is_null(p.step) else p.step[0]
         groups = 1 if is_null(p.hyper) else p.groups
         leading, s = lead(p, t), thread()
-        while layerwise and block() == 0 and s < p.segments:
+        while layerwise and s < p.segments:
             group = group_of(s, p)
             if group >= 0 and group < groups and p.offsets[s] < p.offsets[s + 1]:
                 values = values_of(p, group)
@@ -214,7 +216,7 @@ def advance_kernel(parts: Parts) -> Callable[..., Any]:
                     keep((p, s), complete((p, s), prepare(p, t, values, leading)))
             s += threads()
         barrier()
-        if thread() == 0 and block() == 0:
+        if thread() == 0:
             group = common.first_group(p, grouped(p))
             if group != FROZEN and usable(values_of(p, group), t):
                 keep_all((p, 0), leading)

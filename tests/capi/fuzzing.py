@@ -90,8 +90,10 @@ class Case:
             self.allowed.add(-4)                            # it would divide by the rate
 
     def frozen(self):
-        """Which numbers of each buffer are frozen segments'."""
-        return [self.which == FROZEN if k in self.whole else self.elements_frozen for k in range(len(self.memory))]
+        """Which numbers of each buffer are frozen segments'; those over all where every segment is."""
+        frozen = self.which == FROZEN
+        of = {"element": self.elements_frozen, "segment": frozen, "all": np.array([frozen.all()])}
+        return [self.elements_frozen] * 2 + [of[slot.over] for slot in self.rule.slots]
 
     def _choose_buffers(self):
         rng, scalar = self.rng, FLOAT[self.dtype]
@@ -206,6 +208,8 @@ def check(case, before, norms, status):
         step(case.rule, expected, case.table, case.t, case.offsets if segmented else None,
              case.which if case.ranged else np.zeros(len(case.which), int) if segmented else None, range(lo, hi))
         for k, (a, b) in enumerate(zip(expected, case.memory, strict=True)):
+            if k in case.whole and case.suffix == "_range":
+                continue                                    # it leaves them to _advance
             wanted = slice(None) if k in case.whole else slice(lo, hi)
             assert same_bits(a[wanted], b[GUARD:-GUARD][wanted]), said
         return 1

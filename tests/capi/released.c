@@ -27,6 +27,7 @@ static double *norms(void)
 static int32_t train(const numoptim_rule *rule, const numoptim_plan *plan)
 {
     int32_t status = rule->init[NUMOPTIM_F32] == NULL ? NUMOPTIM_OK : rule->init[NUMOPTIM_F32](plan, 1);
+    memcpy(before, buffers, sizeof buffers);                      /* first slots are no steps */
     for (int64_t t = 1; t <= 3 && status == NUMOPTIM_OK; t++) {
         if (rule->norms[NUMOPTIM_F32] != NULL)
             status = rule->norms[NUMOPTIM_F32](plan, t);
@@ -54,7 +55,6 @@ int main(void)
             buffers[0][i] = (float)(i % 17) - 8.0f;
             buffers[1][i] = (float)(i % 13) - 6.0f;
         }
-        memcpy(before, buffers, sizeof buffers);
         for (int b = 0; b < BUFFERS; b++)
             plan.buffers[b] = buffers[b];
         const int32_t status = train(rule, &plan);

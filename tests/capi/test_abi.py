@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from library import FFI, LEVELS, LIB, NULL, PATH, STATIC, descriptor, each_level
+from library import FFI, LATER, LEVELS, LIB, NULL, PATH, STATIC, descriptor, each_level
 from reference import BY_NAME, each_rule
 from tools import compiler, needs, run
 
@@ -69,16 +69,22 @@ def test_versions_and_statuses():
         assert re.search(rf"#define NUMOPTIM_{name} +\({status}\)", HEADER.read_text())
 
 
+AVERAGING = {"lr_max": 2, "total": 2}
+OVER = {"novograd": {"v": 1}, "prodigy": {"d": 2, "q": 2}, "sgd_schedule_free": AVERAGING,
+        "adamw_schedule_free": AVERAGING}                           # slots over segments: 1, over all: 2
+
+
 @each_rule
 def test_descriptors(rule):
     known = descriptor(rule)
     text = [FFI.string(known.name), *(FFI.string(known.slots[k]) for k in range(known.slot_count))]
     assert [x.decode() for x in text] == [rule.name, *rule.slots]
-    released = rule.name not in ("lans", "novograd")               # programs of 0.1.0 can make its steps
+    released = rule.name not in LATER
     assert (known.layerwise, known.noisy) == (rule.layerwise and released, rule.noisy)
-    assert known.sums == {"lars": 2, "lbsgd_lars": 2, "lamb": 2, "lans": 4, "novograd": 2}.get(rule.name, 0)
+    sums = {"lars": 2, "lbsgd_lars": 2, "lamb": 2, "lans": 4, "novograd": 2, "prodigy": 2}
+    assert known.sums == sums.get(rule.name, 0)
     assert [(known.over[k], known.starts[k]) for k in range(known.slot_count)] == [
-        (1 if (rule.name, slot) == ("novograd", "v") else 0, 0.0) for slot in rule.slots]
+        (OVER.get(rule.name, {}).get(slot, 0), 0.0) for slot in rule.slots]
     fields = {}
     for k in range(known.field_count):
         field = known.fields[k]
@@ -88,7 +94,7 @@ def test_descriptors(rule):
         assert (field.low, field.high) == (low, high)
         assert field.integer == isinstance(rule.fields[FFI.string(field.name).decode()][0], int)
     assert fields == rule.fields and list(fields) == list(rule.fields)
-    passes = [known.passes[k] for k in range(1 + len(rule.reductions) + (rule.name == "novograd"))]
+    passes = [known.passes[k] for k in range(1 + len(rule.reductions) + (rule.name in OVER))]
     for j in (0, 1):
         assert all(entry[j] != NULL for entry in passes) and (known.init[j] != NULL) == (rule.init is not None)
         assert (known.norms[j] == passes[0][j]) if known.layerwise else known.norms[j] == NULL

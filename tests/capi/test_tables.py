@@ -17,6 +17,7 @@ from reference import (
     whole_ones,
 )
 
+from numoptim.kernels.abi import places
 from numoptim.rules import RULES
 
 SIZE, TABLE, SIZE_STATUS = 40, -5, -2
@@ -110,7 +111,7 @@ def test_counts_that_no_memory_holds(rule, bad):
     whole = [bad, pointer(case.offsets)] if rule.layerwise else [bad]
     assert function(rule, "f32")(*whole, *map(pointer, case.buffers), pointer(case.hyper), 1) == SIZE_STATUS
     if rule.init:
-        buffers = [pointer(b) for b in (case.buffers[0], *case.buffers[2:])]
+        buffers = [pointer(case.buffers[k]) for k in (0, *places(rule, "element"))]
         assert function(rule, "f32", "_init")(bad, *buffers, pointer(case.hyper)) == SIZE_STATUS
         assert case.planned("_init", count=bad) == SIZE_STATUS
     case.assert_unwritten()

@@ -24,6 +24,7 @@ import numoptim.cuda
 from numoptim import Rule
 from numoptim.aot import PACKAGE
 from numoptim.cuda.figures import instructions
+from numoptim.kernels import phases
 from numoptim.rule import Slot, clip, exp, power, sign
 from numoptim.rules import RULES
 
@@ -34,7 +35,8 @@ if os.environ["NUMOPTIM_TEST_CUDA"] == "Built-in":
 import numba  # noqa: E402
 from numba import cuda  # noqa: E402
 
-each_rule = pytest.mark.parametrize("rule", [rule for rule in RULES if not rule.layerwise], ids=lambda rule: rule.name)
+SEVERAL = [rule for rule in RULES if len(phases(rule)) > 1]                  # of several kernels a step
+each_rule = pytest.mark.parametrize("rule", [rule for rule in RULES if rule not in SEVERAL], ids=lambda rule: rule.name)
 compiled_only = pytest.mark.skipif(SIMULATED, reason="the simulator compiles nothing")
 CAPABILITY, SIZE = (8, 0), 301 if SIMULATED else 1003
 pytestmark = pytest.mark.filterwarnings("ignore::RuntimeWarning")             # NumPy's, in the simulator's threads
@@ -305,7 +307,7 @@ def test_unknown_rules_other_types_and_rules_of_several_kernels_are_refused(make
     with pytest.raises(TypeError, match="float16"):
         make("adam", np.float16)
     counting = Rule("counting", indexing, (Slot("n", over="all"),), prepare=lambda t, h: (h.n + 1.0,), derived=("n",))
-    for rule in (*(rule for rule in RULES if rule.layerwise), counting):
+    for rule in (*SEVERAL, counting):
         with pytest.raises(ValueError, match=rf"rule '{rule.name}' .* Parameters\(\.\.\., device='cuda'\)"):
             make(rule)
 

@@ -23,6 +23,7 @@ from numoptim.aot.header import TYPES, declarations
 from numoptim.aot.header import launcher as launcher_declarations
 from numoptim.cuda import header, launch, library, ptx
 from numoptim.kernels import BLOCK, FROZEN
+from numoptim.kernels.abi import places
 from numoptim.rules import RULES, adam, dcasgd, lamb, sgd, sgld
 
 EXAMPLES = PACKAGE.parent / "capi" / "examples"
@@ -138,8 +139,8 @@ def test_first_slots(host, gpu, rule, dtype):
     own = buffers_for(rule, dtype, SIZE)
     addresses, problem = [host.upload(b) for b in own], Problem(rule, dtype, SIZE)
     assert problem.processor(own, 1, ["init"]) == 0
-    assert host.call(f"numoptim_cuda_{rule.name}_{dtype}_init", SIZE, addresses[0], *addresses[2:], problem.hyper,
-                     None) == 0
+    assert host.call(f"numoptim_cuda_{rule.name}_{dtype}_init", SIZE, addresses[0],
+                     *(addresses[k] for k in places(rule, "element")), problem.hyper, None) == 0
     for address, expected in zip(addresses, own, strict=True):
         assert host.read(address, expected).tobytes() == expected.tobytes()
 

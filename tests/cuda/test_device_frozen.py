@@ -10,7 +10,7 @@ from test_gpu_bits import WITH_INIT, both, copied, cut, multiplied
 
 from numoptim.cuda.loops import ROWS
 from numoptim.kernels import BLOCK, FROZEN, least_rate, misfit
-from numoptim.kernels.abi import columns
+from numoptim.kernels.abi import columns, places
 from numoptim.rule.hyperparameters import Interval
 from numoptim.rules import RULES
 
@@ -32,20 +32,25 @@ def live(which, width=0):
 
 
 def allowed(problem, buffers, which):
-    """Memory of live segments, and the tables."""
+    """Memory of live segments, numbers over all, and the tables."""
+    rule, width = problem.rule, columns(problem.rule)[-1]
     parts = [problem.offsets, problem.which, problem.hyper]
-    apart = whole_ones(problem.rule)
-    for s, first, last, start, end in live(which, columns(problem.rule)[-1]):
-        parts += [b[s:s + 1] if k in apart else b[first:last] for k, b in enumerate(buffers)]
-        parts += [problem.norms[start:end]] if problem.rule.layerwise else []
+    over_all, apart = places(rule, "all"), places(rule, "segment")
+    parts += [buffers[k] for k in over_all]
+    if any(reduction.over == "all" for reduction in rule.reductions):
+        parts.append(problem.norms[:width])            # where its results go, whatever the first segment is
+    for s, first, last, start, end in live(which, width):
+        parts += [b[s:s + 1] if k in apart else b[first:last] for k, b in enumerate(buffers) if k not in over_all]
+        parts += [problem.norms[start:end]] if rule.layerwise else []
     return parts
 
 
 def frozen_numbers(rule, which):
-    """Which numbers of each buffer are frozen segments'."""
+    """Which numbers of each buffer are frozen segments'; those over all are no segment's."""
     elements, segments = np.repeat(which == FROZEN, np.diff(OFFSETS)), np.arange(MOST_SEGMENTS) < 0
     segments[:len(which)] = which == FROZEN
-    return [segments if k in whole_ones(rule) else elements for k in range(2 + len(rule.slots))]
+    of = {"element": elements, "segment": segments, "all": np.array([False])}
+    return [elements] * 2 + [of[slot.over] for slot in rule.slots]
 
 
 @each_grid
@@ -65,6 +70,7 @@ def test_nothing_of_a_frozen_segment_is_read_or_written(rule, dtype, which, laun
     for new, expected, numbers in zip(device, processor, frozen, strict=True):
         assert same_bits(new, expected) and (np.isnan(new) == numbers).all()
     assert (which == FROZEN).all() == same_bits(device[0], begin[0])
+    assert (which != FROZEN).any() or all(map(same_bits, device, begin))
     for _, first, last, *_ in live(which):
         assert not np.array_equal(device[0][first:last], begin[0][first:last])
 
@@ -93,8 +99,10 @@ def test_slots_of_frozen_segments_do_not_begin(rule, dtype):
     problem, begin = Problem(rule, dtype, SIZE, OFFSETS, SOME, multiplied(rule, 2)), buffers_for(rule, dtype, SIZE)
     device, frozen = copied(begin), np.repeat(SOME == FROZEN, np.diff(OFFSETS))
     problem.device(device, 1, suffixes=("_init",), memory=allowed(problem, device, SOME))
-    for new, old in zip(device[2:], begin[2:], strict=True):
+    for k in places(rule, "element"):
+        new, old = device[k], begin[k]
         assert same_bits(new[frozen], old[frozen]) and not same_bits(new[~frozen], old[~frozen])
+    assert all(same_bits(device[k], begin[k]) for k in whole_ones(rule))
 
 
 @each_dtype

@@ -11,6 +11,7 @@ from numoptim import native
 from numoptim.cuda.loops import ROWS
 from numoptim.cuda.sums import PIECE
 from numoptim.kernels import BLOCK
+from numoptim.kernels.abi import places
 from numoptim.rules import RULES
 
 SIZES = (0, 1, 7, 1000, 4099, 100003)
@@ -178,17 +179,17 @@ def test_init(rule, dtype, past):
     """Of each segment under its own group; frozen groups keep what they have."""
     size, groups = 4099, [*multiplied(rule, 2), values(rule, learning_rate=0.0)]
     offsets, which = [0, 1001, 1001, 3002, size], [0, 1, 1, 2]
-    begin = buffers_for(rule, dtype, size)
+    begin, elements = buffers_for(rule, dtype, size), places(rule, "element")
     device = copied(begin, past)
     problem = Problem(rule, dtype, size, offsets, which, groups)
     problem.device(device, 1, suffixes=("_init",), race=True)
     for s, (first, last) in enumerate(pairwise(offsets)):
-        slots, frozen = copied(begin[2:]), rule.needs_rate and groups[which[s]]["learning_rate"] == 0
+        slots, frozen = copied([begin[k] for k in elements]), rule.needs_rate and groups[which[s]]["learning_rate"] == 0
         if not frozen:
             native.plan.initialise(rule, begin[0], slots, groups[which[s]])
-        for new, slot in zip(device[2:], slots, strict=True):
-            assert same_bits(new[first:last], slot[first:last])
-    assert same_bits(device[0], begin[0]) and same_bits(device[1], begin[1])
+        for k, slot in zip(elements, slots, strict=True):
+            assert same_bits(device[k][first:last], slot[first:last])
+    assert all(same_bits(device[k], begin[k]) for k in (0, 1, *whole_ones(rule)))
 
 
 OFFSETS = (0, 1, 2, 3, 4, 13, 252, 255, 256, 257, 10**15 + 5, 10**18)
