@@ -2060,6 +2060,289 @@ int32_t numoptim_sgld_f32_range(int64_t first, int64_t count, int64_t segments, 
 int32_t numoptim_sgld_f64_range(int64_t first, int64_t count, int64_t segments, const int64_t *offsets,
     const int64_t *which, int64_t groups, const numoptim_sgld *h, double *w, const double *g, int64_t t);
 
+/*
+ * prodigy: Prodigy: Adam that finds its learning rate: it estimates how far the weights are from where they should be.
+ *
+ * Update (sum: over all weights that the step changes)
+ *     d = maximum(d, d0)
+ *     rate = d*learning_rate*sqrt(1 - beta2**t)/(1 - beta1**t)
+ *     s_rate = d if safeguard_warmup else rate
+ *     q = sqrt(beta2)*q + d/d0*rate*sum(g*(w0 - w))
+ *     m = beta1*m + (1 - beta1)*d*g
+ *     v = beta2*v + (1 - beta2)*(d*g)**2
+ *     s = sqrt(beta2)*s + s_rate*d/d0*g
+ *     w = w - lr_mult*rate*(wd*w + m/(sqrt(v) + d*epsilon))
+ *     d = maximum(d, d_coef*q/sum(abs(s))) if sum(abs(s)) > 0 else d
+ *
+ * Symbols
+ *     w   (size,) f32|f64  weights of all parameters, in/out
+ *     g   (size,) like w   gradient after rescale and clip, read only
+ *     m   (size,) like w   first moment, 0 before t = 1
+ *     v   (size,) like w   second moment, 0 before t = 1
+ *     s   (size,) like w   weighted sum of gradients, 0 before t = 1
+ *     w0  (size,) like w   the weights before t = 1
+ *     d   (1,) f64         estimate of the distance, the same for all; 0 before t = 1, which is taken for d0
+ *     q   (1,) f64         its numerator, 0 before t = 1
+ *     learning_rate  number >= 0   before multipliers, a factor of d: leave it at 1, or let a schedule end at 0
+ *     lr_mult        number >= 0   the parameter's own factor, which the estimate does not heed
+ *     safeguard_warmup             True where a warm-up of the rate begins near 0
+ *
+ * Source
+ *     Mishchenko & Defazio, "Prodigy: an expeditiously adaptive parameter-free learner", ICML 2024, Algorithm 4.
+ *     https://arxiv.org/abs/2306.06101
+ *
+ * Its slots begin as numoptim_prodigy_<f32|f64>_init leaves them.
+ *
+ * d is one double, 0.0 before the first step.
+ *
+ * q is one double, 0.0 before the first step.
+ *
+ * Hyper-parameters
+ *     learning_rate    [0, inf)      default 1.0
+ *     beta1            [0, 1)        default 0.9
+ *     beta2            [0, 1)        default 0.999
+ *     epsilon          (0, inf) or 0 default 1e-08
+ *     d0               (0, inf)      default 1e-06
+ *     d_coef           (0, inf)      default 1.0
+ *     safeguard_warmup [0, 1]        default 0
+ *     lr_mult          [0, inf)      default 1.0
+ *     and wd, rescale_grad, clip_gradient (above)
+ */
+typedef struct numoptim_prodigy {
+    double learning_rate;
+    double beta1;
+    double beta2;
+    double epsilon;
+    double d0;
+    double d_coef;
+    int64_t safeguard_warmup;
+    double lr_mult;
+    double wd;
+    double rescale_grad;
+    double clip_gradient;
+} numoptim_prodigy;
+#define NUMOPTIM_PRODIGY_DEFAULT { 1.0, 0.9, 0.999, 1e-08, 1e-06, 1.0, 0, 1.0, 0.0, 1.0, HUGE_VAL }
+int32_t numoptim_prodigy_f32(int64_t segments, const int64_t *offsets, float *w, const float *g, float *m,
+    float *v, float *s, float *w0, double *d, double *q, const numoptim_prodigy *h, int64_t t);
+int32_t numoptim_prodigy_f64(int64_t segments, const int64_t *offsets, double *w, const double *g,
+    double *m, double *v, double *s, double *w0, double *d, double *q, const numoptim_prodigy *h, int64_t t);
+int32_t numoptim_prodigy_f32_norms(int64_t first, int64_t count, int64_t segments, const int64_t *offsets,
+    const int64_t *which, int64_t groups, const numoptim_prodigy *h, double *norms, const float *w,
+    const float *g, const float *m, const float *v, const float *s, const float *w0, const double *d,
+    const double *q, int64_t t);
+int32_t numoptim_prodigy_f64_norms(int64_t first, int64_t count, int64_t segments, const int64_t *offsets,
+    const int64_t *which, int64_t groups, const numoptim_prodigy *h, double *norms, const double *w,
+    const double *g, const double *m, const double *v, const double *s, const double *w0, const double *d,
+    const double *q, int64_t t);
+int32_t numoptim_prodigy_f32_range(int64_t first, int64_t count, int64_t segments, const int64_t *offsets,
+    const int64_t *which, int64_t groups, const numoptim_prodigy *h, const double *norms, float *w,
+    const float *g, float *m, float *v, float *s, float *w0, const double *d, const double *q, int64_t t);
+int32_t numoptim_prodigy_f64_range(int64_t first, int64_t count, int64_t segments, const int64_t *offsets,
+    const int64_t *which, int64_t groups, const numoptim_prodigy *h, const double *norms, double *w,
+    const double *g, double *m, double *v, double *s, double *w0, const double *d, const double *q,
+    int64_t t);
+int32_t numoptim_prodigy_f32_advance(int64_t first, int64_t count, int64_t segments, const int64_t *offsets,
+    const int64_t *which, int64_t groups, const numoptim_prodigy *h, const double *norms, const float *w,
+    const float *g, const float *m, const float *v, const float *s, const float *w0, double *d, double *q,
+    int64_t t);
+int32_t numoptim_prodigy_f64_advance(int64_t first, int64_t count, int64_t segments, const int64_t *offsets,
+    const int64_t *which, int64_t groups, const numoptim_prodigy *h, const double *norms, const double *w,
+    const double *g, const double *m, const double *v, const double *s, const double *w0, double *d,
+    double *q, int64_t t);
+int32_t numoptim_prodigy_f32_init(int64_t size, const float *w, float *m, float *v, float *s, float *w0,
+    const numoptim_prodigy *h);
+int32_t numoptim_prodigy_f64_init(int64_t size, const double *w, double *m, double *v, double *s,
+    double *w0, const numoptim_prodigy *h);
+
+/*
+ * sgd_schedule_free: Schedule-free SGD and AdamW: an average of the iterates in place of a schedule that ends somewhere.
+ *
+ * Update
+ *     lr_max = maximum(lr_max, learning_rate)
+ *     total = total + lr_max**weight_power
+ *     c = lr_max**weight_power/total if total > 0 else 0
+ *     x = (w - (1 - beta)*z)/beta
+ *     z = z - learning_rate*lr_mult*(g + wd*w)
+ *     x = (1 - c)*x + c*z
+ *     w = beta*x + (1 - beta)*z
+ *
+ * Symbols
+ *     w       (size,) f32|f64  weights at which gradients are taken (schedule_free_average: the average comes out), in/out
+ *     g       (size,) like w   gradient after rescale and clip (schedule_free_average: z), read only
+ *     z       (size,) like w   the iterate, w before t = 1
+ *     v       (size,) like w   second moment, 0 before t = 1
+ *     lr_max  (1,) f64         the largest rate so far, 0 before t = 1
+ *     total   (1,) f64         sum of the weights in the average, 0 before t = 1
+ *     learning_rate  number >= 0  before multipliers; a warm-up is a schedule's, an end it need not have
+ *     lr_mult        number >= 0  the parameter's own factor, which the weights in the average do not heed
+ *
+ * Source
+ *     Defazio et al., "The road less scheduled", NeurIPS 2024, equations (3) to (5) and Algorithm 1.
+ *     https://arxiv.org/abs/2405.15682
+ *
+ * Its slots begin as numoptim_sgd_schedule_free_<f32|f64>_init leaves them.
+ *
+ * lr_max is one double, 0.0 before the first step.
+ *
+ * total is one double, 0.0 before the first step.
+ *
+ * Hyper-parameters
+ *     learning_rate    [0, inf)      default 1.0
+ *     beta             (0, 1)        default 0.9
+ *     weight_power     [0, inf)      default 2.0
+ *     lr_mult          [0, inf)      default 1.0
+ *     and wd, rescale_grad, clip_gradient (above)
+ */
+typedef struct numoptim_sgd_schedule_free {
+    double learning_rate;
+    double beta;
+    double weight_power;
+    double lr_mult;
+    double wd;
+    double rescale_grad;
+    double clip_gradient;
+} numoptim_sgd_schedule_free;
+#define NUMOPTIM_SGD_SCHEDULE_FREE_DEFAULT { 1.0, 0.9, 2.0, 1.0, 0.0, 1.0, HUGE_VAL }
+int32_t numoptim_sgd_schedule_free_f32(int64_t size, float *w, const float *g, float *z, double *lr_max,
+    double *total, const numoptim_sgd_schedule_free *h, int64_t t);
+int32_t numoptim_sgd_schedule_free_f64(int64_t size, double *w, const double *g, double *z, double *lr_max,
+    double *total, const numoptim_sgd_schedule_free *h, int64_t t);
+int32_t numoptim_sgd_schedule_free_f32_range(int64_t first, int64_t count, int64_t segments,
+    const int64_t *offsets, const int64_t *which, int64_t groups, const numoptim_sgd_schedule_free *h,
+    float *w, const float *g, float *z, const double *lr_max, const double *total, int64_t t);
+int32_t numoptim_sgd_schedule_free_f64_range(int64_t first, int64_t count, int64_t segments,
+    const int64_t *offsets, const int64_t *which, int64_t groups, const numoptim_sgd_schedule_free *h,
+    double *w, const double *g, double *z, const double *lr_max, const double *total, int64_t t);
+int32_t numoptim_sgd_schedule_free_f32_advance(int64_t first, int64_t count, int64_t segments,
+    const int64_t *offsets, const int64_t *which, int64_t groups, const numoptim_sgd_schedule_free *h,
+    const float *w, const float *g, const float *z, double *lr_max, double *total, int64_t t);
+int32_t numoptim_sgd_schedule_free_f64_advance(int64_t first, int64_t count, int64_t segments,
+    const int64_t *offsets, const int64_t *which, int64_t groups, const numoptim_sgd_schedule_free *h,
+    const double *w, const double *g, const double *z, double *lr_max, double *total, int64_t t);
+int32_t numoptim_sgd_schedule_free_f32_init(int64_t size, const float *w, float *z,
+    const numoptim_sgd_schedule_free *h);
+int32_t numoptim_sgd_schedule_free_f64_init(int64_t size, const double *w, double *z,
+    const numoptim_sgd_schedule_free *h);
+
+/*
+ * adamw_schedule_free: Schedule-free SGD and AdamW: an average of the iterates in place of a schedule that ends somewhere.
+ *
+ * Update
+ *     lr_max = maximum(lr_max, learning_rate)
+ *     total = total + lr_max**weight_power
+ *     c = lr_max**weight_power/total if total > 0 else 0
+ *     v = beta2*v + (1 - beta2)*g**2
+ *     x = (w - (1 - beta)*z)/beta
+ *     z = z - learning_rate*lr_mult*(g/(sqrt(v/(1 - beta2**t)) + epsilon) + wd*w)
+ *     x = (1 - c)*x + c*z
+ *     w = beta*x + (1 - beta)*z
+ *
+ * Symbols
+ *     w       (size,) f32|f64  weights at which gradients are taken (schedule_free_average: the average comes out), in/out
+ *     g       (size,) like w   gradient after rescale and clip (schedule_free_average: z), read only
+ *     z       (size,) like w   the iterate, w before t = 1
+ *     v       (size,) like w   second moment, 0 before t = 1
+ *     lr_max  (1,) f64         the largest rate so far, 0 before t = 1
+ *     total   (1,) f64         sum of the weights in the average, 0 before t = 1
+ *     learning_rate  number >= 0  before multipliers; a warm-up is a schedule's, an end it need not have
+ *     lr_mult        number >= 0  the parameter's own factor, which the weights in the average do not heed
+ *
+ * Source
+ *     Defazio et al., "The road less scheduled", NeurIPS 2024, equations (3) to (5) and Algorithm 1.
+ *     https://arxiv.org/abs/2405.15682
+ *
+ * Its slots begin as numoptim_adamw_schedule_free_<f32|f64>_init leaves them.
+ *
+ * lr_max is one double, 0.0 before the first step.
+ *
+ * total is one double, 0.0 before the first step.
+ *
+ * Hyper-parameters
+ *     learning_rate    [0, inf)      default 0.0025
+ *     beta             (0, 1)        default 0.9
+ *     beta2            [0, 1)        default 0.999
+ *     epsilon          (0, inf) or 0 default 1e-08
+ *     weight_power     [0, inf)      default 2.0
+ *     lr_mult          [0, inf)      default 1.0
+ *     and wd, rescale_grad, clip_gradient (above)
+ */
+typedef struct numoptim_adamw_schedule_free {
+    double learning_rate;
+    double beta;
+    double beta2;
+    double epsilon;
+    double weight_power;
+    double lr_mult;
+    double wd;
+    double rescale_grad;
+    double clip_gradient;
+} numoptim_adamw_schedule_free;
+#define NUMOPTIM_ADAMW_SCHEDULE_FREE_DEFAULT { 0.0025, 0.9, 0.999, 1e-08, 2.0, 1.0, 0.0, 1.0, HUGE_VAL }
+int32_t numoptim_adamw_schedule_free_f32(int64_t size, float *w, const float *g, float *z, float *v,
+    double *lr_max, double *total, const numoptim_adamw_schedule_free *h, int64_t t);
+int32_t numoptim_adamw_schedule_free_f64(int64_t size, double *w, const double *g, double *z, double *v,
+    double *lr_max, double *total, const numoptim_adamw_schedule_free *h, int64_t t);
+int32_t numoptim_adamw_schedule_free_f32_range(int64_t first, int64_t count, int64_t segments,
+    const int64_t *offsets, const int64_t *which, int64_t groups, const numoptim_adamw_schedule_free *h,
+    float *w, const float *g, float *z, float *v, const double *lr_max, const double *total, int64_t t);
+int32_t numoptim_adamw_schedule_free_f64_range(int64_t first, int64_t count, int64_t segments,
+    const int64_t *offsets, const int64_t *which, int64_t groups, const numoptim_adamw_schedule_free *h,
+    double *w, const double *g, double *z, double *v, const double *lr_max, const double *total, int64_t t);
+int32_t numoptim_adamw_schedule_free_f32_advance(int64_t first, int64_t count, int64_t segments,
+    const int64_t *offsets, const int64_t *which, int64_t groups, const numoptim_adamw_schedule_free *h,
+    const float *w, const float *g, const float *z, const float *v, double *lr_max, double *total,
+    int64_t t);
+int32_t numoptim_adamw_schedule_free_f64_advance(int64_t first, int64_t count, int64_t segments,
+    const int64_t *offsets, const int64_t *which, int64_t groups, const numoptim_adamw_schedule_free *h,
+    const double *w, const double *g, const double *z, const double *v, double *lr_max, double *total,
+    int64_t t);
+int32_t numoptim_adamw_schedule_free_f32_init(int64_t size, const float *w, float *z, float *v,
+    const numoptim_adamw_schedule_free *h);
+int32_t numoptim_adamw_schedule_free_f64_init(int64_t size, const double *w, double *z, double *v,
+    const numoptim_adamw_schedule_free *h);
+
+/*
+ * schedule_free_average: Schedule-free SGD and AdamW: an average of the iterates in place of a schedule that ends somewhere.
+ *
+ * Update (g is z; no step)
+ *     w = (w - (1 - beta)*g)/beta
+ *
+ * Symbols
+ *     w       (size,) f32|f64  weights at which gradients are taken (schedule_free_average: the average comes out), in/out
+ *     g       (size,) like w   gradient after rescale and clip (schedule_free_average: z), read only
+ *     z       (size,) like w   the iterate, w before t = 1
+ *     v       (size,) like w   second moment, 0 before t = 1
+ *     lr_max  (1,) f64         the largest rate so far, 0 before t = 1
+ *     total   (1,) f64         sum of the weights in the average, 0 before t = 1
+ *     learning_rate  number >= 0  before multipliers; a warm-up is a schedule's, an end it need not have
+ *     lr_mult        number >= 0  the parameter's own factor, which the weights in the average do not heed
+ *
+ * Source
+ *     Defazio et al., "The road less scheduled", NeurIPS 2024, equations (3) to (5) and Algorithm 1.
+ *     https://arxiv.org/abs/2405.15682
+ *
+ * Hyper-parameters
+ *     beta             (0, 1)        default 0.9
+ *     and wd, rescale_grad, clip_gradient (above)
+ */
+typedef struct numoptim_schedule_free_average {
+    double beta;
+    double wd;
+    double rescale_grad;
+    double clip_gradient;
+} numoptim_schedule_free_average;
+#define NUMOPTIM_SCHEDULE_FREE_AVERAGE_DEFAULT { 0.9, 0.0, 1.0, HUGE_VAL }
+int32_t numoptim_schedule_free_average_f32(int64_t size, float *w, const float *g,
+    const numoptim_schedule_free_average *h, int64_t t);
+int32_t numoptim_schedule_free_average_f64(int64_t size, double *w, const double *g,
+    const numoptim_schedule_free_average *h, int64_t t);
+int32_t numoptim_schedule_free_average_f32_range(int64_t first, int64_t count, int64_t segments,
+    const int64_t *offsets, const int64_t *which, int64_t groups, const numoptim_schedule_free_average *h,
+    float *w, const float *g, int64_t t);
+int32_t numoptim_schedule_free_average_f64_range(int64_t first, int64_t count, int64_t segments,
+    const int64_t *offsets, const int64_t *which, int64_t groups, const numoptim_schedule_free_average *h,
+    double *w, const double *g, int64_t t);
+
 #ifdef __cplusplus
 }
 #endif

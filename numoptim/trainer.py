@@ -1,7 +1,8 @@
 """Trainer: one optimizer on all parameters of a model."""
+import contextlib
 import copy
 import weakref
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Never, Self, SupportsFloat
 
@@ -132,6 +133,29 @@ class Trainer(Stepping):
     def zero_grad(self) -> None:
         """Set all gradients to 0."""
         self.params.grad.flat.fill(0)
+
+    @contextlib.contextmanager
+    def averaged(self) -> Iterator[Parameters]:
+        """``with trainer.averaged():`` the parameters have the weights to evaluate and to save, of schedule-free rules.
+
+        They are what they were afterwards, and frozen ones all the time; changes of them meanwhile are lost. ValueError
+        where the weights are what to evaluate; RuntimeError for steps and loading meanwhile, and in the middle of one.
+        Other threads that step wait.
+        """
+        flat, average = self._params.flat, self._optimizer._average()
+        if average is None:
+            raise ValueError(f"{type(self._optimizer).__name__} keeps no average: its weights are what to evaluate")
+        self._stepper.check_outside()
+        with self._stepper.lock:
+            stepper = self._stepper
+            stepper.halt()
+            before = self._params.memory.zeros(flat.size, flat.dtype)
+            self._params.memory.write(before, flat)
+            try:
+                stepper.run(average)               # type: ignore[union-attr]
+                yield self._params
+            finally:
+                self._params.memory.write(flat, before)
 
     @property
     def slots(self) -> Mapping[str, Any]:

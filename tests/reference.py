@@ -37,7 +37,8 @@ VALUES = {
     "schedule_decay": 0.01, "wd_lh": 0.02, "lamda": 0.3, "lamda1": 0.05, "beta": 0.7, "eta": 0.3, "lower_bound": 0.5,
     "upper_bound": 8.0, "bias_correction": 1, "seed": 77, "offset": 13, "n_data": 3.0, "temperature": 0.5,
     "beta3": 0.97, "alpha": 3.0, "alpha_warmup": 20, "beta3_warmup": 30, "initial": 0.01, "dampening": 0.3,
-    "eta_minus": 0.6, "eta_plus": 1.3, "min_step": 0.01, "max_step": 0.25,
+    "eta_minus": 0.6, "eta_plus": 1.3, "min_step": 0.01, "max_step": 0.25, "d0": 1e-3, "d_coef": 0.9,
+    "safeguard_warmup": 1, "lr_mult": 0.7, "weight_power": 1.5,
 }
 # The class and options that choose a rule, where it isn't the class of the rule's own title.
 CHOSEN = {
@@ -50,6 +51,8 @@ CHOSEN = {
     "rprop": ("Rprop", {"wd": 0}), "rmsprop": ("RMSProp", {}), "rmsprop_momentum": ("RMSProp", {}),
     "rmsprop_centered": ("RMSProp", {"centered": True}),
     "accumulate": ("LBSGD", {"batch_scale": 3, "warmup_strategy": "sqrt", "momentum": 0.8, "learning_rate": 0.05}),
+    "sgd_schedule_free": ("SGDScheduleFree", {}), "adamw_schedule_free": ("AdamWScheduleFree", {}),
+    "schedule_free_average": ("SGDScheduleFree", {}),
     "lbsgd_lars": ("LBSGD", {"batch_scale": 2, "warmup_strategy": "lars"}),
 }
 

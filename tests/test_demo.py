@@ -21,7 +21,8 @@ TITLES = [choice.title for choice in CHOICES]
 STATE = {"SGD": 0, "SGD, momentum": 1, "NAG": 1, "AdaGrad": 1, "RMSProp": 1, "RMSProp, centred": 3, "AdaDelta": 2,
          "Adam": 2, "AdamW": 2, "Adamax": 2, "Nadam": 2, "NAdamW": 2, "RAdam": 2, "AdaBelief": 2, "Yogi": 2,
          "AdEMAMix": 3, "Lion": 1, "Signum": 1, "SignSGD": 0, "LBSGD": 2, "LARS": 1, "LAMB": 2, "LANS": 2, "Adan": 4,
-         "ADOPT": 2, "Rprop": 2, "NovoGrad": 1, "DCASGD": 1, "Ftrl": 2, "FTML": 3, "SGLD": 0}
+         "ADOPT": 2, "Rprop": 2, "Prodigy": 4, "SGD, averaged": 1,
+         "AdamW, averaged": 2, "NovoGrad": 1, "DCASGD": 1, "Ftrl": 2, "FTML": 3, "SGLD": 0}
 ROW = re.compile(r"^(\S.*?) {2,}.* (\d+\.\d{4}) +(\d\.\d{4}) +(\d+\.\d) +(\d+)$", re.MULTILINE)
 
 

@@ -67,6 +67,8 @@ def test_old_parameters_go_on_bit_for_bit_and_new_ones_begin(name, keywords, tmp
             continue
         for key in NEW:
             assert bits(new.slots[slot][key]) == bits((old if key in OLD else fresh).slots[slot][key]), (slot, key)
+    if name == "Prodigy":
+        return                                              # its steps are by sums over all
     for k in range(5):
         grads = draw(k + 20, NEW)
         old.step(grads={key: grads[key] for key in OLD})

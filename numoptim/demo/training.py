@@ -1,4 +1,5 @@
 """Every optimizer with the hyper-parameters the demo gives it, and the training of a network with one of them."""
+import contextlib
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -56,6 +57,10 @@ CHOICES = (
     Choice("ADOPT", "ADOPT", {"learning_rate": 0.01}, {"learning_rate": 0.1}),
     Choice("Rprop", "Rprop", {"learning_rate": 0.003, "min_step": 0.001, "max_step": 0.01},
            {"learning_rate": 0.1, "min_step": 1e-6, "max_step": 50}),
+    Choice("Prodigy", "Prodigy", {"learning_rate": 1.0, "wd": 0.01}, {"learning_rate": 1.0, "wd": 0.0, "d0": 0.01}),
+    Choice("SGD, averaged", "SGDScheduleFree", {"learning_rate": 1.0}, {"learning_rate": 0.15}),
+    Choice("AdamW, averaged", "AdamWScheduleFree", {"learning_rate": 0.01, "wd": 0.01},
+           {"learning_rate": 0.1, "wd": 0.0}),
     Choice("NovoGrad", "NovoGrad", {"learning_rate": 0.01, "wd": 1e-4}, {"learning_rate": 0.05, "wd": 0.0}),
     Choice("DCASGD", "DCASGD", {"learning_rate": 0.3, "lamda": 0.04}, {"learning_rate": 0.12}),
     Choice("Ftrl", "Ftrl", {"learning_rate": 1.0, "lamda1": 0.001, "warm_start": True}),
@@ -101,7 +106,8 @@ def train(choice: Choice, network: Network, data: Digits, seed: int) -> Result:
         seconds += time.perf_counter() - start
         sampled = optimizer.rule.noisy and step > BURN_IN * len(schedule) and step % THIN == 0
         if sampled or step == len(schedule):
-            predictions.append([network.predict(params, x) for x in (data.train_x, data.test_x)])
+            with contextlib.nullcontext() if optimizer._average() is None else trainer.averaged():
+                predictions.append([network.predict(params, x) for x in (data.train_x, data.test_x)])
     train_p, test_p = (np.mean(p, axis=0) for p in zip(*predictions, strict=True))
     return Result(choice, np.array(losses), loss(train_p, data.train_y), accuracy(test_p, data.test_y),
                   1e6 * seconds / len(schedule), state_bytes(optimizer, params), len(predictions))

@@ -16,16 +16,18 @@ from .choices import (
     AdaGrad,
     Adam,
     AdamW,
+    AdamWScheduleFree,
     Ftrl,
     RMSProp,
     Rprop,
+    SGDScheduleFree,
     Signum,
 )
 from .mxnet import Updater, get_updater
 from .rule_optimizer import RuleOptimizer, register
 
-__all__ = ["DCASGD", "LBSGD", "NAG", "SGD", "AdaGrad", "Adam", "AdamW", "Ftrl", "Optimizer",
-           "RMSProp", "Rprop", "RuleOptimizer", "Signum", "State", "Updater", "create", "find",
+__all__ = ["DCASGD", "LBSGD", "NAG", "SGD", "AdaGrad", "Adam", "AdamW", "AdamWScheduleFree", "Ftrl", "Optimizer",
+           "RMSProp", "Rprop", "RuleOptimizer", "SGDScheduleFree", "Signum", "State", "Updater", "create", "find",
            "get_updater", "register", *(rule.title for rule in RULES if rule.title)]
 
 for _rule in RULES:

@@ -17,9 +17,9 @@ from .rule_optimizer import register as register
 
 __all__ = [
     "ADOPT", "DCASGD", "FTML", "LAMB", "LANS", "LARS", "LBSGD", "NAG", "SGD", "SGLD", "AdEMAMix", "AdaBelief",
-    "AdaDelta", "AdaGrad", "Adam", "AdamW", "Adamax", "Adan", "Ftrl", "Lion", "NAdamW", "Nadam", "NovoGrad",
-    "Optimizer", "RAdam", "RMSProp", "Rprop", "RuleOptimizer", "Signum", "State", "Updater", "Yogi", "create",
-    "find", "get_updater", "register"
+    "AdaDelta", "AdaGrad", "Adam", "AdamW", "AdamWScheduleFree", "Adamax", "Adan", "Ftrl", "Lion", "NAdamW",
+    "Nadam", "NovoGrad", "Optimizer", "Prodigy", "RAdam", "RMSProp", "Rprop", "RuleOptimizer", "SGDScheduleFree",
+    "Signum", "State", "Updater", "Yogi", "create", "find", "get_updater", "register"
 ]
 
 class ADOPT(RuleOptimizer):
@@ -131,6 +131,23 @@ class AdamW(RuleOptimizer):
         beta2: SupportsFloat = 0.999, epsilon: SupportsFloat = 1e-08, amsgrad: bool = False,
         schedules: Mapping[str, Schedule] | None = None, lr_scheduler: Schedule | None = None,
         wd: SupportsFloat = 0.01, rescale_grad: SupportsFloat = 1.0,
+        clip_gradient: SupportsFloat | None = None, lr_mult: Mapping[Key, SupportsFloat] | None = None,
+        wd_mult: Mapping[Key, SupportsFloat] | None = None, param_idx2name: Mapping[int, str] | None = None,
+        begin_num_update: SupportsIndex = 0, multi_precision: bool = False,
+        aggregate_num: SupportsIndex = 0, lazy_update: bool = False
+    ) -> None: ...
+
+class AdamWScheduleFree(RuleOptimizer):
+    """Schedule-free SGD and AdamW: an average of the iterates in place of a schedule that ends somewhere."""
+    beta: float
+    beta2: float
+    epsilon: float
+    weight_power: float
+    def __init__(
+        self, *, learning_rate: SupportsFloat | None = 0.0025, beta: SupportsFloat = 0.9,
+        beta2: SupportsFloat = 0.999, epsilon: SupportsFloat = 1e-08, weight_power: SupportsFloat = 2.0,
+        schedules: Mapping[str, Schedule] | None = None, lr_scheduler: Schedule | None = None,
+        wd: SupportsFloat = 0.0, rescale_grad: SupportsFloat = 1.0,
         clip_gradient: SupportsFloat | None = None, lr_mult: Mapping[Key, SupportsFloat] | None = None,
         wd_mult: Mapping[Key, SupportsFloat] | None = None, param_idx2name: Mapping[int, str] | None = None,
         begin_num_update: SupportsIndex = 0, multi_precision: bool = False,
@@ -371,6 +388,26 @@ class NovoGrad(RuleOptimizer):
         aggregate_num: SupportsIndex = 0, lazy_update: bool = False
     ) -> None: ...
 
+class Prodigy(RuleOptimizer):
+    """Prodigy: Adam that finds its learning rate: it estimates how far the weights are from where they should be."""
+    beta1: float
+    beta2: float
+    epsilon: float
+    d0: float
+    d_coef: float
+    safeguard_warmup: bool
+    def __init__(
+        self, *, learning_rate: SupportsFloat | None = 1.0, beta1: SupportsFloat = 0.9,
+        beta2: SupportsFloat = 0.999, epsilon: SupportsFloat = 1e-08, d0: SupportsFloat = 1e-06,
+        d_coef: SupportsFloat = 1.0, safeguard_warmup: bool = False,
+        schedules: Mapping[str, Schedule] | None = None, lr_scheduler: Schedule | None = None,
+        wd: SupportsFloat = 0.0, rescale_grad: SupportsFloat = 1.0,
+        clip_gradient: SupportsFloat | None = None, lr_mult: Mapping[Key, SupportsFloat] | None = None,
+        wd_mult: Mapping[Key, SupportsFloat] | None = None, param_idx2name: Mapping[int, str] | None = None,
+        begin_num_update: SupportsIndex = 0, multi_precision: bool = False,
+        aggregate_num: SupportsIndex = 0, lazy_update: bool = False
+    ) -> None: ...
+
 class RAdam(RuleOptimizer):
     """RAdam: Adam that divides only once its second moment has seen enough gradients, and by less at first."""
     beta1: float
@@ -435,6 +472,20 @@ class SGD(RuleOptimizer):
         dampening: SupportsFloat = 0.0, rate_in_velocity: bool = True,
         schedules: Mapping[str, Schedule] | None = None, lr_scheduler: Schedule | None = None,
         wd: SupportsFloat = 0.0, rescale_grad: SupportsFloat = 1.0,
+        clip_gradient: SupportsFloat | None = None, lr_mult: Mapping[Key, SupportsFloat] | None = None,
+        wd_mult: Mapping[Key, SupportsFloat] | None = None, param_idx2name: Mapping[int, str] | None = None,
+        begin_num_update: SupportsIndex = 0, multi_precision: bool = False,
+        aggregate_num: SupportsIndex = 0, lazy_update: bool = False
+    ) -> None: ...
+
+class SGDScheduleFree(RuleOptimizer):
+    """Schedule-free SGD and AdamW: an average of the iterates in place of a schedule that ends somewhere."""
+    beta: float
+    weight_power: float
+    def __init__(
+        self, *, learning_rate: SupportsFloat | None = 1.0, beta: SupportsFloat = 0.9,
+        weight_power: SupportsFloat = 2.0, schedules: Mapping[str, Schedule] | None = None,
+        lr_scheduler: Schedule | None = None, wd: SupportsFloat = 0.0, rescale_grad: SupportsFloat = 1.0,
         clip_gradient: SupportsFloat | None = None, lr_mult: Mapping[Key, SupportsFloat] | None = None,
         wd_mult: Mapping[Key, SupportsFloat] | None = None, param_idx2name: Mapping[int, str] | None = None,
         begin_num_update: SupportsIndex = 0, multi_precision: bool = False,

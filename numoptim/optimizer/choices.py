@@ -9,7 +9,7 @@ import numpy as np
 from numoptim.lr_scheduler.base import Schedule
 from numoptim.native.plan import Pass
 from numoptim.rule import Rule, Slot
-from numoptim.rules import adagrad, adam, adamw, dcasgd, ftrl, lbsgd, nag, rmsprop, rprop, sgd, signum
+from numoptim.rules import adagrad, adam, adamw, dcasgd, ftrl, lbsgd, nag, rmsprop, rprop, schedule_free, sgd, signum
 
 from .attributes import HyperParameter, Options
 from .base import add
@@ -158,6 +158,25 @@ class Ftrl(Accumulating):
 
     def _has_init(self) -> bool:
         return bool(self.warm_start)
+
+
+class ScheduleFree(RuleOptimizer):
+    """The weights to evaluate are an average, which w and z give."""
+
+    def _average(self) -> Pass:
+        return Pass(schedule_free.AVERAGE, ("w", "z"))
+
+
+@add
+class SGDScheduleFree(ScheduleFree):
+    __doc__ = schedule_free.__doc__
+    rules = (schedule_free.SGD, schedule_free.AVERAGE)
+
+
+@add
+class AdamWScheduleFree(ScheduleFree):
+    __doc__ = schedule_free.__doc__
+    rules = (schedule_free.ADAMW, schedule_free.AVERAGE)
 
 
 @add

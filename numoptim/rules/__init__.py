@@ -47,6 +47,10 @@ MODULES = {
     "sampling": (
         "sgld",
     ),
+    "without a rate or a schedule": (
+        "prodigy",
+        "schedule_free",
+    ),
 }
 
 

@@ -8,6 +8,7 @@ from .locks import check_outside
 
 if TYPE_CHECKING:
     from numoptim.buffers.parameters import Parameters
+    from numoptim.native.plan import Pass
     from numoptim.optimizer import Optimizer
 
     from .stepper import Stepper
@@ -28,6 +29,10 @@ class Stepped:
                  captures: Any = None) -> "Stepper | PythonStepper":
         """What makes steps on them."""
         return PythonStepper(self, params, state)          # type: ignore[arg-type]
+
+    def _average(self) -> "Pass | None":
+        """What makes of weights those to evaluate, where these are others."""
+        return None
 
 
 class PythonStepper:

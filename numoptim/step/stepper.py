@@ -125,6 +125,17 @@ class Stepper:
         return self.memory.kernels.Plan(one, [buffers[name].reshape(-1) for name in one.buffers], self.offsets, which,
                                         groups, self.threads)
 
+    def run(self, only: Pass) -> None:
+        """Make a pass that is no step and is not counted; it leaves frozen segments alone."""
+        which, sets = self._groups()
+        plan = self._bound(only, which, len(sets))
+        plan.fill(self._filled(sets))
+        plan.set(1, 0.0, 1.0)
+        record = StepRecord([plan], array("q", [0]), array("q", [0]))
+        status = self.memory.kernels.stepper([plan])(record.address, 1)
+        if status:
+            raise _failed(only.rule, status)
+
     def _check_between_batches(self, passes: Sequence[Pass]) -> None:
         """ValueError where passes would take gradients for a whole batch that others have begun to sum."""
         for plan, new in zip(self.plans, passes, strict=False):

@@ -76,6 +76,18 @@ CASES = {
         # optax has 1 - b2 where the paper's factor is (in these betas) beta2: with 0.5 both are one.
         Case("Adan(learning_rate=0.01, beta1=0.9, beta2=0.5, beta3=0.95)",
              "adan(0.01, b1=0.9, b2=0.5, b3=0.95, eps_root=0)"),
+        # The d beside epsilon is another there: with so little it is the same.
+        Case("Prodigy(epsilon=1e-14, d0=0.01)", "contrib.prodigy(eps=1e-14, estim_lr0=0.01)", 1e-11),
+        Case("Prodigy(learning_rate=0.5, beta1=0.8, beta2=0.95, epsilon=1e-14, d0=0.1, d_coef=2, wd=0.1)",
+             "contrib.prodigy(0.5, (0.8, 0.95), None, 1e-14, 0.1, 2.0, 0.1)", 1e-11),
+        Case("Prodigy(epsilon=1e-14, d0=0.1, d_coef=3, safeguard_warmup=True)",
+             "contrib.prodigy(1.0, eps=1e-14, estim_lr0=0.1, estim_lr_coef=3.0, safeguard_warmup=True)", 1e-11),
+        Case("SGDScheduleFree(learning_rate=0.1)", "contrib.schedule_free(sgd(0.1), 0.1)"),
+        Case("SGDScheduleFree(beta=0.8, wd=0.1, weight_power=1.5, lr_scheduler=FactorScheduler(10, 0.5, 0, 0.1))",
+             "contrib.schedule_free(chain(add_decayed_weights(0.1), sgd(lambda n: 0.1*0.5**(n//10))), "
+             "lambda n: 0.1*0.5**((n - 1)//10), 0.8, 1.5)"),
+        Case("AdamWScheduleFree(learning_rate=0.01, wd=0.1)",
+             "contrib.schedule_free_adamw(0.01, weight_decay=0.1)"),
         Case("ADOPT(learning_rate=0.01, beta1=0.8, beta2=0.95)", "contrib.adopt(0.01, b1=0.8, b2=0.95)"),
         Case("AdaGrad(learning_rate=0.1, initial=0.1)", "adagrad(0.1)"),
         Case("RMSProp(learning_rate=0.01, momentum=0.8, initial=0.5)",

@@ -47,7 +47,10 @@ def test_schedule_that_reaches_zero(rule):
     path, slots = train(make(rule, **options), w, gradients)
     assert not same_bits(path[4], w)                          # step 6 and those after it have rate 0
     assert all(np.isfinite(x).all() for x in (*path, *slots.values()))
-    if rule.name in LEFT_OVER:
+    if "schedule_free" in rule.name:                          # z rests; the average goes on towards it
+        _, before = train(make(rule, **options), w, gradients[:5])
+        assert same_bits(slots["z"], before["z"])
+    elif rule.name in LEFT_OVER:
         stride = getattr(make(rule), "batch_scale", 1)
         steps = np.diff(path[5::stride], axis=0)
         np.testing.assert_allclose(steps[1:], 0.8 * steps[:-1], 1e-9, 1e-12)      # momentum alone

@@ -1,0 +1,100 @@
+"""``with trainer.averaged():`` the parameters are the weights to evaluate, and afterwards what they were."""
+import copy
+import threading
+
+import numpy as np
+import pytest
+from test_whole_steps import content
+
+from numoptim import Parameters, Trainer, hyper, kernel, optimizer
+
+each_class = pytest.mark.parametrize("cls", [optimizer.SGDScheduleFree, optimizer.AdamWScheduleFree])
+each_dtype = pytest.mark.parametrize("dtype", [np.float32, np.float64])
+
+
+def trained(cls, dtype=np.float64, steps=9, **options):
+    rng = np.random.default_rng(3)
+    params = Parameters({"a": rng.standard_normal((2, 5)).astype(dtype), "b": rng.standard_normal(7).astype(dtype)})
+    trainer = Trainer(params, cls(learning_rate=0.1, beta=0.8, **options))
+    for _ in range(steps):
+        trainer.step(1, {name: rng.standard_normal(w.shape).astype(dtype) for name, w in params.items()})
+    return trainer
+
+
+@each_class
+@each_dtype
+def test_it_is_the_average_of_the_iterates(cls, dtype):
+    """At a constant rate x is the mean of all z, and of the weights at first, which count for nothing."""
+    trainer, iterates = trained(cls, dtype, 0), []
+    rng = np.random.default_rng(4)
+    for _ in range(12):
+        trainer.step(1, {name: rng.standard_normal(w.shape).astype(dtype) for name, w in trainer.params.items()})
+        iterates.append(trainer.slots["z"].flat.copy())
+    with trainer.averaged() as params:
+        assert params is trainer.params
+        np.testing.assert_allclose(params.flat, np.mean(iterates, axis=0), rtol=0, atol=1e-5 if dtype == "f4" else 1e-6)
+    np.testing.assert_allclose(trainer.params.flat, 0.8 * np.mean(iterates, axis=0) + 0.2 * iterates[-1], atol=1e-6)
+
+
+@each_class
+def test_nothing_but_the_weights_changes_and_they_come_back(cls):
+    trainer, twin = trained(cls), trained(cls)
+    with trainer.averaged():
+        assert content(trainer)[1:] == content(twin)[1:] and content(trainer)[0] != content(twin)[0]
+        trainer.params["a"][:] = 7
+    assert content(trainer) == content(twin)
+    with pytest.raises(ZeroDivisionError), trainer.averaged():
+        raise ZeroDivisionError
+    assert content(trainer) == content(twin)
+    for each in (trainer, twin):
+        each.step(1)
+    assert content(trainer) == content(twin)
+
+
+@each_class
+def test_frozen_parameters_are_what_they_are(cls):
+    trainer = trained(cls, lr_mult={"b": 0})
+    before = trainer.params["b"].copy()
+    with trainer.averaged():
+        assert trainer.params["b"].tobytes() == before.tobytes()
+
+
+@each_class
+def test_steps_and_loading_are_refused_meanwhile(cls, tmp_path):
+    trainer = trained(cls)
+    trainer.step(1), trainer.step(1)                        # the second one is repeated without a lock
+    trainer.save_states(tmp_path / "before")
+    with trainer.averaged():
+        for call in (trainer.step, lambda: trainer.load_states(tmp_path / "before"), trainer.averaged().__enter__):
+            with pytest.raises(RuntimeError, match=r"within averaged\(\)"):
+                call()
+        trainer.save_states(tmp_path / "within")
+    assert (tmp_path / "before").read_bytes() == (tmp_path / "within").read_bytes()
+    trainer.step(1)
+
+
+def test_another_thread_waits():
+    trainer = trained(optimizer.SGDScheduleFree)
+    other = threading.Thread(target=trainer.step)
+    with trainer.averaged():
+        average = trainer.params.flat.copy()
+        other.start()
+        other.join(0.2)
+        assert other.is_alive() and (trainer.params.flat == average).all()
+    other.join()
+    assert trainer.optimizer.num_update == 10
+
+
+def test_others_have_none():
+    trainer = Trainer(Parameters({"w": np.ones(3)}), "adam")
+    with pytest.raises(ValueError, match="Adam keeps no average: its weights are what to evaluate"):
+        trainer.averaged().__enter__()
+
+
+def test_the_same_from_c_and_in_a_jitted_loop():
+    trainer = trained(optimizer.SGDScheduleFree)
+    average = kernel("schedule_free_average", np.float64)
+    w = trainer.params.flat.copy()
+    average(w, trainer.slots["z"].flat, hyper("schedule_free_average", beta=0.8), 1)
+    with copy.deepcopy(trainer).averaged() as params:
+        assert params.flat.tobytes() == w.tobytes()
