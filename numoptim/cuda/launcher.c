@@ -233,8 +233,8 @@ static int32_t check_pointers(const numoptim_cuda_kernels *kernels, const numopt
                               int device)
 {
     const void *const tables[] = { plan->hyper, plan->step, plan->offsets, plan->which, plan->norms };
-    const int norms = first < UPDATE, hyper = plan->hyper != NULL;
-    const int read[] = { hyper, plan->step != NULL && first != INIT, hyper || kernels->layerwise, hyper, norms };
+    const int norms = first < UPDATE, hyper = plan->hyper != NULL, layers = kernels->layerwise && first != INIT;
+    const int read[] = { hyper, plan->step != NULL && first != INIT, hyper || layers, hyper, norms };
     int32_t status = NUMOPTIM_OK;
     for (int k = 0; k < 5 && status == NUMOPTIM_OK; k++)
         if (read[k])
@@ -281,8 +281,9 @@ static int32_t run(const numoptim_cuda_kernels *kernels, const numoptim_cuda_pla
                    void *stream, int first, int last)
 {
     static const int64_t unread = 0;
+    const int layers = kernels->layerwise && first != INIT;          /* slots begin without their segments */
     int device, n = 0;
-    int32_t vectors = 1, status = check_numbers(plan, h, t, plan->hyper != NULL || kernels->layerwise);
+    int32_t vectors = 1, status = check_numbers(plan, h, t, plan->hyper != NULL || layers);
     void *parameters[MOST_FIELDS + 32];
     if (status == NUMOPTIM_OK)
         status = numoptim_cuda_available();
