@@ -57,7 +57,7 @@ CHOICES = (
     Choice("ADOPT", "ADOPT", {"learning_rate": 0.01}, {"learning_rate": 0.1}),
     Choice("Rprop", "Rprop", {"learning_rate": 0.003, "min_step": 0.001, "max_step": 0.01},
            {"learning_rate": 0.1, "min_step": 1e-6, "max_step": 50}),
-    Choice("Prodigy", "Prodigy", {"learning_rate": 1.0, "wd": 0.01}, {"learning_rate": 1.0, "wd": 0.0, "d0": 0.01}),
+    Choice("Prodigy", "Prodigy", {"d0": 0.001, "wd": 0.01}, {"d0": 0.01, "wd": 0.0}),
     Choice("SGD, averaged", "SGDScheduleFree", {"learning_rate": 1.0}, {"learning_rate": 0.15}),
     Choice("AdamW, averaged", "AdamWScheduleFree", {"learning_rate": 0.01, "wd": 0.01},
            {"learning_rate": 0.1, "wd": 0.0}),
