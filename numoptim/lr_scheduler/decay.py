@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from .base import LRScheduler, require, require_word
 
 
-@dataclass(frozen=True, kw_only=True)
-class ExponentialScheduler(LRScheduler):
-    """base_lr * factor**(k/step), k = n - warmup_steps."""
+@dataclass(frozen=True, kw_only=True, init=False)
+class _Endless(LRScheduler):
+    """A rate that falls for ever, by factor and k/step, k = n - warmup_steps."""
 
     step: int
     factor: float
@@ -20,6 +20,14 @@ class ExponentialScheduler(LRScheduler):
     def __post_init__(self) -> None:
         super().__post_init__()
         require(self.step >= 1, f"step={self.step}: expected at least 1")
+
+
+@dataclass(frozen=True, kw_only=True, init=False)
+class ExponentialScheduler(_Endless):
+    """base_lr * factor**(k/step), k = n - warmup_steps."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
         require(0 < self.factor <= 1, f"factor={self.factor}: expected (0, 1]")
 
     def rate(self, num_update: int) -> float:
@@ -27,21 +35,12 @@ class ExponentialScheduler(LRScheduler):
         return self.base_lr * part
 
 
-@dataclass(frozen=True, kw_only=True)
-class InverseTimeScheduler(LRScheduler):
+@dataclass(frozen=True, kw_only=True, init=False)
+class InverseTimeScheduler(_Endless):
     """base_lr / (1 + factor*k/step), k = n - warmup_steps."""
-
-    step: int
-    factor: float
-
-    def __init__(self, step: int, factor: float, base_lr: float = 0.01,
-                 warmup_steps: int = 0, warmup_begin_lr: float = 0.0, warmup_mode: str = "linear") -> None:
-        vars(self).update(step=step, factor=factor)
-        super().__init__(base_lr, warmup_steps, warmup_begin_lr, warmup_mode)
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        require(self.step >= 1, f"step={self.step}: expected at least 1")
         require(self.factor > 0, f"factor={self.factor}: expected above 0")
 
     def rate(self, num_update: int) -> float:

@@ -73,7 +73,7 @@ class Plan:
 
     Its ``hyper`` is the array of the rule's C structs, one for each group; ``passes``: int64 (n, 8), what a step does;
     ``small``: whether that takes so little that no other thread of Python need run meanwhile; ``check``: the entry, and
-    the plan of no elements, that check hyper-parameters.
+    the plan of no elements, that check hyper-parameters and t.
     """
 
     def __init__(self, pass_: Pass, buffers: Sequence[Array], offsets: Array, which: Array, groups: int,
@@ -87,11 +87,9 @@ class Plan:
         self._rates = self.hyper["learning_rate"] if "learning_rate" in self.rule.fields else np.zeros(groups)
         self._threads = min(threads, processors.usable())  # more would only take turns
         offsets, which = np.ascontiguousarray(offsets), np.ascontiguousarray(which)
-        # A kernel of the processor on no elements checks hyper-parameters and t, and no more.
-        nothing = self._planned(1, offsets, which)
-        self._check = entry(self.rule, buffers[0].dtype, "range"), nothing.ctypes.data, nothing
+        self._nothing = self._planned(1, offsets, which)       # on which the processor's kernel checks, and no more
+        self.check = entry(self.rule, buffers[0].dtype, "range"), self._nothing.ctypes.data
         self._call = extension().check
-        self.check = self._check[:2]
         self._factors, self._decays, self._ones = np.zeros(groups), np.zeros(groups), np.ones(groups)
         self._bind(buffers, offsets, which)
 
@@ -152,8 +150,7 @@ class Plan:
         if math.isfinite(rate * self._most_rate):
             np.multiply(self._factors, rate, out=self._rates)
             self._scales.fill(rescale)
-            kernel, plan, _ = self._check
-            status = self._call(kernel, plan, t)
+            status = self._call(*self.check, t)
             if status == 0:
                 return
         decay = float(self.hyper["wd"].max())
@@ -162,11 +159,10 @@ class Plan:
                 raise ValueError(f"{self.rule.name}: {key} out of range after its multipliers: {most}")
         raise ValueError(_refused(self.rule, self.hyper, self._buffers[0].dtype, status))
 
-
     def follow(self, key: str, value: float) -> None:
         """Change one hyper-parameter, before ``set``."""
         if key in self.rule.fields:
-            np.multiply(self._decays if key == "wd" else 1.0, value, out=self.hyper[key])
+            self.hyper[key] = value * self._decays if key == "wd" else value
 
     def column(self, key: str) -> tuple[int, ...]:
         """Where groups have a number, and its factors, as aot/steps.c has it; () where they do not follow any."""

@@ -17,10 +17,11 @@ from numoptim.native.arrays import Array
 from numoptim.native.plan import Pass
 from numoptim.rule import SCOPES, Rule, Slot
 from numoptim.rule.hyperparameters import COMMON, Hyper
+from numoptim.step.lists import step_all
 from numoptim.step.locks import check_outside
 from numoptim.step.python import PythonStepper
 from numoptim.step.state import Layout, State
-from numoptim.step.stepper import Stepper, check_apart, step_all
+from numoptim.step.stepper import Stepper, check_apart
 
 from .attributes import HyperParameter, Option, Options, check_seen
 from .base import Class, Optimizer, add

@@ -1,7 +1,6 @@
 """Stepper: a rule's optimizer bound to flat buffers and their segments, ready to make steps on them."""
 import itertools
 import math
-import operator
 from array import array
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
@@ -46,9 +45,10 @@ class Stepper:
         self._of_state, self._count = (state.rule, state.slots, state.offset), state._count
         self.plans: Sequence[Any] = ()
         self.ticket = 0                            # of who may repeat the latest step; 0: nobody
-        self._scheduled: Any = None                # the schedule, and what it says of steps to come from one on
-        self._foreseen: tuple[Any, Any, float, int, Any] = None, None, 0, 0, None
-        self._followed: dict[str, float] = {}      # what other schedules said
+        self._scheduled: Any = None                # the learning rate's schedule in steps that may be repeated
+        # That schedule and the others, an update, and what they say from that on; what the others said of the latest.
+        self._foreseen: tuple[Any, Any, int, dict[str, array[float]] | None] = None, None, 0, None
+        self._followed: dict[str, float] = {}
         # Tables of multipliers, with the group of each segment and the sets that they gave; what plans were made for.
         # (Fewer tuples would be more attributes: of more than 30 Python reads each twice as slowly.)
         self._grouped: tuple[Any, Any, list[tuple[float, float]]] = None, None, []
@@ -134,7 +134,7 @@ class Stepper:
         record = StepRecord([plan], array("q", [0]), array("q", [0]))
         status = self.memory.kernels.stepper([plan])(record.address, 1)
         if status:
-            raise _failed(only.rule, status)
+            raise failed(only.rule, status)
 
     def _check_between_batches(self, passes: Sequence[Pass]) -> None:
         """ValueError where passes would take gradients for a whole batch that others have begun to sum."""
@@ -208,7 +208,7 @@ class Stepper:
             return
         status = self._step(self.record.address, self.next)
         if status:
-            raise _failed(self._of_state[0], status)
+            raise failed(self._of_state[0], status)
 
     def made_elsewhere(self) -> None:
         """Count the update that ``prepare`` prepared."""
@@ -222,15 +222,16 @@ class Stepper:
         schedule, others, begin, numbers = self.optimizer._lr_scheduler, self.optimizer._schedules, self.next + 1, {}
         if schedule is not None or others is not None:
             known = self._foreseen
-            if (known[0] is not schedule or known[1] is not others or known[2] != self._batch_size
-                    or not known[3] <= begin < known[3] + AHEAD):
-                known = self._foreseen = schedule, others, self._batch_size, begin, self._foresee(begin)
-            *_, begin, found = known
+            if known[0] is not schedule or known[1] is not others or not known[2] <= begin < known[2] + AHEAD:
+                known = self._foreseen = schedule, others, begin, self._foresee(begin)
+            _, _, begin, found = known
             if found is None:
                 return
             numbers, self._followed = found, {}    # steps set them that are not prepared
             if schedule is not None:
                 self._rate = math.nan
+            if "rescale_grad" in found:
+                numbers = {**found, "rescale_grad": array("d", [x / self._batch_size for x in found["rescale_grad"]])}
         self._scheduled, ticket = schedule, next(_tickets)
         self.record.admit(ticket, numbers, begin)
         self.ticket = ticket                       # last: before, nobody has it
@@ -244,8 +245,6 @@ class Stepper:
                 if values is None:
                     return None
                 found[key] = values
-        if "rescale_grad" in found:
-            found["rescale_grad"] = array("d", [x / self._batch_size for x in found["rescale_grad"]])
         return found
 
     def halt(self) -> None:
@@ -269,48 +268,11 @@ class Stepper:
                 and self.version is optimizer._version and self._repeat(self.record.address, ticket) == 0)
 
 
-def step_all(steppers: Sequence[Stepper]) -> None:
-    """The updates that all have prepared, in one call: all or none of them, whatever interrupts it.
-
-    ValueError where a weight, gradient or slot is in the list twice, or memory is shared in part.
-    """
-    first, spans = steppers[0], [stepper.spans for stepper in steppers]
-    if spans != first.listed[0]:                   # another list than in the latest call
-        _check_distinct(steppers)
-        first.listed = spans, np.array([stepper.record.address for stepper in steppers], np.int64)
-    numbers = array("q", [stepper.next for stepper in steppers])
-    plans = itertools.chain.from_iterable(map(operator.attrgetter("plans"), steppers))
-    status = first.memory.kernels.make(plans, first.listed[1].ctypes.data, numbers.buffer_info()[0], len(steppers))
-    if status:
-        raise _failed(first._of_state[0], status)
-
-
-def _failed(rule: Rule, status: int) -> RuntimeError:
+def failed(rule: Rule, status: int) -> RuntimeError:
     """Why a step was not made that had been prepared."""
     if status == ANOTHER:
         return RuntimeError(f"{rule.name}: the update number was changed in the middle of a step")
     return RuntimeError(f"{rule.name}: {kernels.STATUS[status]} in a step that was checked before")
-
-
-def _check_distinct(steppers: Sequence[Stepper]) -> None:
-    """ValueError where arrays of a list share memory or a state is there twice, or memory is of two devices."""
-    places = {stepper.memory.name for stepper in steppers}
-    if len(places) > 1:
-        raise ValueError(f"the weights of one list are on {', '.join(sorted(places))}: update them apart")
-    if len({stepper.record.count_at for stepper in steppers}) < len(steppers):
-        seen: set[int] = set()
-        for stepper in steppers:
-            if stepper.record.count_at in seen:
-                raise ValueError(f"the state of {stepper.indices[0]!r} is in these lists twice")
-            seen.add(stepper.record.count_at)
-    edges = np.array([span for stepper in steppers for span in stepper.spans])
-    owner = np.repeat(np.arange(len(steppers)), [len(stepper.spans) for stepper in steppers])
-    used = np.flatnonzero(edges[:, 0] < edges[:, 1])
-    order = used[np.argsort(edges[used, 0])]
-    met = order[1:][edges[order[1:], 0] < edges[order[:-1], 1]]
-    if met.size:
-        raise ValueError(f"a weight, gradient or state of {steppers[owner[met[0]]].indices[0]!r} is in these lists "
-                         "twice, or overlaps another")
 
 
 def check_apart(what: str, index: "Key", span: Span, others: Iterable[tuple[str, Span]]) -> None:
