@@ -1201,7 +1201,7 @@ int32_t numoptim_adabelief_f64_range(int64_t first, int64_t count, int64_t segme
  *
  * Source
  *     Zaheer, Reddi, Sachan, Kale & Kumar, "Adaptive methods for nonconvex optimization", NeurIPS 2018, Algorithm 2.
- *     https://papers.nips.cc/paper_files/paper/2018
+ *     https://papers.nips.cc/paper/8186
  *
  * Its slots begin as numoptim_yogi_<f32|f64>_init leaves them.
  *

@@ -133,12 +133,11 @@ class Plan:
         hyper-parameter.
         """
         for k, group in enumerate(groups):
-            self.hyper[k] = tuple(np.nan if key in ("learning_rate", "rescale_grad") else group[key]
-                                  for key in self.rule.fields)
+            values = {**group, "learning_rate": np.nan, "rescale_grad": np.nan, "wd": group["wd"] * group["wd_mult"]}
+            self.hyper[k] = tuple(values[key] for key in self.rule.fields)
         multipliers = [group["lr_mult"] for group in groups]
         self._factors[:] = 1.0 if "lr_mult" in self.rule.fields else multipliers
         self._decays[:] = [group["wd_mult"] for group in groups]
-        self.hyper["wd"] *= self._decays
         self._most_rate = max(multipliers)
 
     def set(self, t: int, rate: float, rescale: float) -> None:
@@ -162,7 +161,8 @@ class Plan:
     def follow(self, key: str, value: float) -> None:
         """Change one hyper-parameter, before ``set``."""
         if key in self.rule.fields:
-            self.hyper[key] = value * self._decays if key == "wd" else value
+            with np.errstate(over="ignore"):           # which ``set`` reports
+                self.hyper[key] = value * self._decays if key == "wd" else value
 
     def column(self, key: str) -> tuple[int, ...]:
         """Where groups have a number, and its factors, as aot/steps.c has it; () where they do not follow any."""

@@ -39,8 +39,8 @@ def prepare(t, h):
     rate_m = h.learning_rate * root / (1 - power(h.beta1, t))
     rate_v = h.learning_rate * root * h.beta2 / (1 - power(h.beta2, t))
     later = 0.0 if t == 1 else 1.0                 # there is no gradient before the first, so no difference
-    shrink = 1 / (1 + h.learning_rate * h.wd)
-    return 1 - h.beta1, later * (1 - h.beta2), 1 - h.beta3, later * h.beta2, rate_m, rate_v, h.epsilon * root, shrink
+    decay = h.learning_rate * h.wd / (1 + h.learning_rate * h.wd)
+    return 1 - h.beta1, later * (1 - h.beta2), 1 - h.beta3, later * h.beta2, rate_m, rate_v, h.epsilon * root, decay
 
 
 def update(w, g, m, v, n, g_before, h):
@@ -49,7 +49,8 @@ def update(w, g, m, v, n, g_before, h):
     m = h.beta1 * m + h.beta1_c * g
     v = h.beta2 * v + h.beta2_c * d
     n = h.beta3 * n + h.beta3_c * ahead * ahead
-    return (w - (h.rate_m * m + h.rate_v * v) / (math.sqrt(n) + h.epsilon_t)) * h.shrink, m, v, n, g
+    w = w - (h.rate_m * m + h.rate_v * v) / (math.sqrt(n) + h.epsilon_t)
+    return w - h.decay * w, m, v, n, g
 
 
 RULE = Rule(
@@ -65,6 +66,6 @@ RULE = Rule(
         "epsilon": (1e-8, "(0, inf) or 0"),
     },
     prepare=prepare,
-    derived=("beta1_c", "beta2_c", "beta3_c", "look", "rate_m", "rate_v", "epsilon_t", "shrink"),
+    derived=("beta1_c", "beta2_c", "beta3_c", "look", "rate_m", "rate_v", "epsilon_t", "decay"),
     gradient="clipped",
 )

@@ -29,15 +29,14 @@ def prepare(t, h):
     bound = float(t - 1)
     for _ in range(2):                             # one root in the code: on a GPU two take registers from the elements
         bound = math.sqrt(bound)
-    keep = 1 - h.learning_rate * h.wd
     if t == 1:                                     # m stays 0 by the bound, and w as it is
-        return 1 - h.beta1, bound, 1.0, 1.0, 0.0, 1.0
-    return 1 - h.beta1, bound, h.epsilon, keep, h.beta2, 1 - h.beta2
+        return 1 - h.beta1, bound, 1.0, 0.0, 0.0, 1.0
+    return 1 - h.beta1, bound, h.epsilon, h.learning_rate * h.wd, h.beta2, 1 - h.beta2
 
 
 def update(w, g, m, v, h):
     m = h.beta1 * m + h.beta1_c * clip(g / maximum(math.sqrt(v), h.floor), -h.bound, h.bound)
-    return h.keep * w - h.learning_rate * m, m, h.beta2_t * v + h.beta2_c * g * g
+    return w - h.decay * w - h.learning_rate * m, m, h.beta2_t * v + h.beta2_c * g * g
 
 
 RULE = Rule(
@@ -52,6 +51,6 @@ RULE = Rule(
         "epsilon": (1e-6, "(0, inf) or 0"),
     },
     prepare=prepare,
-    derived=("beta1_c", "bound", "floor", "keep", "beta2_t", "beta2_c"),
+    derived=("beta1_c", "bound", "floor", "decay", "beta2_t", "beta2_c"),
     gradient="clipped",
 )

@@ -2,7 +2,7 @@
 
 Source
     Zaheer, Reddi, Sachan, Kale & Kumar, "Adaptive methods for nonconvex optimization", NeurIPS 2018, Algorithm 2.
-    https://papers.nips.cc/paper_files/paper/2018
+    https://papers.nips.cc/paper/8186
 
 Update (decay decoupled; moments corrected as Adam's)
     m = beta1*m + (1 - beta1)*g

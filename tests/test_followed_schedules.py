@@ -129,6 +129,11 @@ def test_a_value_out_of_range_stops_before_anything_is_written(schedule):
     assert trainer.params.flat.tobytes() == before.tobytes() and trainer.optimizer.num_update == t < 4
 
 
+def test_a_decay_out_of_range_after_its_multiplier():
+    with pytest.raises(ValueError, match="wd out of range after its multipliers: inf"):
+        trained(optimizer.Adam(schedules={"wd": lambda n: 1e200}, wd_mult={"b": 1e200}), 1)
+
+
 def test_options_that_change_later():
     opt = optimizer.SGD(momentum=0.9, schedules={"momentum": BETA1})
     trainer = trained(opt, 2)
