@@ -5,7 +5,8 @@ import sys
 import numpy as np
 
 import numoptim
-from numoptim import cli, native
+from numoptim import cli
+from numoptim.native.library import source
 
 compilers = [name for name in ("cc", "gcc", "clang") if shutil.which(name)]
 assert not compilers, f"there are compilers here: {compilers}"
@@ -13,6 +14,6 @@ assert numoptim.__file__.startswith(sys.prefix), numoptim.__file__
 params = numoptim.Parameters({"w": np.arange(5.0)})
 numoptim.Trainer(params, "sgd", {"learning_rate": 0.5}).step(1, {"w": np.ones(5)})
 assert params.flat.tolist() == [-0.5, 0.5, 1.5, 2.5, 3.5], params.flat
-assert native.source().startswith("compiled ahead of time"), native.source()
+assert source().startswith("compiled ahead of time"), source()
 assert "numba" not in sys.modules
 sys.exit(cli.main(["info"]))

@@ -27,10 +27,10 @@ from peers import NAMES
 from roofline import NORMS_READ
 
 import numoptim
-from numoptim import native
 from numoptim.cuda import driver, plan
 from numoptim.cuda.array import zeros
 from numoptim.kernels.abi import places
+from numoptim.native import plan as native
 from numoptim.rule import Rule
 from numoptim.rules import RULES
 
@@ -63,8 +63,8 @@ def check(rule: Rule, dtype: type, context: driver.Context) -> None:
             module.initialise(rule, arrays[0], [arrays[k] for k in places(rule, "element")], values)
     groups = np.array([0, 1, 0, 1])
     for module, arrays in ((native, host), (plan, device)):
-        made = module.Plan(native.plan.Pass(rule, ("w", "g", *rule.slots)), arrays, OFFSETS, groups, 2, 1)
-        made.fill([{**values, "lr_mult": 1.0, "wd": 0.01}, {**values, "lr_mult": 0.5, "wd": 0.02}])
+        made = module.Plan(native.Pass(rule, ("w", "g", *rule.slots)), arrays, OFFSETS, groups, 2, 1)
+        made.fill([{**values, "lr_mult": rate, "wd": 0.01, "wd_mult": decay} for rate, decay in ((1.0, 1.0), (0.5, 2.0))])
         step = stepper(made, module=module)
         for t in (1, 2, 3):
             made.set(t, values.get("learning_rate", 0.0), 0.5)
@@ -119,7 +119,7 @@ def kernel(rule: Rule, dtype: type, size: int, rounds: int, context: driver.Cont
     arrays[0].copy_from(begin.astype(dtype))
     arrays[1].copy_from(gradient.astype(dtype))
     values = {key: default for key, (default, _) in rule.fields.items()}
-    whole = native.plan.Pass(rule, ("w", "g", *rule.slots))
+    whole = native.Pass(rule, ("w", "g", *rule.slots))
     made = plan.Plan(whole, arrays, np.array([0, size]), np.zeros(1, np.int64), 1, 1)
     made.fill([{**values, "lr_mult": 1.0, "wd_mult": 1.0}])
     made.set(1, values.get("learning_rate", 0.0), 1.0)
