@@ -64,7 +64,8 @@ def check(rule: Rule, dtype: type, context: driver.Context) -> None:
     groups = np.array([0, 1, 0, 1])
     for module, arrays in ((native, host), (plan, device)):
         made = module.Plan(native.Pass(rule, ("w", "g", *rule.slots)), arrays, OFFSETS, groups, 2, 1)
-        made.fill([{**values, "lr_mult": rate, "wd": 0.01, "wd_mult": decay} for rate, decay in ((1.0, 1.0), (0.5, 2.0))])
+        made.fill([{**values, "wd": 0.01, "lr_mult": rate, "wd_mult": decay}
+                   for rate, decay in ((1.0, 1.0), (0.5, 2.0))])
         step = stepper(made, module=module)
         for t in (1, 2, 3):
             made.set(t, values.get("learning_rate", 0.0), 0.5)

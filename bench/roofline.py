@@ -29,7 +29,7 @@ from numoptim.native.plan import KERNEL, Pass, Plan, pieces
 from numoptim.rule import Rule
 from numoptim.rules import RULES
 
-NORMS_READ = {"lars": 2, "lbsgd_lars": 2, "lamb": 4, "lans": 5, "novograd": 1}          # buffers
+NORMS_READ = {"lars": 2, "lbsgd_lars": 2, "lamb": 4, "lans": 5, "novograd": 1, "prodigy": 4}  # buffers
 SIZES = (100, 1_000, 10_000, 100_000, 1_000_000, 10_000_000, 50_000_000)
 QUICK = (10_000, 10_000_000)
 IN_LOOP = 200_000                              # below, a call from Python would show

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 BENCH = Path(__file__).parents[2] / "bench" / "gpu.py"
-RULES = "adam", "lamb", "dcasgd", "sgld"
+RULES = "dcasgd", "adam", "lamb", "sgld"
 TYPES = "float32", "float64"
 # In a process with the bench's imports, which LLVM's order of instructions depends on: the fake driver knows kernels by
 # their text.
