@@ -2173,6 +2173,7 @@ int32_t numoptim_prodigy_f64_init(int64_t size, const double *w, double *m, doub
  *     v       (size,) like w   second moment, 0 before t = 1
  *     lr_max  (1,) f64         the largest rate so far, 0 before t = 1
  *     total   (1,) f64         sum of the weights in the average, 0 before t = 1
+ *     beta           number in (0, 1)  of a whole run: by another one w would be of another average
  *     learning_rate  number >= 0  before multipliers; a warm-up is a schedule's, an end it need not have
  *     lr_mult        number >= 0  the parameter's own factor, which the weights in the average do not heed
  *
@@ -2244,6 +2245,7 @@ int32_t numoptim_sgd_schedule_free_f64_init(int64_t size, const double *w, doubl
  *     v       (size,) like w   second moment, 0 before t = 1
  *     lr_max  (1,) f64         the largest rate so far, 0 before t = 1
  *     total   (1,) f64         sum of the weights in the average, 0 before t = 1
+ *     beta           number in (0, 1)  of a whole run: by another one w would be of another average
  *     learning_rate  number >= 0  before multipliers; a warm-up is a schedule's, an end it need not have
  *     lr_mult        number >= 0  the parameter's own factor, which the weights in the average do not heed
  *
@@ -2314,6 +2316,7 @@ int32_t numoptim_adamw_schedule_free_f64_init(int64_t size, const double *w, dou
  *     v       (size,) like w   second moment, 0 before t = 1
  *     lr_max  (1,) f64         the largest rate so far, 0 before t = 1
  *     total   (1,) f64         sum of the weights in the average, 0 before t = 1
+ *     beta           number in (0, 1)  of a whole run: by another one w would be of another average
  *     learning_rate  number >= 0  before multipliers; a warm-up is a schedule's, an end it need not have
  *     lr_mult        number >= 0  the parameter's own factor, which the weights in the average do not heed
  *

@@ -73,6 +73,15 @@ def test_steps_and_loading_are_refused_meanwhile(cls, tmp_path):
     trainer.step(1)
 
 
+def test_it_is_that_of_the_latest_step():
+    trainer = trained(optimizer.SGDScheduleFree)
+    with trainer.averaged():
+        before = trainer.params.flat.copy()
+    trainer.optimizer.beta = 0.5
+    with trainer.averaged():
+        assert trainer.params.flat.tobytes() == before.tobytes()
+
+
 def test_another_thread_waits():
     trainer = trained(optimizer.SGDScheduleFree)
     other = threading.Thread(target=trainer.step)

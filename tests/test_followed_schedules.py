@@ -106,6 +106,7 @@ def test_copies_and_repr():
     (optimizer.Adam, {"learning_rate": BETA1}, ValueError, "that of the learning rate is lr_scheduler"),
     (optimizer.Adam, {"amsgrad": BETA1}, ValueError, "'amsgrad' is none of Adam's numbers"),
     (optimizer.SGLD, {"seed": BETA1}, ValueError, "'seed' is none"),
+    (optimizer.SGDScheduleFree, {"beta": BETA1}, ValueError, "SGDScheduleFree's beta holds for a whole run"),
     (optimizer.Adam, {"beta1": Plateau()}, ValueError, "a Plateau is a learning rate's"),
     (optimizer.SGD, {"momentum": BETA1}, ValueError, "'momentum' would have no effect: .* the rule 'sgd'"),
 ])

@@ -161,7 +161,9 @@ class Ftrl(Accumulating):
 
 
 class ScheduleFree(RuleOptimizer):
-    """The weights to evaluate are an average, which w and z give."""
+    """The weights to evaluate are an average, which w, z and beta give."""
+
+    lasting = ("beta",)
 
     def _average(self) -> Pass:
         return Pass(schedule_free.AVERAGE, ("w", "z"))

@@ -37,6 +37,7 @@ class RuleOptimizer(Optimizer):
     rules: ClassVar[tuple[Rule, ...]] = ()
     options: ClassVar[Options] = {}
     hyper: ClassVar[Hyper] = {}
+    lasting: ClassVar[tuple[str, ...]] = ()    # hyper-parameters that hold for a whole run: no schedule's
     _of_rule: ClassVar[bool] = False           # made by from_rule
     _schedules: Schedules | None = None
 

@@ -26,6 +26,8 @@ class Schedules:
                 raise ValueError("schedules: that of the learning rate is lr_scheduler")
             if key not in known:
                 raise ValueError(f"schedules: {key!r} is none of {cls.__name__}'s numbers{nearest(str(key), known)}")
+            if key in cls.lasting:                 # type: ignore[attr-defined]
+                raise ValueError(f"schedules: {cls.__name__}'s {key} holds for a whole run")
             check_called(f"schedules[{key!r}]", schedule)
             if any(isinstance(each, Plateau) for each in inside(schedule)):
                 raise ValueError(f"schedules: a Plateau is a learning rate's, not one of {key!r}")

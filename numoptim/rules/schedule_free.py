@@ -36,6 +36,7 @@ Symbols
     v       (size,) like w   second moment, 0 before t = 1
     lr_max  (1,) f64         the largest rate so far, 0 before t = 1
     total   (1,) f64         sum of the weights in the average, 0 before t = 1
+    beta           number in (0, 1)  of a whole run: by another one w would be of another average
     learning_rate  number >= 0  before multipliers; a warm-up is a schedule's, an end it need not have
     lr_mult        number >= 0  the parameter's own factor, which the weights in the average do not heed
 

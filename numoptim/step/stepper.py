@@ -126,10 +126,15 @@ class Stepper:
                                         groups, self.threads)
 
     def run(self, only: Pass) -> None:
-        """Make a pass that is no step and is not counted; it leaves frozen segments alone."""
+        """Make a pass that is no step and is not counted; it leaves frozen segments alone.
+
+        Its hyper-parameters are those of the latest step, whose weights it takes.
+        """
         which, sets = self._groups()
         plan = self._bound(only, which, len(sets))
         plan.fill(self._filled(sets))
+        for key in only.rule.hyper:
+            plan.follow(key, self.plans[0].hyper[key][0])
         plan.set(1, 0.0, 1.0)
         record = StepRecord([plan], array("q", [0]), array("q", [0]))
         status = self.memory.kernels.stepper([plan])(record.address, 1)
