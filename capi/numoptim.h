@@ -2088,7 +2088,8 @@ int32_t numoptim_sgld_f64_range(int64_t first, int64_t count, int64_t segments, 
  *     safeguard_warmup             True where a warm-up of the rate begins near 0
  *
  * Source
- *     Mishchenko & Defazio, "Prodigy: an expeditiously adaptive parameter-free learner", ICML 2024, Algorithm 4.
+ *     Mishchenko & Defazio, "Prodigy: an expeditiously adaptive parameter-free learner", ICML 2024, Algorithm 4, with the
+ *     bias correction of Adam, as the authors' code has it by ``use_bias_correction=True``.
  *     https://arxiv.org/abs/2306.06101
  *
  * Its slots begin as numoptim_prodigy_<f32|f64>_init leaves them.

@@ -22,7 +22,7 @@ DIFFERENCES = ("2-point", "3-point")
 
 
 def minimize(fun: Callable[..., Any], x0: Any, args: Any = (), *, jac: Any = None, optimizer: str | Optimizer = "adam",
-             tol: float | None = 1e-5, maxiter: int = 10_000, callback: Callable[..., Any] | None = None,
+             tol: float | None = 1e-5, maxiter: int | None = 10_000, callback: Callable[..., Any] | None = None,
              disp: bool = False, hess: Any = None, hessp: Any = None, bounds: Any = None, constraints: Any = (),
              **optimizer_params: Any) -> Any:
     """Follow the gradient of ``fun(x, *args)`` from x0 on, a float64 array of one dimension; SciPy's OptimizeResult.
@@ -32,10 +32,11 @@ def minimize(fun: Callable[..., Any], x0: Any, args: Any = (), *, jac: Any = Non
     jac: a function of (x, *args) that gives the gradient; True where fun gives (value, gradient); "2-point" or
     "3-point" for SciPy's finite differences. None is "2-point", as SciPy passes these words on to no method of others.
     optimizer: a name, with its keywords beside (learning_rate=0.1), or an Optimizer. tol: of the gradient's largest
-    entry, for success; None is 1e-5. maxiter: steps. callback: called after each as SciPy's, with x or with
-    intermediate_result; may raise StopIteration. disp: print some iterations, and the end.
+    entry, for success; None is 1e-5. maxiter: steps; None is 10,000. callback: called after each as SciPy's, with x or
+    with intermediate_result; may raise StopIteration. disp: print some iterations, and the end.
 
-    The result is the latest x, which is not always the best one. Raises ValueError for what no optimizer here heeds:
+    The result is the latest x, which is not always the best one; of a schedule-free rule it is where gradients are
+    taken, not the average. Raises ValueError for what no optimizer here heeds:
     hess, hessp, bounds, constraints; ImportError without SciPy.
     """
     try:
@@ -44,7 +45,7 @@ def minimize(fun: Callable[..., Any], x0: Any, args: Any = (), *, jac: Any = Non
         raise ImportError("minimize returns SciPy's results: pip install 'numoptim[scipy]'") from error
     _refuse(hess=hess, hessp=hessp, bounds=bounds, constraints=constraints)
     tol = checked("tol", 1e-5 if tol is None else tol, 0.0, "[0, inf)")
-    maxiter = int(checked("maxiter", maxiter, 0, "[0, inf)"))
+    maxiter = int(checked("maxiter", 10_000 if maxiter is None else maxiter, 0, "[0, inf)"))
     start = np.atleast_1d(np.array(x0, np.float64))
     if start.ndim != 1:
         raise ValueError(f"x0 has shape {start.shape}; expected one dimension")

@@ -13,9 +13,11 @@ from .face.sealed import Stepping
 from .native import processors
 from .optimizer import Optimizer, create, find
 from .rule.hyperparameters import checked, one_of
+from .step.averaged import Averaged
 from .step.locks import at_once
 from .step.python import PythonStepper
 from .step.state import State
+from .step.stepper import Stepper
 
 if TYPE_CHECKING:                      # else whoever saves nothing would wait for archives and JSON
     from . import checkpoint
@@ -60,7 +62,7 @@ class Trainer(Stepping):
         self._claim(optimizer)
         self._params, self._optimizer, self._threads = params, optimizer, threads
         self._state = optimizer._begin(params)
-        self._stepper = optimizer._stepper(params, self._state, threads, params.memory.captures())
+        self._stepper: Any = optimizer._stepper(params, self._state, threads, params.memory.captures())
 
     def _claim(self, optimizer: Optimizer) -> None:
         """Refuse an optimizer written in Python that another Trainer has: it holds the counts, and more, of one."""
@@ -139,23 +141,36 @@ class Trainer(Stepping):
         """``with trainer.averaged():`` the parameters have the weights to evaluate and to save, of schedule-free rules.
 
         They are what they were afterwards, and frozen ones all the time; changes of them meanwhile are lost. ValueError
-        where the weights are what to evaluate; RuntimeError for steps and loading meanwhile, and in the middle of one.
-        Other threads that step wait.
+        where there are no others to evaluate; RuntimeError for steps, loading and copies meanwhile, also of other
+        threads, and in the middle of a step.
         """
-        flat, average = self._params.flat, self._optimizer._average()
-        if average is None:
-            raise ValueError(f"{type(self._optimizer).__name__} keeps no average: its weights are what to evaluate")
-        self._stepper.check_outside()
-        with self._stepper.lock:
-            stepper = self._stepper
-            stepper.halt()
-            before = self._params.memory.zeros(flat.size, flat.dtype)
-            self._params.memory.write(before, flat)
-            try:
-                stepper.run(average)               # type: ignore[union-attr]
-                yield self._params
-            finally:
-                self._params.memory.write(flat, before)
+        stepper, flat, memory = self._stepper, self._params.flat, self._params.memory
+        average, before = self._optimizer._average(), None
+        held = vars(self)                          # a handler of a signal would come into a setattr
+        if average is None or not isinstance(stepper, (Stepper, Averaged)):
+            raise ValueError(f"{type(self._optimizer).__name__} keeps no average that a trainer knows: evaluate its "
+                             "weights")
+        stepper.check_outside()
+        try:
+            with stepper.lock:
+                if self._stepper is not stepper:
+                    self._stepper.check_outside()
+                stepper.halt()
+                copied = memory.zeros(flat.size, flat.dtype)
+                memory.write(copied, flat)
+                before = copied
+                held["_stepper"] = Averaged(stepper)
+                stepper.run(average)
+            yield self._params
+        finally:
+            if before is not None:
+                try:
+                    memory.write(flat, before)
+                except BaseException:              # Ctrl-C, before anything was written, or in the middle
+                    memory.write(flat, before)
+                    raise
+                finally:
+                    held["_stepper"] = stepper
 
     @property
     def slots(self) -> Mapping[str, Any]:

@@ -62,6 +62,19 @@ def test_on_single_arrays_and_lists():
     assert asked == [1, 1, 2, 2, 3, 3, 4, 4, 5, 5, 1, 2, 3, 4, 5], "a list asks once"
 
 
+@each_table
+def test_batch_sizes_that_change(table):
+    """Steps that are prepared come between foreseen ones; the gradient's scale is of the schedule and the batch."""
+    def run(foreseen):
+        trainer = trained(optimizer.Adam(schedules=table, lr_scheduler=CosineScheduler(90, 0.1)), 3)
+        if not foreseen:
+            trainer._stepper.admit = lambda: None
+        for size in (*[4] * 5, *[2] * 4, 3, 3, *[4] * 5):
+            trainer.step(size)
+        return trainer.params.flat.tobytes()
+    assert run(True) == run(False)
+
+
 def test_no_plan_is_made_anew_and_a_new_table_holds_from_the_next_step():
     trainer = trained(optimizer.Adam(schedules={"beta1": BETA1}), 3)
     plans = trainer._stepper.plans

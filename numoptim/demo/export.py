@@ -59,7 +59,7 @@ def _run(optimizer: RuleOptimizer, params: Parameters, network: Network, data: D
         trainer.step(BATCH)
         if step == RECORDED:
             checksum = fnv1a(params.flat.tobytes())
-    hyper = trainer._stepper.plans[0].hyper[0]    # type: ignore[union-attr]
+    hyper = trainer._stepper.plans[0].hyper[0]
     _write(out / f"{optimizer.rule.name}.bin", b"NOREPLAY",
            [len(hyper.dtype), len(params), first.size, RECORDED, int(optimizer._has_init())],
            params.offsets.astype("<i8"), hyper, first, *grads)

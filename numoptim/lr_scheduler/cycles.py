@@ -34,6 +34,7 @@ class OneCycleScheduler(Scheduler):
         require(self.final_div_factor > 0, f"final_div_factor={self.final_div_factor}: expected above 0")
         require_word("anneal", self.anneal, "cosine", "linear")
         require(self.three_phase in (True, False), f"three_phase={self.three_phase!r}: expected True or False")
+        object.__setattr__(self, "three_phase", bool(self.three_phase))
 
     def __call__(self, num_update: int) -> float:
         n, start = min(num_update, self.max_update), 1.0

@@ -44,7 +44,7 @@ def prepare(t, h):
     return 1 - h.beta1, 1 - h.beta2, h.learning_rate * h.wd, rate, h.epsilon * root
 
 
-# decay*w is taken off by itself: 1 - decay would round to float32 the same way in every step, and lose a small decay.
+# decay*w is taken off by itself: 1 - decay would round to float32 alike in every step, and be off by it in all.
 def update(w, g, m, v, h):
     m = h.beta1 * m + h.beta1_c * g
     v = h.beta2 * v + h.beta2_c * g * g

@@ -1,7 +1,8 @@
 """Prodigy: Adam that finds its learning rate: it estimates how far the weights are from where they should be.
 
 Source
-    Mishchenko & Defazio, "Prodigy: an expeditiously adaptive parameter-free learner", ICML 2024, Algorithm 4.
+    Mishchenko & Defazio, "Prodigy: an expeditiously adaptive parameter-free learner", ICML 2024, Algorithm 4, with the
+    bias correction of Adam, as the authors' code has it by ``use_bias_correction=True``.
     https://arxiv.org/abs/2306.06101
 
 Update (sum: over all weights that the step changes)
@@ -31,8 +32,8 @@ Symbols
 With ``optimizer.update`` each array is all, and has a d of its own.
 
 Differs from
-    The authors' code and optax, which take the new d beside epsilon; optax becomes NaN where all of the first gradient
-    is 0, here d stays as it is.
+    The authors' code, which by default corrects no bias; it and optax take the new d beside epsilon; optax becomes NaN
+    where all of the first gradient is 0, here d stays as it is.
 """
 import math
 

@@ -28,7 +28,7 @@ Differs from
 """
 import math
 
-from numoptim.rule import Rule, Slot, power
+from numoptim.rule import INF, Rule, Slot, clip, power
 
 
 def prepare(t, h):
@@ -36,18 +36,18 @@ def prepare(t, h):
     rho_inf = 2 / (1 - h.beta2) - 1
     rho = rho_inf - 2 * t * left / (1 - left)
     rate = h.learning_rate / (1 - power(h.beta1, t))
-    scale, floor = 0.0, 1.0                        # divides by 1, whatever v is
+    most, floor = 0.0, 1.0                         # divides by 1, whatever v is
     if rho > 5:
         r = math.sqrt((rho - 4) * (rho - 2) * rho_inf / ((rho_inf - 4) * (rho_inf - 2) * rho))
         rate *= r * math.sqrt(1 - left)
-        scale, floor = 1.0, h.epsilon
-    return 1 - h.beta1, 1 - h.beta2, h.learning_rate * h.wd, rate, scale, floor
+        most, floor = INF, h.epsilon
+    return 1 - h.beta1, 1 - h.beta2, h.learning_rate * h.wd, rate, most, floor
 
 
 def update(w, g, m, v, h):
     m = h.beta1 * m + h.beta1_c * g
     v = h.beta2 * v + h.beta2_c * g * g
-    return w - h.decay * w - h.rate * m / (h.scale * math.sqrt(v) + h.floor), m, v
+    return w - h.decay * w - h.rate * m / (clip(math.sqrt(v), 0.0, h.most) + h.floor), m, v
 
 
 RULE = Rule(
@@ -62,6 +62,6 @@ RULE = Rule(
         "epsilon": (1e-8, "(0, inf) or 0"),
     },
     prepare=prepare,
-    derived=("beta1_c", "beta2_c", "decay", "rate", "scale", "floor"),
+    derived=("beta1_c", "beta2_c", "decay", "rate", "most", "floor"),
     gradient="clipped",
 )

@@ -21,7 +21,8 @@ Symbols
 Differs from
     torch, which brings learning_rate between min_step and max_step, too, and finds k by a product that small gradients
     make 0; optax, which makes a step only when the next gradient has come, and has not turned.
-    A step with learning_rate 0 changes nothing; else that is the first size alone, so that schedules are refused.
+    A step with learning_rate 0 changes nothing; else that, times lr_mult, is the first size alone: schedules are
+    refused, and lr_mult has no effect on sizes that there are, but that of 0, which freezes.
 """
 from numoptim.rule import Rule, Slot, clip, maximum, sign
 

@@ -30,7 +30,7 @@ def lock() -> Any:
 def check_outside(lock: Any) -> None:
     """RuntimeError where this thread holds it already: what it makes here would go into what it is making."""
     if lock._is_owned():
-        raise RuntimeError("this thread is in the middle of a call of this optimizer, or within averaged(): there a "
+        raise RuntimeError("this thread is in the middle of a call of this optimizer: there a "
                            "signal's handler, a schedule or an optimizer's own code may save states and set "
                            "hyper-parameters; steps, updates and loading are for afterwards")
 

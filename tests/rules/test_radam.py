@@ -34,3 +34,10 @@ def test_a_short_memory_never_divides(beta2):
 def test_without_epsilon_nothing_is_0_by_0_before_it_divides():
     path, _ = descend(RAdam(epsilon=0.0), [1.0], [0.0] * 6)
     np.testing.assert_array_equal(np.ravel(path), [1, 1, 1, 1, 1, np.nan])
+
+
+def test_before_it_divides_a_second_moment_beyond_its_type_does_not_matter():
+    weight = np.ones(3, np.float32)
+    adam = RAdam(learning_rate=0.001)
+    adam.update(0, weight, np.full(3, 1e21, np.float32), adam.create_state(0, weight))
+    np.testing.assert_allclose(weight, -1e18, rtol=1e-6)
