@@ -1,8 +1,8 @@
 """Trainer: one optimizer on all parameters of a model."""
-import contextlib
 import copy
 import weakref
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Never, Self, SupportsFloat
 
@@ -13,11 +13,10 @@ from .face.sealed import Stepping
 from .native import processors
 from .optimizer import Optimizer, create, find
 from .rule.hyperparameters import checked, one_of
-from .step.averaged import Averaged
+from .step.averaged import evaluating
 from .step.locks import at_once
 from .step.python import PythonStepper
 from .step.state import State
-from .step.stepper import Stepper
 
 if TYPE_CHECKING:                      # else whoever saves nothing would wait for archives and JSON
     from . import checkpoint
@@ -136,41 +135,18 @@ class Trainer(Stepping):
         """Set all gradients to 0."""
         self.params.grad.flat.fill(0)
 
-    @contextlib.contextmanager
-    def averaged(self) -> Iterator[Parameters]:
+    def averaged(self) -> AbstractContextManager[Parameters]:
         """``with trainer.averaged():`` the parameters have the weights to evaluate and to save, of schedule-free rules.
 
         They are what they were afterwards, and frozen ones all the time; changes of them meanwhile are lost. ValueError
         where there are no others to evaluate; RuntimeError for steps, loading and copies meanwhile, also of other
         threads, and in the middle of a step.
         """
-        stepper, flat, memory = self._stepper, self._params.flat, self._params.memory
-        average, before = self._optimizer._average(), None
-        held = vars(self)                          # a handler of a signal would come into a setattr
-        if average is None or not isinstance(stepper, (Stepper, Averaged)):
+        average = self._optimizer._average()
+        if average is None or self._optimizer._steps_in_python():
             raise ValueError(f"{type(self._optimizer).__name__} keeps no average that a trainer knows: evaluate its "
                              "weights")
-        stepper.check_outside()
-        try:
-            with stepper.lock:
-                if self._stepper is not stepper:
-                    self._stepper.check_outside()
-                stepper.halt()
-                copied = memory.zeros(flat.size, flat.dtype)
-                memory.write(copied, flat)
-                before = copied
-                held["_stepper"] = Averaged(stepper)
-                stepper.run(average)
-            yield self._params
-        finally:
-            if before is not None:
-                try:
-                    memory.write(flat, before)
-                except BaseException:              # Ctrl-C, before anything was written, or in the middle
-                    memory.write(flat, before)
-                    raise
-                finally:
-                    held["_stepper"] = stepper
+        return evaluating(self, average)
 
     @property
     def slots(self) -> Mapping[str, Any]:

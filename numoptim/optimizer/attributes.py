@@ -1,10 +1,12 @@
 """Hyper-parameters and options as attributes of optimizers, checked when set."""
+import inspect
+import math
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from numoptim.rule.hyperparameters import checked
+from numoptim.rule.hyperparameters import COMMON, Hyper, checked
 
 if TYPE_CHECKING:
     from .base import Optimizer
@@ -64,6 +66,21 @@ def check_seen(cls: type, names: Iterable[str]) -> None:
         found = getattr(cls, name, None)
         if found is not None and not isinstance(found, (HyperParameter, Option)):
             raise _hidden(cls, name, found)
+
+
+def keywords_of(cls: Any, base: type, fields: Hyper) -> inspect.Signature:
+    """What a class that applies rules with these hyper-parameters is made with, besides what ``base`` has."""
+    def shown(default: float) -> float | None:
+        return None if math.isinf(default) else default
+    common = [p for p in inspect.signature(base).parameters.values() if p.kind is p.KEYWORD_ONLY
+              and (cls._rated or p.name not in ("learning_rate", "lr_scheduler"))]
+    defaults = {**({"learning_rate": cls.default_learning_rate} if cls._rated else {}),
+                **{key: shown(default) for key, (default, _) in cls.hyper.items()},
+                **{key: default for key, (default, *_) in cls.options.items()},
+                "schedules": None, **{p.name: p.default for p in common if p.name != "learning_rate"},
+                **{key: shown(fields[key][0]) for key in COMMON.keys() & fields}}
+    return inspect.Signature([inspect.Parameter(key, inspect.Parameter.KEYWORD_ONLY, default=value)
+                              for key, value in defaults.items()])
 
 
 def check_made(optimizer: "Optimizer") -> None:

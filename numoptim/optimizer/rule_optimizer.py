@@ -1,7 +1,6 @@
 """RuleOptimizer: the face of rules, one or several between which an option chooses."""
 import functools
 import inspect
-import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar, Never, overload
 
@@ -23,7 +22,7 @@ from numoptim.step.python import PythonStepper
 from numoptim.step.state import Layout, State
 from numoptim.step.stepper import Stepper, check_apart
 
-from .attributes import HyperParameter, Option, Options, check_seen
+from .attributes import HyperParameter, Option, Options, check_seen, keywords_of
 from .base import Class, Optimizer, add
 from .multipliers import Key
 from .schedules import Schedules
@@ -59,15 +58,7 @@ class RuleOptimizer(Optimizer):
         cls._rated = "learning_rate" in fields
         if "rules" in vars(cls) and "default_learning_rate" not in vars(cls) and cls._rated:
             cls.default_learning_rate = fields["learning_rate"][0]
-        common = [p for p in inspect.signature(Optimizer).parameters.values() if p.kind is p.KEYWORD_ONLY
-                  and (cls._rated or p.name not in ("learning_rate", "lr_scheduler"))]
-        defaults = {**({"learning_rate": cls.default_learning_rate} if cls._rated else {}),
-                    **{key: None if math.isinf(default) else default for key, (default, _) in cls.hyper.items()},
-                    **{key: default for key, (default, *_) in cls.options.items()},
-                    "schedules": None, **{p.name: p.default for p in common if p.name != "learning_rate"},
-                    **{key: None if math.isinf(fields[key][0]) else fields[key][0] for key in COMMON.keys() & fields}}
-        cls.__signature__ = inspect.Signature(    # type: ignore[attr-defined]
-            [inspect.Parameter(key, inspect.Parameter.KEYWORD_ONLY, default=value) for key, value in defaults.items()])
+        cls.__signature__ = keywords_of(cls, Optimizer, fields)     # type: ignore[attr-defined]
 
     def __init__(self, *positional: Never, **keywords: Any) -> None:
         if positional:

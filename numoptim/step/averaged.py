@@ -1,5 +1,11 @@
-"""Averaged: a Trainer's stepper while its parameters have weights to evaluate."""
-from typing import Any, Never
+"""What a Trainer does while its parameters have weights to evaluate: nothing but save states."""
+import contextlib
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, Never
+
+if TYPE_CHECKING:
+    from numoptim.buffers.parameters import Parameters
+    from numoptim.native.plan import Pass
 
 
 class Averaged:
@@ -20,3 +26,32 @@ class Averaged:
 
     def repeat(self, batch_size: float) -> Never:
         self.check_outside()
+
+
+@contextlib.contextmanager
+def evaluating(trainer: Any, average: "Pass") -> "Iterator[Parameters]":
+    """Trainer.averaged; average: the pass that makes of weights those to evaluate."""
+    held = vars(trainer)                           # a handler of a signal would come into a setattr
+    params, stepper, before = held["_params"], held["_stepper"], None
+    flat, memory = params.flat, params.memory
+    stepper.check_outside()
+    try:
+        with stepper.lock:
+            if held["_stepper"] is not stepper:    # another thread was first
+                held["_stepper"].check_outside()
+            stepper.halt()
+            copied = memory.zeros(flat.size, flat.dtype)
+            memory.write(copied, flat)
+            before = copied
+            held["_stepper"] = Averaged(stepper)
+            stepper.run(average)
+        yield params
+    finally:
+        if before is not None:
+            try:
+                memory.write(flat, before)
+            except BaseException:                  # Ctrl-C, before anything was written or in the middle
+                memory.write(flat, before)
+                raise
+            finally:
+                held["_stepper"] = stepper
