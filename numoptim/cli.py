@@ -61,11 +61,16 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="command")
     command = commands.add_parser("demo", help="train two models on real images with every optimizer")
     command.add_argument("--out", type=Path, default=Path(), metavar="DIR",
-                         help="for convergence.png and paths.png (default: the current directory)")
+                         help="for its pictures (default: the current directory)")
     command.add_argument("--seed", type=_seed, default=0, metavar="N",
                          help="of first weights, mini-batches and noise (default: 0)")
-    command.add_argument("--export", action="store_true",
-                         help="instead, write the data and gradients that C programs train on and replay to --out")
+    instead = command.add_mutually_exclusive_group()
+    instead.add_argument("--animate", action="store_true",
+                         help="instead, draw a race of all optimizers down three surfaces, race.gif")
+    instead.add_argument("--tune", action="store_true",
+                         help="instead, search the learning rates of the demo anew: tuned.json, three minutes")
+    instead.add_argument("--export", action="store_true",
+                         help="instead, write the data and gradients that C programs train on and replay")
     command.set_defaults(command=demo)
     command = commands.add_parser("rules", help="print equations, slots and hyper-parameters of every optimizer")
     command.add_argument("name", nargs="?", help="of one rule or optimizer")
@@ -110,11 +115,13 @@ def demo(options: argparse.Namespace) -> int:
         return _fail(f"--out: {error}", 1)
     if not os.access(options.out, os.W_OK):
         return _fail(f"--out: cannot write to {options.out.absolute()}", 1)
-    if options.export:
-        from .demo.export import export as run
+    from .demo import animate, export, run, tune
+    if options.animate:
+        animate(options.out)
+    elif options.tune:
+        tune(options.out)
     else:
-        from .demo import run
-    run(options.out, options.seed)
+        (export if options.export else run)(options.out, options.seed)
     return 0
 
 

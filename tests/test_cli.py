@@ -15,8 +15,9 @@ import numoptim
 from numoptim import native
 from numoptim.aot import LIBRARY
 from numoptim.cli import X86_64_LEVELS, main
+from numoptim.demo.choices import CHOICES, DIGITS
 from numoptim.demo.tables import table
-from numoptim.demo.training import CHOICES, Result
+from numoptim.demo.training import Result
 from numoptim.native import processors
 from numoptim.native.library import source
 from numoptim.rule.hyperparameters import COMMON
@@ -207,12 +208,13 @@ def test_demo_where_nothing_can_be_written(cli, tmp_path):
 
 @pytest.mark.parametrize("width", [40, 80, 200])
 def test_table_shows_whole_names(width, capsys):
-    results = [Result(choice, np.zeros(1), 0.5, 0.9, 123.4, 12.0, 1) for choice in CHOICES]
+    results = [Result(choice, choice.keywords(DIGITS), np.zeros(1), 0.5, 0.5, 0.9, 123.4, 12.0, 1)
+               for choice in CHOICES]
     Console(width=width).print(table("Title", results))
     lines = capsys.readouterr().out.splitlines()
     first = [line.split("  ")[0].strip() for line in lines]
     for choice in CHOICES:
         assert choice.title in first
         if width >= 80:
-            words = [f"{key}={value}" for key, value in choice.keywords.items()]
+            words = [f"{key}={value}" for key, value in choice.keywords(DIGITS).items()]
             assert all(any(word in line for line in lines) for word in words), choice.title

