@@ -23,10 +23,9 @@ from typing import Any
 import numpy as np
 from common import Row, Timed, absent, compared, line, machine, measure, stepper, times
 from peer_server import RATES, start, torch_step
-from peers import NAMES
+from peers import trainer
 from roofline import NORMS_READ
 
-import numoptim
 from numoptim.cuda import driver, plan
 from numoptim.cuda.array import zeros
 from numoptim.kernels.abi import places
@@ -130,14 +129,6 @@ def kernel(rule: Rule, dtype: type, size: int, rounds: int, context: driver.Cont
         yield {**row, "bytes": moved, "gb_s": round(moved * size / row["ns"], 2)}
 
 
-def trainer(optimizer: str, sizes: list[int], **where: Any) -> numoptim.Trainer:
-    params = numoptim.Parameters({f"p{k}": start(size)[0] for k, size in enumerate(sizes)}, device="cuda", **where)
-    for name, size in zip(params, sizes, strict=True):
-        params.grad[name] = start(size)[1]
-    extra = {"momentum": 0.9} if optimizer == "sgd_momentum" else {}
-    return numoptim.Trainer(params, NAMES[optimizer], {"learning_rate": RATES[optimizer], **extra})
-
-
 def against_torch(optimizer: str, sizes: list[int], rounds: int) -> Iterator[Row]:
     case: Row = {"case": f"{optimizer} step" if len(sizes) == 1 else f"{optimizer} {len(sizes)} x {sizes[0]}",
                  "dtype": "float32", "n": sum(sizes)}
@@ -147,13 +138,13 @@ def against_torch(optimizer: str, sizes: list[int], rounds: int) -> Iterator[Row
     except Exception as error:                 # not installed, without CUDA, out of memory
         yield {**case, **absent("torch", f"{type(error).__name__}: {error}")}
         return
-    own = trainer(optimizer, sizes)
+    own = trainer(optimizer, sizes, device="cuda")
     yield from compared(measure({"numoptim": by_device(lambda: own.step(1)), **peers}, rounds), **case)
 
 
 def host(optimizer: str, rounds: int) -> Iterator[Row]:
     stream = int(driver.check("cuStreamCreate", 1))                   # the legacy stream cannot be captured
-    own = trainer(optimizer, [100], stream=stream)
+    own = trainer(optimizer, [100], device="cuda", stream=stream)
     own.step(1)                                                       # loads the kernels
     driver.check("cuStreamBeginCapture", stream, driver.api().CUstreamCaptureMode.CU_STREAM_CAPTURE_MODE_GLOBAL)
     own.step(1)

@@ -1,5 +1,6 @@
 /*
- * One element-wise loop for every rule of MXNet's guide as one would write it by hand: what hand.py compares numoptim with.
+ * One element-wise loop for every rule of MXNet's guide, AdamW and Lion, as one would write it by hand: what hand.py
+ * compares numoptim with.
  *
  *     hand_<rule>_<f32|f64>(n, w, g, slots ..., c)
  *
@@ -133,6 +134,16 @@ void NAME(hand_adam)(int64_t n, IO w, IN g, IO m, IO v, const double *c)
     }
 }
 
+void NAME(hand_adamw)(int64_t n, IO w, IN g, IO m, IO v, const double *c)
+{
+    GRADIENT, beta1 = c[4], beta2 = c[5], beta1_c = c[7], beta2_c = c[8], decay = c[9], rate = c[10], epsilon = c[11];
+    EACH {
+        const REAL x = CLIPPED, a = beta1 * m[i] + beta1_c * x, b = beta2 * v[i] + beta2_c * x * x;
+        w[i] = w[i] - decay * w[i] - rate * a / (sqrt(b) + epsilon);
+        m[i] = flush(a), v[i] = flush(b);
+    }
+}
+
 void NAME(hand_adamax)(int64_t n, IO w, IN g, IO m, IO u, const double *c)
 {
     GRADIENT, beta1 = c[4], beta2 = c[5], epsilon = c[6], beta1_c = c[7], rate = c[8];
@@ -169,6 +180,16 @@ void NAME(hand_signsgd)(int64_t n, IO w, IN g, const double *c)
 {
     GRADIENT, rate = c[3], keep = c[5];
     EACH w[i] = keep * w[i] - rate * sign(DECAYED);
+}
+
+void NAME(hand_lion)(int64_t n, IO w, IN g, IO m, const double *c)
+{
+    GRADIENT, rate = c[3], beta1 = c[4], beta2 = c[5], beta1_c = c[6], beta2_c = c[7], decay = c[8];
+    EACH {
+        const REAL x = CLIPPED, u = sign(beta1 * m[i] + beta1_c * x), a = beta2 * m[i] + beta2_c * x;
+        w[i] = w[i] - decay * w[i] - rate * u;
+        m[i] = flush(a);
+    }
 }
 
 void NAME(hand_accumulate)(int64_t n, IO w, IN g, const double *c)

@@ -15,12 +15,20 @@ from typing import Any
 import numpy as np
 from common import seconds, times
 
-RATES = {"adam": 1e-3, "sgd_momentum": 1e-2, "adagrad": 1e-2}
+RATES = {"adam": 1e-3, "adamw": 1e-3, "lion": 1e-3, "sgd_momentum": 1e-2, "adagrad": 1e-2}
+DECAY = 0.01                                   # of adamw and lion
 Made = tuple[Callable[[], object], Callable[[], np.ndarray]]
 
 
 class Absent(Exception):
     pass
+
+
+def chosen(optimizer: str, **known: Any) -> Any:
+    """What a peer has under this name; Absent if it has nothing."""
+    if optimizer not in known:
+        raise Absent(f"it has no {optimizer}")
+    return known[optimizer]
 
 
 def start(size: int) -> tuple[np.ndarray, np.ndarray]:
@@ -35,8 +43,9 @@ def torch_step(optimizer: str, sizes: list[int], threads: int, device: str = "cp
     for w, g in map(start, sizes):
         parameters.append(torch.nn.Parameter(torch.from_numpy(w).to(device)))
         parameters[-1].grad = torch.from_numpy(g).to(device)
-    kind = {"adam": torch.optim.Adam, "sgd_momentum": torch.optim.SGD, "adagrad": torch.optim.Adagrad}[optimizer]
-    extra = {"momentum": 0.9} if optimizer == "sgd_momentum" else {}
+    optim = torch.optim
+    kind, extra = chosen(optimizer, adam=(optim.Adam, {}), adamw=(optim.AdamW, {"weight_decay": DECAY}),
+                         sgd_momentum=(optim.SGD, {"momentum": 0.9}), adagrad=(optim.Adagrad, {}))
     made = kind(parameters, lr=RATES[optimizer], **extra, **how)
     return made.step, lambda: parameters[0].detach().cpu().numpy()
 
@@ -45,8 +54,9 @@ def optax_step(optimizer: str, sizes: list[int], threads: int) -> Made:
     import jax
     import optax
     rate = RATES[optimizer]
-    kind = {"adam": lambda: optax.adam(rate), "sgd_momentum": lambda: optax.sgd(rate, momentum=0.9),
-            "adagrad": lambda: optax.adagrad(rate, initial_accumulator_value=0.0)}[optimizer]()
+    kind = chosen(optimizer, adam=lambda: optax.adam(rate), adamw=lambda: optax.adamw(rate, weight_decay=DECAY),
+                  lion=lambda: optax.lion(rate, weight_decay=DECAY), sgd_momentum=lambda: optax.sgd(rate, momentum=0.9),
+                  adagrad=lambda: optax.adagrad(rate, initial_accumulator_value=0.0))()
     params, grads = ([jax.numpy.asarray(x) for x in each] for each in zip(*map(start, sizes), strict=True))
     held = [params, kind.init(params)]
 
@@ -64,7 +74,7 @@ def optax_step(optimizer: str, sizes: list[int], threads: int) -> Made:
 
 def mxnet_step(optimizer: str, sizes: list[int], threads: int) -> Made:
     import mxnet
-    kind = {"adam": "adam", "sgd_momentum": "sgd", "adagrad": "adagrad"}[optimizer]
+    kind = chosen(optimizer, adam="adam", sgd_momentum="sgd", adagrad="adagrad")
     extra = {"momentum": 0.9} if optimizer == "sgd_momentum" else {}
     made = mxnet.optimizer.create(kind, learning_rate=RATES[optimizer], **extra)
     weights, grads = ([mxnet.nd.array(x) for x in each] for each in zip(*map(start, sizes), strict=True))
@@ -80,17 +90,17 @@ def mxnet_step(optimizer: str, sizes: list[int], threads: int) -> Made:
 
 def deepspeed_step(optimizer: str, sizes: list[int], threads: int) -> Made:
     os.environ["DS_ACCELERATOR"] = "cpu"
-    if optimizer == "sgd_momentum":
-        raise Absent("DeepSpeed has no SGD for the CPU")
     import torch
-    from deepspeed.ops import adagrad, adam
+    from deepspeed.ops import adagrad, adam, lion
     torch.set_num_threads(threads)
     parameters = []
     for w, g in map(start, sizes):
         parameters.append(torch.nn.Parameter(torch.from_numpy(w)))
         parameters[-1].grad = torch.from_numpy(g)
-    made = (adam.DeepSpeedCPUAdam(parameters, lr=RATES[optimizer]) if optimizer == "adam"
-            else adagrad.DeepSpeedCPUAdagrad(parameters, lr=RATES[optimizer]))
+    kind, extra = chosen(optimizer, adam=(adam.DeepSpeedCPUAdam, {}), adagrad=(adagrad.DeepSpeedCPUAdagrad, {}),
+                         adamw=(adam.DeepSpeedCPUAdam, {"adamw_mode": True, "weight_decay": DECAY}),
+                         lion=(lion.DeepSpeedCPULion, {"weight_decay": DECAY}))
+    made = kind(parameters, lr=RATES[optimizer], **extra)
     return made.step, lambda: parameters[0].detach().numpy()
 
 
@@ -116,6 +126,22 @@ def numpy_step(optimizer: str, sizes: list[int], threads: int) -> Made:
         np.divide(b, a, out=b)
         np.subtract(w, b, out=w)
 
+    def adamw(w: Any, *others: Any) -> None:
+        np.multiply(w, np.float32(1 - rate * DECAY), out=w)
+        adam(w, *others)
+
+    def lion(w: Any, g: Any, m: Any, v: Any, a: Any, b: Any) -> None:
+        np.multiply(m, np.float32(0.9), out=a)
+        np.multiply(g, np.float32(0.1), out=b)
+        np.add(a, b, out=a)
+        np.sign(a, out=a)
+        np.multiply(a, rate, out=a)
+        np.multiply(w, np.float32(1 - rate * DECAY), out=w)
+        np.subtract(w, a, out=w)
+        np.multiply(m, np.float32(0.99), out=m)
+        np.multiply(g, np.float32(0.01), out=b)
+        np.add(m, b, out=m)
+
     def sgd_momentum(w: Any, g: Any, m: Any, v: Any, a: Any, b: Any) -> None:
         np.multiply(m, np.float32(0.9), out=m)
         np.multiply(g, rate, out=a)
@@ -130,7 +156,7 @@ def numpy_step(optimizer: str, sizes: list[int], threads: int) -> Made:
         np.divide(b, a, out=b)
         np.subtract(w, b, out=w)
 
-    update = {"adam": adam, "sgd_momentum": sgd_momentum, "adagrad": adagrad}[optimizer]
+    update = chosen(optimizer, adam=adam, adamw=adamw, lion=lion, sgd_momentum=sgd_momentum, adagrad=adagrad)
 
     def step() -> None:
         counts[0] += 1
@@ -150,13 +176,16 @@ def torch_kernel(optimizer: str, sizes: list[int], threads: int) -> Made:
     arrays[0][:], arrays[1][:] = start(sizes[0])
     w, g, m, v = ([torch.from_numpy(array)] for array in arrays)
     t = [torch.tensor(1.0)]
-    given = {"lr": RATES[optimizer], "weight_decay": 0.0, "maximize": False}
-    return {
-        "adam": lambda: torch._fused_adam_(w, g, m, v, [], t, beta1=0.9, beta2=0.999, eps=1e-8, amsgrad=False, **given),
-        "sgd_momentum": lambda: torch._fused_sgd_(w, g, m, momentum=0.9, dampening=0.0, nesterov=False,
-                                                  is_first_step=False, **given),
-        "adagrad": lambda: torch._fused_adagrad_(w, g, m, t, lr_decay=0.0, eps=1e-10, **given),
-    }[optimizer], lambda: arrays[0]
+    given = {"lr": RATES[optimizer], "weight_decay": DECAY if optimizer == "adamw" else 0.0, "maximize": False}
+    betas = {"beta1": 0.9, "beta2": 0.999, "eps": 1e-8, "amsgrad": False}
+    return chosen(
+        optimizer,
+        adam=lambda: torch._fused_adam_(w, g, m, v, [], t, **betas, **given),
+        adamw=lambda: torch._fused_adamw_(w, g, m, v, [], t, **betas, **given),
+        sgd_momentum=lambda: torch._fused_sgd_(w, g, m, momentum=0.9, dampening=0.0, nesterov=False,
+                                               is_first_step=False, **given),
+        adagrad=lambda: torch._fused_adagrad_(w, g, m, t, lr_decay=0.0, eps=1e-10, **given),
+    ), lambda: arrays[0]
 
 
 PEERS: dict[str, tuple[str, Callable[..., Made]]] = {

@@ -34,7 +34,7 @@ from typing import Any
 import numpy as np
 from common import Row, Timed, absent, compared, measure, run, stepper, times
 from hand import by_hand
-from peer_server import KERNELS, PEERS, RATES, Made, start
+from peer_server import DECAY, KERNELS, PEERS, RATES, Made, start
 from roofline import buffers, plan
 
 import numoptim
@@ -45,7 +45,6 @@ SIZES = (100, 1_000, 10_000, 100_000, 1_000_000, 10_000_000)
 QUICK = (100, 10_000, 1_000_000)
 MANY = ((200, 1_000), (1_000, 100))            # tensors, elements of each
 TURN = 0.05                                    # seconds: at first caches are cold, and threads may share a processor
-NAMES = {"adam": "adam", "sgd_momentum": "sgd", "adagrad": "adagrad"}
 SERVER = Path(__file__).with_name("peer_server.py")
 
 
@@ -97,15 +96,17 @@ class Peer:
         return float(self.answer("seconds", run=count))
 
 
-def options(optimizer: str) -> dict[str, float]:
-    return {"learning_rate": RATES[optimizer], **({"momentum": 0.9} if optimizer == "sgd_momentum" else {})}
+def choice(optimizer: str) -> tuple[str, dict[str, float]]:
+    """numoptim's name of it, and its keywords."""
+    extra = {"sgd_momentum": {"momentum": 0.9}, "adamw": {"wd": DECAY}, "lion": {"wd": DECAY}}
+    return optimizer.partition("_")[0], {"learning_rate": RATES[optimizer], **extra.get(optimizer, {})}
 
 
-def trainer(optimizer: str, sizes: list[int]) -> numoptim.Trainer:
-    params = numoptim.Parameters({f"p{k}": start(size)[0] for k, size in enumerate(sizes)})
+def trainer(optimizer: str, sizes: list[int], **where: Any) -> numoptim.Trainer:
+    params = numoptim.Parameters({f"p{k}": start(size)[0] for k, size in enumerate(sizes)}, **where)
     for name, size in zip(params, sizes, strict=True):
         params.grad[name] = start(size)[1]
-    return numoptim.Trainer(params, NAMES[optimizer], options(optimizer))
+    return numoptim.Trainer(params, *choice(optimizer))
 
 
 def differs(peer: Peer, own: Made, steps: int, **case: Any) -> str:
@@ -155,7 +156,7 @@ def kernel(name: str, peer: Peer, optimizer: str, n: int, threads: int, rounds: 
     rule = next(rule for rule in RULES if rule.name == optimizer)
     arrays = buffers(rule, n, np.float32)
     arrays[0][:], arrays[1][:] = start(n)
-    step = stepper(plan(rule, arrays, threads, **options(optimizer)))
+    step = stepper(plan(rule, arrays, threads, **choice(optimizer)[1]))
     try:
         reason = differs(peer, (step, lambda: arrays[0]), 1, make=name, optimizer=optimizer, sizes=[n], threads=threads)
         if not reason:

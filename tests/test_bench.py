@@ -57,7 +57,7 @@ def test_fit_of_a_straight_line():
     assert scaling.fitted([(1, 100.0), (10, 100.0), (100, 400.0)])[2] > 0.1
 
 
-@pytest.mark.parametrize("optimizer", ["adam", "sgd_momentum", "adagrad"])
+@pytest.mark.parametrize("optimizer", ["adam", "adamw", "lion", "sgd_momentum", "adagrad"])
 def test_a_peer_that_computes_something_else_is_not_timed(optimizer, monkeypatch):
     import peers
     with peers.Peer("numpy") as peer:
