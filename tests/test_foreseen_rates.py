@@ -194,9 +194,37 @@ def test_every_built_in_schedule_is_foreseen():
     assert found - {Scheduler, Plateau} == set(lr_scheduler.FORESEEN)
 
 
-@each_schedule
-def test_what_is_foreseen_is_what_a_call_gives(schedule):
-    assert foreseen(schedule, 1, 3 * AHEAD).tolist() == [schedule(n) for n in range(1, 3 * AHEAD + 1)]
+WARM = {"base_lr": 0.3, "warmup_steps": 10, "warmup_begin_lr": 0.1}
+EVERY = [
+    *SCHEDULES.values(), lr_scheduler.ConstantScheduler(0.3), lr_scheduler.ConstantScheduler(**WARM),
+    FactorScheduler(3, 0.7, 0.01, **WARM), MultiFactorScheduler([1, 5, 90], 0.7, **WARM),
+    lr_scheduler.ExponentialScheduler(7, 0.97, **WARM), lr_scheduler.InverseTimeScheduler(7, 0.3, **WARM),
+    lr_scheduler.InverseSqrtScheduler(10, 0.3), lr_scheduler.LinearScheduler(100, final_lr=0.07, **WARM),
+    PolyScheduler(100, pwr=1.7, final_lr=0.7, **WARM), CosineScheduler(100, final_lr=0.07, **WARM),
+    *[lr_scheduler.WSDScheduler(100, 37, final_lr=0.07, decay=decay, **WARM) for decay in ("linear", "sqrt", "cosine")],
+    *[lr_scheduler.OneCycleScheduler(100, 0.3, start, anneal=anneal, three_phase=three)
+      for start in (0, 0.005, 0.3, 0.5) for anneal in ("cosine", "linear") for three in (False, True)],
+    lr_scheduler.OneCycleScheduler(1, 0.3), lr_scheduler.OneCycleScheduler(50, 0.3, 1.0),
+    *[lr_scheduler.CosineRestartScheduler(7, period_factor=factor, final_lr=0.07, **WARM) for factor in (1, 2, 3)],
+    CyclicScheduler(7, 0.9, step_down=3, **WARM), CyclicScheduler(7, 0.9, mode="triangular2", **WARM),
+    CyclicScheduler(7, 0.9, mode="exp_range", gamma=0.99, **WARM),
+    PiecewiseScheduler({1: 0.3, 7: 0.1, 8: 0.7, 100: 0.2}), PiecewiseScheduler({0: 0.3, 90: 0.1}, "constant"),
+    PiecewiseScheduler({5: 0.3}), CosineScheduler(90, 0.3) * FactorScheduler(5, 0.9) * 0.7,
+    joined([LRScheduler(0.3), PolyScheduler(50), CosineScheduler(90)], [1, 60]), CosineScheduler(90, 0.3).shifted(-20),
+]
+
+
+def test_each_class_is_among_these():
+    assert set(map(type, EVERY)) == set(lr_scheduler.FORESEEN)
+
+
+@pytest.mark.parametrize("schedule", EVERY, ids=lambda schedule: type(schedule).__name__)
+@pytest.mark.parametrize("begin", [1, 2, 40, 61, 100])
+def test_what_is_foreseen_is_what_calls_give_to_the_bit(schedule, begin):
+    made = foreseen(schedule, begin, 3 * AHEAD)
+    single = [schedule(n) for n in range(begin, begin + 3 * AHEAD)]
+    assert {type(rate) for rate in single} == {float}
+    assert made.flags.c_contiguous and made.tobytes() == np.array(single).tobytes()
 
 
 @pytest.mark.parametrize("part", [lambda n: 0.1, Own(50, 0.1), Plateau(0.1)], ids=["function", "subclass", "plateau"])

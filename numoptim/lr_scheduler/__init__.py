@@ -10,10 +10,13 @@ or runs linearly from it to base_lr ("linear"). ValueError for values that contr
 ``a * b`` and ``a * 0.5`` are schedules too, as are ``a.shifted(k)``, a(n + k), and ``joined([a, b], [n0])``: a(n) for
 n <= n0, then b(n - n0). Plain functions may take part. A ``Plateau`` alone is no function of n: it is told a metric.
 """
-from array import array
 from dataclasses import fields, is_dataclass, replace
 
-from .base import ConstantScheduler, Joined, LRScheduler, Product, Schedule, Scheduler, Shifted, inside, joined
+import numpy as np
+
+from numoptim.native.arrays import Array
+
+from .base import ConstantScheduler, Joined, LRScheduler, Product, Schedule, Scheduler, Shifted, inside, joined, many
 from .cycles import CosineRestartScheduler, CyclicScheduler, OneCycleScheduler
 from .decay import (
     CosineScheduler,
@@ -53,12 +56,11 @@ def based(schedule: Schedule, base_lr: float) -> Schedule:
     return replace(schedule, base_lr=base_lr)          # type: ignore[call-arg]
 
 
-def foreseen(schedule: Schedule, begin: int, count: int) -> "array[float] | None":
+def foreseen(schedule: Schedule, begin: int, count: int) -> Array | None:
     """What a schedule of these classes says of ``count`` updates from ``begin`` on; None of another, and of one with
     another inside, which may not be asked before the time, nor twice.
     """
     if not all(type(each) in FORESEEN for each in inside(schedule)):
         return None
-    if isinstance(schedule, LRScheduler) and begin >= schedule.warmup_steps:
-        schedule = schedule.rate
-    return array("d", map(schedule, range(begin, begin + count)))
+    with np.errstate(all="ignore"):                    # what overflows is refused when it comes
+        return np.ascontiguousarray(many(schedule, np.arange(begin, begin + count)))

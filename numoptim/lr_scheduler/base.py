@@ -6,8 +6,13 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, fields
 from typing import SupportsFloat
 
+import numpy as np
+
 from numoptim.face import display
+from numoptim.native.arrays import Array
 from numoptim.rule.hyperparameters import checked
+
+from .elementwise import Rates, Updates
 
 Schedule = Callable[[int], float]
 
@@ -60,6 +65,10 @@ class Scheduler:
         """The schedules that this one is made of."""
         return ()
 
+    def _many(self, updates: Array) -> Array:
+        """The learning rates of updates that follow one another, with the bits of single calls."""
+        return np.fromiter(map(self, updates.tolist()), float, len(updates))
+
     def __mul__(self, other: "Schedule | SupportsFloat") -> "Product":
         """The product with another schedule, or with a number."""
         return Product((self, other))
@@ -70,6 +79,12 @@ class Scheduler:
     def shifted(self, by: int) -> "Shifted":
         """The schedule whose rate of update n is this one's of n + by."""
         return Shifted(self, by)
+
+
+def many(schedule: Schedule, updates: Array) -> Array:
+    """What a Scheduler says of updates that follow one another."""
+    assert isinstance(schedule, Scheduler)
+    return schedule._many(updates)
 
 
 def inside(schedule: Schedule | None) -> Iterator[Schedule | None]:
@@ -103,6 +118,9 @@ class Shifted(Scheduler):
     def __call__(self, num_update: int) -> float:
         return self.schedule(max(num_update + self.by, 0))
 
+    def _many(self, updates: Array) -> Array:
+        return many(self.schedule, np.maximum(updates + self.by, 0))
+
 
 @dataclass(frozen=True)
 class Product(Scheduler):
@@ -127,6 +145,9 @@ class Product(Scheduler):
     def __call__(self, num_update: int) -> float:
         return math.prod(factor(num_update) for factor in self._parts)
 
+    def _many(self, updates: Array) -> Array:
+        return math.prod(many(factor, updates) for factor in self._parts)          # type: ignore[return-value]
+
 
 @dataclass(frozen=True)
 class Joined(Scheduler):
@@ -150,6 +171,11 @@ class Joined(Scheduler):
     def __call__(self, num_update: int) -> float:
         k = bisect.bisect_left(self.boundaries, num_update)
         return self.schedules[k](num_update - (self.boundaries[k - 1] if k else 0))
+
+    def _many(self, updates: Array) -> Array:
+        pieces = np.split(updates, np.searchsorted(updates, self.boundaries, side="right"))
+        return np.concatenate([many(schedule, piece - begin) for schedule, piece, begin
+                               in zip(self.schedules, pieces, (0, *self.boundaries), strict=True) if len(piece)])
 
 
 def joined(schedules: Sequence[Schedule], boundaries: Sequence[int]) -> Joined:
@@ -184,13 +210,18 @@ class LRScheduler(Scheduler):
     def __call__(self, num_update: int) -> float:
         """The learning rate of update ``num_update``."""
         if num_update >= self.warmup_steps:
-            return self.rate(num_update)
+            return float(self.rate(num_update))
         if self.warmup_mode == "constant":
             return self.warmup_begin_lr
         return self.warmup_begin_lr + (self.base_lr - self.warmup_begin_lr) * num_update / self.warmup_steps
 
-    def rate(self, num_update: int) -> float:
-        """The learning rate of an update after the warm-up."""
+    def _many(self, updates: Array) -> Array:
+        if updates[0] < self.warmup_steps:
+            return super()._many(updates)
+        return np.broadcast_to(np.asarray(self.rate(updates), float), updates.shape)
+
+    def rate(self, num_update: Updates) -> Rates:
+        """The learning rate of an update after the warm-up; those of this library take arrays of them, too."""
         return self.base_lr
 
 

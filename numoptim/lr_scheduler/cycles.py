@@ -1,10 +1,15 @@
 """Schedules that go up and down: once, or again and again."""
+import itertools
 import math
 from dataclasses import dataclass
 
+import numpy as np
+
+from numoptim.native.arrays import Array
 from numoptim.rule.hyperparameters import checked
 
 from .base import LRScheduler, Scheduler, require, require_word
+from .elementwise import Rates, Updates, at_least, at_most, cos, power, where
 
 
 @dataclass(frozen=True)
@@ -36,19 +41,19 @@ class OneCycleScheduler(Scheduler):
         require(self.three_phase in (True, False), f"three_phase={self.three_phase!r}: expected True or False")
         object.__setattr__(self, "three_phase", bool(self.three_phase))
 
-    def __call__(self, num_update: int) -> float:
-        n, start = min(num_update, self.max_update), 1.0
-        low, peak = self.base_lr / self.div_factor, self.base_lr
-        rise = self.pct_start * self.max_update
+    def __call__(self, num_update: Updates) -> Rates:
+        n, low, peak = at_most(num_update, self.max_update), self.base_lr / self.div_factor, self.base_lr
+        rate, rise = low / self.final_div_factor, self.pct_start * self.max_update
         back = [(2 * rise - 1, low)] if self.three_phase else []
-        rate = low
-        for end, to in (rise, peak), *back, (self.max_update, low / self.final_div_factor):
-            if n <= end:
-                p = max(n - start, 0) / (end - start) if end > start else 1.0
-                left = 1 - p if self.anneal == "linear" else (1 + math.cos(math.pi * p)) / 2
-                return to + (rate - to) * left
-            rate, start = to, end
+        phases = itertools.pairwise([(1.0, low), (rise, peak), *back, (self.max_update, rate)])
+        for (begin, origin), (end, to) in reversed(list(phases)):
+            p = at_most(at_least(n - begin, 0) / (end - begin), 1.0) if end > begin else 1.0
+            left = 1 - p if self.anneal == "linear" else (1 + cos(math.pi * p)) / 2
+            rate = where(n <= end, to + (origin - to) * left, rate)
         return rate
+
+    def _many(self, updates: Array) -> Array:
+        return np.asarray(self(updates))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,14 +79,13 @@ class CosineRestartScheduler(LRScheduler):
         require(self.period_factor >= 1, f"period_factor={self.period_factor}: expected at least 1")
         require(self.final_lr >= 0, f"final_lr={self.final_lr} is negative")
 
-    def rate(self, num_update: int) -> float:
-        t, period = max(num_update - self.warmup_steps - 1, 0), self.period
+    def rate(self, num_update: Updates) -> Rates:
+        t, period = at_least(num_update - self.warmup_steps - 1, 0), self.period
         if self.period_factor == 1:
-            t %= period
-        while t >= period:
-            t -= period
-            period *= self.period_factor
-        return self.final_lr + (self.base_lr - self.final_lr) * (1 + math.cos(math.pi * t / period)) / 2
+            t = t % period
+        while not np.all(t < period):
+            t, period = where(t < period, t, t - period), where(t < period, period, period * self.period_factor)
+        return self.final_lr + (self.base_lr - self.final_lr) * (1 + cos(math.pi * t / period)) / 2
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -115,12 +119,12 @@ class CyclicScheduler(LRScheduler):
         require(0 < self.gamma <= 1, f"gamma={self.gamma}: expected (0, 1]")
         require(self.gamma == 1 or self.mode == "exp_range", f"gamma={self.gamma} goes with mode='exp_range'")
 
-    def rate(self, num_update: int) -> float:
-        t, up, down = max(num_update - self.warmup_steps - 1, 0), self.step_up, self.step_down or self.step_up
+    def rate(self, num_update: Updates) -> Rates:
+        t, up, down = at_least(num_update - self.warmup_steps - 1, 0), self.step_up, self.step_down or self.step_up
         cycle, at = divmod(t, up + down)
-        height: float = at / up if at <= up else (up + down - at) / down
+        height = where(at <= up, at / up, (up + down - at) / down)
         if self.mode == "triangular2":
-            height *= 0.5 ** cycle
+            height = height * power(0.5, cycle)
         elif self.mode == "exp_range":
-            height *= self.gamma ** t
+            height = height * power(self.gamma, t)
         return self.base_lr + (self.max_lr - self.base_lr) * height

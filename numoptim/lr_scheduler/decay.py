@@ -3,6 +3,7 @@ import math
 from dataclasses import dataclass
 
 from .base import LRScheduler, require, require_word
+from .elementwise import Rates, Updates, at_least, at_most, cos, power, sqrt, where
 
 
 @dataclass(frozen=True, kw_only=True, init=False)
@@ -30,9 +31,8 @@ class ExponentialScheduler(_Endless):
         super().__post_init__()
         require(0 < self.factor <= 1, f"factor={self.factor}: expected (0, 1]")
 
-    def rate(self, num_update: int) -> float:
-        part: float = self.factor ** ((num_update - self.warmup_steps) / self.step)
-        return self.base_lr * part
+    def rate(self, num_update: Updates) -> Rates:
+        return self.base_lr * power(self.factor, (num_update - self.warmup_steps) / self.step)
 
 
 @dataclass(frozen=True, kw_only=True, init=False)
@@ -43,7 +43,7 @@ class InverseTimeScheduler(_Endless):
         super().__post_init__()
         require(self.factor > 0, f"factor={self.factor}: expected above 0")
 
-    def rate(self, num_update: int) -> float:
+    def rate(self, num_update: Updates) -> Rates:
         return self.base_lr / (1 + self.factor * (num_update - self.warmup_steps) / self.step)
 
 
@@ -59,8 +59,8 @@ class InverseSqrtScheduler(LRScheduler):
         super().__post_init__()
         require(self.warmup_steps >= 1, f"warmup_steps={self.warmup_steps}: expected at least 1")
 
-    def rate(self, num_update: int) -> float:
-        return self.base_lr * math.sqrt(self.warmup_steps / num_update)
+    def rate(self, num_update: Updates) -> Rates:
+        return self.base_lr * sqrt(self.warmup_steps / num_update)
 
 
 @dataclass(frozen=True, kw_only=True, init=False)
@@ -77,13 +77,11 @@ class _Decay(LRScheduler):
                 f"warmup_steps={self.warmup_steps} is not below max_update={self.max_update}")
         require(self.final_lr >= 0, f"final_lr={self.final_lr} is negative")
 
-    def _left(self, p: float) -> float:
+    def _left(self, p: Rates) -> Rates:
         raise NotImplementedError
 
-    def rate(self, num_update: int) -> float:
-        if num_update >= self.max_update:
-            return self.final_lr
-        p = (num_update - self.warmup_steps) / (self.max_update - self.warmup_steps)
+    def rate(self, num_update: Updates) -> Rates:
+        p = at_most((num_update - self.warmup_steps) / (self.max_update - self.warmup_steps), 1.0)
         return self.final_lr + (self.base_lr - self.final_lr) * self._left(p)
 
 
@@ -96,7 +94,7 @@ class LinearScheduler(_Decay):
         vars(self).update(max_update=max_update, final_lr=final_lr)
         super().__init__(base_lr, warmup_steps, warmup_begin_lr, warmup_mode)
 
-    def _left(self, p: float) -> float:
+    def _left(self, p: Rates) -> Rates:
         return 1 - p
 
 
@@ -115,9 +113,8 @@ class PolyScheduler(_Decay):
         super().__post_init__()
         require(self.pwr > 0, f"pwr={self.pwr}: expected above 0")
 
-    def _left(self, p: float) -> float:
-        left: float = (1 - p) ** self.pwr
-        return left
+    def _left(self, p: Rates) -> Rates:
+        return power(1 - p, self.pwr)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -129,8 +126,8 @@ class CosineScheduler(_Decay):
         vars(self).update(max_update=max_update, final_lr=final_lr)
         super().__init__(base_lr, warmup_steps, warmup_begin_lr, warmup_mode)
 
-    def _left(self, p: float) -> float:
-        return (1 + math.cos(math.pi * p)) / 2
+    def _left(self, p: Rates) -> Rates:
+        return (1 + cos(math.pi * p)) / 2
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -158,14 +155,13 @@ class WSDScheduler(_Decay):
                 f"max_update={self.max_update}")
         require_word("decay", self.decay, "linear", "sqrt", "cosine")
 
-    def rate(self, num_update: int) -> float:
+    def rate(self, num_update: Updates) -> Rates:
         stable = self.max_update - self.decay_steps
-        if num_update <= stable:
-            return self.base_lr
-        p = min((num_update - stable) / self.decay_steps, 1.0)
-        return self.final_lr + (self.base_lr - self.final_lr) * self._left(p)
+        p = at_most(at_least((num_update - stable) / self.decay_steps, 0.0), 1.0)
+        return where(num_update <= stable, self.base_lr,
+                     self.final_lr + (self.base_lr - self.final_lr) * self._left(p))
 
-    def _left(self, p: float) -> float:
+    def _left(self, p: Rates) -> Rates:
         if self.decay == "cosine":
-            return (1 + math.cos(math.pi * p)) / 2
-        return 1 - (math.sqrt(p) if self.decay == "sqrt" else p)
+            return (1 + cos(math.pi * p)) / 2
+        return 1 - (sqrt(p) if self.decay == "sqrt" else p)

@@ -4,9 +4,13 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
+from numoptim.native.arrays import Array
 from numoptim.rule.hyperparameters import checked
 
 from .base import LRScheduler, Scheduler, increasing, require, require_word
+from .elementwise import Rates, Updates, at_least, power
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,8 +32,9 @@ class FactorScheduler(LRScheduler):
         require(0 < self.factor <= 1, f"factor={self.factor}: expected (0, 1]")
         require(self.stop_factor_lr >= 0, f"stop_factor_lr={self.stop_factor_lr} is negative")
 
-    def rate(self, num_update: int) -> float:
-        return max(self.base_lr * self.factor ** (max(num_update - 1, 0) // self.step), self.stop_factor_lr)
+    def rate(self, num_update: Updates) -> Rates:
+        steps = at_least(num_update - 1, 0) // self.step
+        return at_least(self.base_lr * power(self.factor, steps), self.stop_factor_lr)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,8 +54,8 @@ class MultiFactorScheduler(LRScheduler):
         object.__setattr__(self, "step", increasing("step", self.step))
         require(0 < self.factor <= 1, f"factor={self.factor}: expected (0, 1]")
 
-    def rate(self, num_update: int) -> float:
-        return self.base_lr * self.factor ** bisect.bisect_left(self.step, num_update)
+    def rate(self, num_update: Updates) -> Rates:
+        return self.base_lr * power(self.factor, np.searchsorted(self.step, num_update))
 
 
 @dataclass(frozen=True)
@@ -73,8 +78,17 @@ class PiecewiseScheduler(Scheduler):
         require_word("interpolation", self.interpolation, "linear", "constant")
 
     def __call__(self, num_update: int) -> float:
+        return float(self._behind(bisect.bisect_right(self.points, (num_update, math.inf)), num_update))
+
+    def _many(self, updates: Array) -> Array:
         points: Sequence[tuple[int, float]] = self.points       # type: ignore[assignment]
-        k = bisect.bisect_right(points, (num_update, math.inf))
+        pieces = np.split(updates, np.searchsorted(updates, [n for n, _ in points]))
+        return np.concatenate([np.broadcast_to(self._behind(k, piece), piece.shape)
+                               for k, piece in enumerate(pieces) if len(piece)])
+
+    def _behind(self, k: int, num_update: Updates) -> Rates:
+        """The rates of updates that k of the points are at or before."""
+        points: Sequence[tuple[int, float]] = self.points       # type: ignore[assignment]
         n, rate = points[max(k - 1, 0)]
         if self.interpolation == "constant" or k in (0, len(points)):
             return rate

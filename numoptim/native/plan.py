@@ -147,7 +147,10 @@ class Plan:
         """
         rescale = rescale if self.pass_.scale is None else self.pass_.scale
         if math.isfinite(rate * self._most_rate):
-            np.multiply(self._factors, rate, out=self._rates)
+            if len(self._rates) == 1:              # which NumPy takes as long to multiply as all else here together
+                self._rates[0] = self._factors.item() * rate
+            else:
+                np.multiply(self._factors, rate, out=self._rates)
             self._scales.fill(rescale)
             status = self._call(*self.check, t)
             if status == 0:
@@ -190,7 +193,7 @@ class StepRecord:
             0, 0, 0, 0, self._checks.ctypes.data, len(self._checks)])
         self.address: int = self._words.buffer_info()[0]
 
-    def admit(self, ticket: int, foreseen: "Mapping[str, array[float]]" = MappingProxyType({}), begin: int = 0) -> None:
+    def admit(self, ticket: int, foreseen: Mapping[str, Array] = MappingProxyType({}), begin: int = 0) -> None:
         """Let holders of a ticket, a number that no other has been, repeat the latest step; 0: nobody.
 
         foreseen: {hyper-parameter: its values in the steps from ``begin`` on, before multipliers}; others are as in the
@@ -198,7 +201,7 @@ class StepRecord:
         """
         if foreseen:
             ends = {begin + len(values) for values in foreseen.values()}
-            rows = [(*column, values.buffer_info()[0]) for key, values in foreseen.items()
+            rows = [(*column, values.ctypes.data) for key, values in foreseen.items()
                     for plan in self._plans if (column := plan.column(key))]
             followed = np.array(rows, np.int64)
             self._words[6:10] = array("q", [begin, min(ends), followed.ctypes.data, len(followed)])

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from .state import State
 
-AHEAD = 128             # steps whose learning rates are worked out at a time
+AHEAD = 1024            # steps whose learning rates are worked out at a time
 
 _tickets = itertools.count(1)
 
@@ -47,7 +47,7 @@ class Stepper:
         self.ticket = 0                            # of who may repeat the latest step; 0: nobody
         self._scheduled: Any = None                # the learning rate's schedule in steps that may be repeated
         # That schedule and the others, an update, and what they say from that on; what the others said of the latest.
-        self._foreseen: tuple[Any, Any, int, dict[str, array[float]] | None] = None, None, 0, None
+        self._foreseen: tuple[Any, Any, int, dict[str, Array] | None] = None, None, 0, None
         self._followed: dict[str, float] = {}
         # Tables of multipliers, with the group of each segment and the sets that they gave; what plans were made for.
         # (Fewer tuples would be more attributes: of more than 30 Python reads each twice as slowly.)
@@ -236,12 +236,12 @@ class Stepper:
             if schedule is not None:
                 self._rate = math.nan
             if "rescale_grad" in found:
-                numbers = {**found, "rescale_grad": array("d", [x / self._batch_size for x in found["rescale_grad"]])}
+                numbers = {**found, "rescale_grad": found["rescale_grad"] / self._batch_size}
         self._scheduled, ticket = schedule, next(_tickets)
         self.record.admit(ticket, numbers, begin)
         self.ticket = ticket                       # last: before, nobody has it
 
-    def _foresee(self, begin: int) -> "dict[str, array[float]] | None":
+    def _foresee(self, begin: int) -> "dict[str, Array] | None":
         """The numbers that follow schedules, in updates from ``begin`` on; None where one is not to be foreseen."""
         found, table = {}, {"learning_rate": self.optimizer._lr_scheduler, **self.optimizer.schedules}
         for key, schedule in table.items():
