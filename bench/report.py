@@ -70,7 +70,7 @@ def by(rows: Sequence[Row], *keys: str) -> list[tuple[tuple, list[Row]]]:
 
 
 def roofline(rows: Sequence[Row]) -> Figure:
-    figure, axes = panels(2, (13, 6.5))
+    figure, axes = panels(2, (13, max(6.5, 0.24 * len({row["case"] for row in rows}))))
     bandwidth, limits = axes
     single = [row for row in rows if row["threads"] == 1 and row["dtype"] == "float32"]
     for colour, case in zip(COLOURS, ("sgd", "adam", "rmsprop", "ftrl"), strict=False):
@@ -102,7 +102,7 @@ def peers(rows: Sequence[Row]) -> Figure:
     for ax, what in zip(axes, ("adam step", "adam kernel"), strict=True):
         chosen = [row for row in rows if row["case"] == what and (row["threads"] > 1 or what.endswith("kernel"))]
         for colour, ((peer, threads), group) in zip(COLOURS, by(chosen, "against", "threads"), strict=False):
-            curve(ax, group, colour, f"{peer}, {threads} threads" if what.endswith("kernel") else peer)
+            curve(ax, group, colour, f"{peer}, {threads} thread{'s' * (threads > 1)}" if what.endswith("kernel") else peer)
         ax.axhline(1, color="0.6", linewidth=1)
         ax.set(xscale="log", yscale="log", xlabel="elements, float32", ylabel="times as long as numoptim", title=what)
         ax.yaxis.set_major_formatter("{x:g}")
