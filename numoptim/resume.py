@@ -29,6 +29,8 @@ def own(optimizer: Optimizer, params: Parameters) -> Tree:
         "hyper": dict(optimizer._values),
         "lr_mult": dict(optimizer.lr_mult),
         "wd_mult": dict(optimizer.wd_mult),
+        "groups": {name: {key: schedules.as_saved(value) if callable(value) else value for key, value in entry.items()}
+                   for name, entry in _groups(optimizer).items()},
         "begin_num_update": optimizer.begin_num_update,
         "num_update": optimizer.num_update,
     }
@@ -75,10 +77,15 @@ def _others(optimizer: Optimizer) -> Mapping[str, Any]:
     return optimizer.schedules if isinstance(optimizer, RuleOptimizer) else {}
 
 
-def _known(optimizer: RuleOptimizer, key: str) -> Any:
-    if key not in optimizer.schedules:
-        raise ValueError(f"its {key} came from a function: give this trainer that in schedules")
-    return optimizer.schedules[key]
+def _groups(optimizer: Optimizer) -> Mapping[str, Mapping[str, Any]]:
+    return optimizer.groups if isinstance(optimizer, RuleOptimizer) else {}
+
+
+def _known(what: str, here: Mapping[str, Any], key: str, saved: Any) -> Any:
+    """A number or schedule that a file holds; a function of the program's is the one that is here."""
+    if saved == "custom" and not callable(here.get(key)):
+        raise ValueError(f"its {key} came from a function: give this trainer that in {what}")
+    return here[key] if saved == "custom" else schedules.of_saved(saved)
 
 
 # --- states: a State of a rule, or a list of those of an optimizer in Python
@@ -99,8 +106,11 @@ def states(saved: Tree, optimizer: Any, params: Parameters, state: Any) -> Any:
         for key, (default, *_) in optimizer.options.items():
             setattr(optimizer, key, saved["options"].get(key, default))     # an earlier version may not have had it
     if isinstance(optimizer, RuleOptimizer):
-        optimizer.schedules = {key: _known(optimizer, key) if each == "custom" else schedules.of_saved(each)
+        optimizer.schedules = {key: _known("schedules", optimizer.schedules, key, each)
                                for key, each in saved.get("schedules", {}).items()}
+        optimizer.set_groups({
+            name: {key: _known(f"groups[{name!r}]", optimizer.groups.get(name, {}), key, each)
+                   for key, each in entry.items()} for name, entry in saved.get("groups", {}).items()})
     if isinstance(state, State):
         return _of_rule(saved, optimizer, params)
     if len(saved["states"]) != len(state):

@@ -11,7 +11,8 @@ from .face import display
 from .face.hints import instead, keywords, renamed
 from .face.sealed import Stepping
 from .native import processors
-from .optimizer import Optimizer, create, find
+from .optimizer import Optimizer, RuleOptimizer, create, find
+from .optimizer.groups import Table
 from .rule.hyperparameters import checked, one_of
 from .step.averaged import evaluating
 from .step.locks import at_once
@@ -28,6 +29,8 @@ class Trainer(Stepping):
     params: the weights, and the gradients ``step`` reads. optimizer: a name, with its keywords in
     optimizer_params, or an Optimizer made for these parameters. threads: how many a step may use,
     of which no more than processors work; None: all processors. The bits do not depend on it.
+    groups: hyper-parameters of some parameters, {name or pattern: {hyper-parameter: number or schedule}}, such as
+    ``{"*.bias": {"wd": 0}}``: see ``set_groups`` of a built-in optimizer.
     kvstore: None, "local" or "device", as MXNet calls one process; ValueError for others.
     With parameters on a GPU steps are made there, asynchronously on the parameters' stream, with the same bits.
 
@@ -40,8 +43,8 @@ class Trainer(Stepping):
         "params": "Trainer(params, ...) for other parameters", "optimizer": "Trainer(params, optimizer)"}
 
     def __init__(self, params: Parameters, optimizer: str | Optimizer,
-                 optimizer_params: Mapping[str, Any] | None = None, *, threads: int | None = None,
-                 kvstore: str | None = None, **unknown: Never) -> None:
+                 optimizer_params: Mapping[str, Any] | None = None, *, groups: Table | None = None,
+                 threads: int | None = None, kvstore: str | None = None, **unknown: Never) -> None:
         if unknown:
             raise TypeError(_misplaced(optimizer, unknown))
         if not one_of(kvstore, "local", "device"):
@@ -58,6 +61,8 @@ class Trainer(Stepping):
             optimizer = create(optimizer, **(optimizer_params or {}))
         threads = _thread_count(threads)
         optimizer._name_parameters(list(params))
+        if groups is not None:
+            _grouped(optimizer, groups)
         self._claim(optimizer)
         self._params, self._optimizer, self._threads = params, optimizer, threads
         self._state = optimizer._begin(params)
@@ -276,10 +281,16 @@ def _misplaced(optimizer: Any, given: Mapping[str, Any]) -> str:
     names = {key: renamed(key, theirs) for key in given}
     fitting = {name: given[key] for key, name in names.items() if name}
     strange = next((key for key, name in names.items() if not name), None)
-    said = strange and instead(strange, [*theirs, "threads", "kvstore"])
+    said = strange and instead(strange, [*theirs, "groups", "threads", "kvstore"])
     shown = f"{cls.__name__.lower()!r}, {fitting or '{...}'}" if named else display.call(cls.__name__, fitting)
     return (f"Trainer has no keyword {strange or next(iter(given))!r}{said or ''}; an optimizer's "
             f"{'go in a dict' if named else 'go to it'}: Trainer(params, {shown})")
+
+
+def _grouped(optimizer: Optimizer, groups: Table) -> None:
+    if not isinstance(optimizer, RuleOptimizer) or optimizer._steps_in_python():
+        raise ValueError(f"groups go with a rule's steps; those of {type(optimizer).__name__} are its own, in Python")
+    optimizer.set_groups(groups)
 
 
 def _thread_count(given: int | None) -> int:

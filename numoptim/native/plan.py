@@ -19,6 +19,7 @@ SERIAL_BELOW = 32_768          # elements: under this, two threads take longer t
 ROUSING = 262_144              # elements that it pays to wake a thread for
 PIECES_PER_THREAD = 4          # from there on, so that a thread that loses its core does not hold up the rest
 KERNEL, CLEAR = 0, 1           # kinds of passes (aot/steps.c)
+EVERY = slice(None)            # group
 ANOTHER = 1                    # a status: what was prepared is not the next step any more, or not to be repeated
 
 
@@ -126,19 +127,22 @@ class Plan:
         np.add(self._firsts, start, out=self._gradients)
         self._buffers[1] = grad
 
-    def fill(self, groups: Sequence[Mapping[str, float]]) -> None:
+    def fill(self, groups: Sequence[Mapping[str, float]], own: Mapping[str, Sequence[int]] = MappingProxyType({})) -> None:
         """Set every hyper-parameter of each group but those that ``set`` does. KeyError where one is missing.
 
         "wd_mult" is what "wd" is multiplied with, "lr_mult" the learning rate: here, or by a rule that has it as a
-        hyper-parameter.
+        hyper-parameter. own: in which of them a group has no part in what ``set`` sets, {"learning_rate": groups,
+        "rescale_grad": groups}; these are what ``follow`` says.
         """
         for k, group in enumerate(groups):
             values = {**group, "learning_rate": np.nan, "rescale_grad": np.nan, "wd": group["wd"] * group["wd_mult"]}
             self.hyper[k] = tuple(values[key] for key in self.rule.fields)
-        multipliers = [group["lr_mult"] for group in groups]
+        multipliers = np.array([group["lr_mult"] for group in groups])
         self._factors[:] = 1.0 if "lr_mult" in self.rule.fields else multipliers
         self._decays[:] = [group["wd_mult"] for group in groups]
-        self._most_rate = max(multipliers)
+        shared = {key: np.setdiff1d(np.arange(len(groups)), own.get(key, [])) for key in ("learning_rate", "rescale_grad")}
+        self._shared = shared if own else None
+        self._most_rate = max(multipliers[shared["learning_rate"]].tolist(), default=0.0)
 
     def set(self, t: int, rate: float, rescale: float) -> None:
         """Set what step t takes: learning rate (before multipliers) and gradient scale.
@@ -147,11 +151,14 @@ class Plan:
         """
         rescale = rescale if self.pass_.scale is None else self.pass_.scale
         if math.isfinite(rate * self._most_rate):
-            if len(self._rates) == 1:              # which NumPy takes as long to multiply as all else here together
-                self._rates[0] = self._factors.item() * rate
+            if self._shared is not None:
+                self.follow("learning_rate", rate, self._shared["learning_rate"])
+                self.follow("rescale_grad", rescale, self._shared["rescale_grad"])
+            elif len(self._rates) == 1:            # which NumPy takes as long to multiply as all else here together
+                self._rates[0], self._scales[0] = self._factors.item() * rate, rescale
             else:
                 np.multiply(self._factors, rate, out=self._rates)
-            self._scales.fill(rescale)
+                self._scales.fill(rescale)
             status = self._call(*self.check, t)
             if status == 0:
                 return
@@ -161,21 +168,31 @@ class Plan:
                 raise ValueError(f"{self.rule.name}: {key} out of range after its multipliers: {most}")
         raise ValueError(_refused(self.rule, self.hyper, self._buffers[0].dtype, status))
 
-    def follow(self, key: str, value: float) -> None:
-        """Change one hyper-parameter, before ``set``."""
-        if key in self.rule.fields:
+    def follow(self, key: str, value: float, groups: Any = EVERY) -> None:
+        """Change one hyper-parameter, before ``set``; groups: of these alone."""
+        if found := self._column(key):
+            numbers, factors = found
             with np.errstate(over="ignore"):           # which ``set`` reports
-                self.hyper[key] = value * self._decays if key == "wd" else value
+                numbers[groups] = factors[groups] * value
 
-    def column(self, key: str) -> tuple[int, ...]:
-        """Where groups have a number, and its factors, as aot/steps.c has it; () where they do not follow any."""
+    def column(self, key: str, groups: Any = EVERY) -> list[tuple[int, ...]]:
+        """Where groups have a number, and its factors, as aot/steps.c has it; [] where they do not follow any."""
+        if self._shared is not None and groups is EVERY:
+            groups = self._shared.get(key, EVERY)
+        if (found := self._column(key)) is None:
+            return []
+        numbers, factors = found
+        if groups is EVERY:
+            return [(numbers.ctypes.data, factors.ctypes.data, len(numbers), *numbers.strides)]
+        return [(numbers[k:].ctypes.data, factors[k:].ctypes.data, 1, *numbers.strides) for k in groups]
+
+    def _column(self, key: str) -> tuple[Array, Array] | None:
+        """A number of all groups, and its factors; None where nothing follows it."""
         if key == "learning_rate":
-            numbers, factors = self._rates, self._factors
-        elif key not in self.rule.fields or (key == "rescale_grad" and self.pass_.scale is not None):
-            return ()
-        else:
-            numbers, factors = self.hyper[key], self._decays if key == "wd" else self._ones
-        return numbers.ctypes.data, factors.ctypes.data, len(numbers), *numbers.strides
+            return self._rates, self._factors
+        if key not in self.rule.fields or (key == "rescale_grad" and self.pass_.scale is not None):
+            return None
+        return self.hyper[key], self._decays if key == "wd" else self._ones
 
 
 class StepRecord:
@@ -193,16 +210,16 @@ class StepRecord:
             0, 0, 0, 0, self._checks.ctypes.data, len(self._checks)])
         self.address: int = self._words.buffer_info()[0]
 
-    def admit(self, ticket: int, foreseen: Mapping[str, Array] = MappingProxyType({}), begin: int = 0) -> None:
+    def admit(self, ticket: int, foreseen: Sequence[tuple[str, Any, Array]] = (), begin: int = 0) -> None:
         """Let holders of a ticket, a number that no other has been, repeat the latest step; 0: nobody.
 
-        foreseen: {hyper-parameter: its values in the steps from ``begin`` on, before multipliers}; others are as in the
-        latest step.
+        foreseen: (hyper-parameter, groups, its values in the steps from ``begin`` on, before multipliers); others are as
+        in the latest step.
         """
         if foreseen:
-            ends = {begin + len(values) for values in foreseen.values()}
-            rows = [(*column, values.ctypes.data) for key, values in foreseen.items()
-                    for plan in self._plans if (column := plan.column(key))]
+            ends = {begin + len(values) for _, _, values in foreseen}
+            rows = [(*column, values.ctypes.data) for key, groups, values in foreseen
+                    for plan in self._plans for column in plan.column(key, groups)]
             followed = np.array(rows, np.int64)
             self._words[6:10] = array("q", [begin, min(ends), followed.ctypes.data, len(followed)])
             self._foreseen = foreseen, followed    # they live as long as they are read

@@ -20,11 +20,12 @@ from numoptim.step.lists import step_all
 from numoptim.step.locks import check_outside
 from numoptim.step.python import PythonStepper
 from numoptim.step.state import Layout, State
-from numoptim.step.stepper import Stepper, check_apart
+from numoptim.step.stepper import Followed, Stepper, check_apart
 
 from .attributes import HyperParameter, Option, Options, check_seen, keywords_of
 from .base import Class, Optimizer, add
 from .multipliers import Key
+from .groups import Groups, Table, following
 from .schedules import Schedules
 
 OWN = *COMMON, "learning_rate", "lr_mult", "offset"    # hyper-parameters of rules that are no keywords of one class
@@ -39,6 +40,7 @@ class RuleOptimizer(Optimizer):
     lasting: ClassVar[tuple[str, ...]] = ()    # hyper-parameters that hold for a whole run: no schedule's
     _of_rule: ClassVar[bool] = False           # made by from_rule
     _schedules: Schedules | None = None
+    _groups: Groups | None = None
 
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
@@ -93,6 +95,34 @@ class RuleOptimizer(Optimizer):
         made.check_read(rule.name, rule.fields)
         self._change(vars(self), _schedules=made if table else None)
 
+    @property
+    def groups(self) -> Mapping[str, Mapping[str, Any]]:
+        """The table that ``set_groups`` set; read-only."""
+        return self._groups.given if self._groups else {}
+
+    def set_groups(self, groups: Table) -> None:
+        """Hyper-parameters of some parameters: ``{name or pattern: {hyper-parameter: number or schedule}}``.
+
+        Replaces the previous table. A parameter has the first entry that fits it, one of its name before patterns
+        (as fnmatch reads them); ValueError for one that fits none. Options, which choose the rule, are the optimizer's.
+        """
+        made, rule = Groups.of(type(self), groups, self._names), self.rule
+        made.check_read(rule.name, rule.fields)
+        self._change(vars(self), _groups=made if groups else None)
+
+    def _name_parameters(self, names: Sequence[str]) -> None:
+        super()._name_parameters(names)
+        self.set_groups(self.groups)
+
+    def _check_read(self, rule: Rule) -> None:
+        """ValueError for numbers of schedules and groups that a rule does not have."""
+        for table in (self._schedules, self._groups):
+            if table is not None:
+                table.check_read(rule.name, rule.fields)
+
+    def _following(self, sets: Sequence[tuple[float, float, int]]) -> list[Followed]:
+        return following(self, sets)
+
     # --- state
 
     def create_state(self, index: Key, weight: Any) -> State:
@@ -138,11 +168,14 @@ class RuleOptimizer(Optimizer):
         A parameter at rest is initialised for the rate it would have with a multiplier of 1.
         """
         multiplier = self._lr_mult.of(index) or 1.0
-        rate = self._rate(self._begin_num_update + 1) * multiplier
+        update = self._begin_num_update + 1
+        own = {} if self._groups is None else self._groups.numbers(index, update)
+        rate = own.get("learning_rate", self._rate(update)) * multiplier
         if self.rule.needs_rate and rate < least_rate(dtype):
             raise ValueError(f"{type(self).__name__}: slots that begin by the learning_rate need one of "
                              f"{least_rate(dtype):.1e} or more for {dtype}; that of {index!r} is {rate}")
-        return {**self._values, "learning_rate": rate, "lr_mult": multiplier, "wd": self._get_wd(index), "offset": 0}
+        decay = own.get("wd", self._values["wd"]) * self._wd_mult.of(index)
+        return {**self._values, **own, "learning_rate": rate, "lr_mult": multiplier, "wd": decay, "offset": 0}
 
     # --- on all parameters
 

@@ -1,6 +1,7 @@
 """Schedules of hyper-parameters other than the learning rate."""
 from collections.abc import Mapping
 from types import MappingProxyType
+from typing import Any
 
 from numoptim.face.names import nearest, some
 from numoptim.lr_scheduler import Plateau
@@ -19,18 +20,13 @@ class Schedules:
     def __init__(self, cls: type, table: Mapping[str, Schedule]) -> None:
         if not isinstance(table, Mapping):
             raise TypeError(f"schedules={table!r}: expected a mapping, {{hyper-parameter: function of update number}}")
-        known = {name: found for name in dir(cls) if isinstance(found := getattr(cls, name), HyperParameter)
-                 and not isinstance(found.default, int)}
+        known = {key: found for key, found in numbers_of(cls).items() if not isinstance(found.default, int)}
         for key, schedule in table.items():
             if key == "learning_rate":
                 raise ValueError("schedules: that of the learning rate is lr_scheduler")
             if key not in known:
                 raise ValueError(f"schedules: {key!r} is none of {cls.__name__}'s numbers{nearest(str(key), known)}")
-            if key in cls.lasting:                 # type: ignore[attr-defined]
-                raise ValueError(f"schedules: {cls.__name__}'s {key} holds for a whole run")
-            check_called(f"schedules[{key!r}]", schedule)
-            if any(isinstance(each, Plateau) for each in inside(schedule)):
-                raise ValueError(f"schedules: a Plateau is a learning rate's, not one of {key!r}")
+            check_schedule(cls, f"schedules[{key!r}]", key, schedule)
         self.table = MappingProxyType(dict(table))
         self._known = {key: known[key] for key in table}
 
@@ -48,6 +44,20 @@ class Schedules:
 
     def __reduce__(self) -> tuple[object, ...]:
         return _made, (self._known, dict(self.table))
+
+
+def numbers_of(cls: Any) -> dict[str, HyperParameter]:
+    """The hyper-parameters of a class of optimizers, but the learning rate."""
+    return {name: found for name in dir(cls) if isinstance(found := getattr(cls, name), HyperParameter)}
+
+
+def check_schedule(cls: Any, what: str, key: str, schedule: Schedule) -> None:
+    """TypeError or ValueError for what no hyper-parameter ``key`` of a class can follow."""
+    if key in cls.lasting:
+        raise ValueError(f"{what}: {cls.__name__}'s {key} holds for a whole run")
+    check_called(what, schedule)
+    if any(isinstance(each, Plateau) for each in inside(schedule)):
+        raise ValueError(f"{what}: a Plateau is a learning rate's, that of lr_scheduler")
 
 
 def _made(known: dict[str, HyperParameter], table: dict[str, Schedule]) -> Schedules:

@@ -2,8 +2,8 @@
 import itertools
 import math
 from array import array
-from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -12,7 +12,7 @@ from numoptim.buffers.memory import Buffer, Memory
 from numoptim.lr_scheduler import foreseen
 from numoptim.native.arrays import Array, Span
 from numoptim.native.library import extension
-from numoptim.native.plan import ANOTHER, Pass, StepRecord
+from numoptim.native.plan import ANOTHER, EVERY, Pass, StepRecord
 from numoptim.rule import Rule
 
 from .locks import check_outside
@@ -20,13 +20,32 @@ from .locks import check_outside
 if TYPE_CHECKING:
     from numoptim.optimizer import RuleOptimizer
     from numoptim.optimizer.multipliers import Key
-    from numoptim.optimizer.schedules import Schedules
 
     from .state import State
 
+OF_A_STEP = "learning_rate", "rescale_grad"         # which fill does not set
 AHEAD = 1024            # steps whose learning rates are worked out at a time
 
 _tickets = itertools.count(1)
+
+
+class Followed(NamedTuple):
+    """A hyper-parameter that steps set, of some sets: the optimizer's own, with its key for a name, or a group's."""
+
+    name: Any
+    key: str
+    say: Callable[[int], float]     # what it is in an update, checked
+    schedule: Any                   # None where it is always the same
+    sets: Any                       # EVERY, or their numbers
+
+
+def apart(follows: Sequence[Followed]) -> dict[str, list[int]]:
+    """The sets that have a learning rate or a scale of their own."""
+    own: dict[str, list[int]] = {}
+    for each in follows:
+        if each.name is not each.key and each.key in OF_A_STEP:
+            own.setdefault(each.key, []).extend(each.sets)
+    return own
 
 
 class Stepper:
@@ -47,11 +66,11 @@ class Stepper:
         self.ticket = 0                            # of who may repeat the latest step; 0: nobody
         self._scheduled: Any = None                # the learning rate's schedule in steps that may be repeated
         # That schedule and the others, an update, and what they say from that on; what the others said of the latest.
-        self._foreseen: tuple[Any, Any, int, dict[str, Array] | None] = None, None, 0, None
-        self._followed: dict[str, float] = {}
-        # Tables of multipliers, with the group of each segment and the sets that they gave; what plans were made for.
+        self._foreseen: tuple[Any, Any, int, dict[Any, Array] | None] = None, None, 0, None
+        self._followed: dict[Any, float] = {}
+        # Tables by parameter, with the group of each segment and the sets that they gave; what plans were made for.
         # (Fewer tuples would be more attributes: of more than 30 Python reads each twice as slowly.)
-        self._grouped: tuple[Any, Any, list[tuple[float, float]]] = None, None, []
+        self._grouped: tuple[Any, Any, list[tuple[float, float, int]]] = None, None, []
         self._planned: tuple[tuple[Pass, ...], Any, Any] = (), None, None
         self.spans: tuple[Span, ...]
         # Of the latest list of updates that began with this one: where all of it is, and the addresses of records.
@@ -88,20 +107,21 @@ class Stepper:
         made, groups, latest = self._planned
         if passes != made or latest is not optimizer._latest or not np.array_equal(which, groups):
             self._plan(passes, which, len(sets))
+        optimizer._check_read(self._of_state[0])
+        self._follows = optimizer._following(sets)
         self._rate, self._followed = math.nan, {}  # whatever interrupts this, nothing half set is taken for set
         for plan in self.plans:
-            plan.fill(self._filled(sets))
-        if optimizer._schedules is not None:
-            optimizer._schedules.check_read(self._of_state[0].name, self._of_state[0].fields)
+            plan.fill(self._filled(sets), apart(self._follows))
         self._warmup = optimizer._warmup           # here, as every step asks
         self._batch_size: float = 1
         self._rescale = math.nan
         self.version = version
 
-    def _filled(self, sets: list[tuple[float, float]]) -> list[dict[str, float]]:
-        """The hyper-parameters of each group, but those of a step."""
-        values = {**self.optimizer._values, "offset": self._of_state[2]}
-        return [{**values, "lr_mult": rate, "wd_mult": wd} for rate, wd in sets]
+    def _filled(self, sets: list[tuple[float, float, int]]) -> list[dict[str, float]]:
+        """The hyper-parameters of each set, but those of a step."""
+        values, groups = {**self.optimizer._values, "offset": self._of_state[2]}, self.optimizer._groups
+        return [{**values, **(groups.groups[place].fixed if groups and place >= 0 else {}), "lr_mult": rate, "wd_mult": wd}
+                for rate, wd, place in sets]
 
     def outdated(self) -> bool:
         """Whether hyper-parameters or multipliers are others than when plans were filled."""
@@ -134,7 +154,8 @@ class Stepper:
         plan = self._bound(only, which, len(sets))
         plan.fill(self._filled(sets))
         for key in only.rule.hyper:
-            plan.follow(key, self.plans[0].hyper[key][0])
+            for k, latest in enumerate(self._latest_sets(which, len(sets))):
+                plan.follow(key, self.plans[0].hyper[key][latest], [k])
         plan.set(1, 0.0, 1.0)
         record = StepRecord([plan], array("q", [0]), array("q", [0]))
         status = self.memory.kernels.stepper([plan])(record.address, 1)
@@ -150,17 +171,23 @@ class Stepper:
                 raise ValueError(f"{type(self.optimizer).__name__}: {done} of {old.every} gradients of a batch "
                                  f"are summed: batch_scale={new.every} can follow when that is whole")
 
-    def _groups(self) -> tuple[Array, list[tuple[float, float]]]:
-        """The set of multipliers of each segment, FROZEN where that of the rate is 0, and the sets."""
-        rates, decays = self.optimizer._lr_mult, self.optimizer._wd_mult
-        if self._grouped[0] != (rates, decays):            # objects that do not change
-            pairs = [(1.0, 1.0)] * len(self.indices)
-            if rates.table or decays.table:
-                pairs = [(rates.of(index), decays.of(index)) for index in self.indices]
-            sets = [pair for pair in dict.fromkeys(pairs) if pair[0]] or [(1.0, 1.0)]
-            number = {pair: k for k, pair in enumerate(sets)}
-            which = np.array([number[pair] if pair[0] else kernels.FROZEN for pair in pairs], np.int64)
-            self._grouped = (rates, decays), which, sets
+    def _latest_sets(self, which: Array, count: int) -> list[int]:
+        """For each of so many sets of segments that of their first one in the latest step; 0 where it was frozen."""
+        latest = self._planned[1]
+        return [max(int(latest[np.argmax(which == k)]), 0) for k in range(count)]
+
+    def _groups(self) -> tuple[Array, list[tuple[float, float, int]]]:
+        """The set of each segment, FROZEN where it has a rate times 0, and the sets: multipliers, place of the group."""
+        rates, decays, groups = self.optimizer._lr_mult, self.optimizer._wd_mult, self.optimizer._groups
+        if self._grouped[0] != (rates, decays, groups):    # objects that do not change
+            each = [(1.0, 1.0, -1)] * len(self.indices)
+            if rates.table or decays.table or groups is not None:
+                each = [(rates.of(index), decays.of(index), -1 if groups is None else groups.place(index))
+                        for index in self.indices]
+            sets = [one for one in dict.fromkeys(each) if one[0]] or [(1.0, 1.0, -1)]
+            number = {one: k for k, one in enumerate(sets)}
+            which = np.array([number[one] if one[0] else kernels.FROZEN for one in each], np.int64)
+            self._grouped = (rates, decays, groups), which, sets
         return self._grouped[1:]
 
     def prepare(self, batch_size: float = 1, rates: dict[Any, float] | None = None) -> None:
@@ -179,10 +206,10 @@ class Stepper:
             rate = optimizer._rate(t)
         else:
             rate = rates[t] if t in rates else rates.setdefault(t, optimizer._rate(t))
-        if self._warmup is not None:
-            rate *= self._warmup(t - optimizer._begin_num_update)
-        if optimizer._schedules is not None:
-            self._follow(optimizer._schedules, t, {} if rates is None else rates)
+        warmup = 1.0 if self._warmup is None else self._warmup(t - optimizer._begin_num_update)
+        rate *= warmup
+        if self._follows:
+            self._follow(t, {} if rates is None else rates, batch_size, warmup)
         rescale = self._followed.get("rescale_grad", optimizer._values["rescale_grad"]) / batch_size
         if rate != self._rate or rescale != self._rescale:
             self._rate = math.nan                  # whatever interrupts this, nothing half set is taken for set
@@ -192,17 +219,21 @@ class Stepper:
             self._rate = rate
         self.next = t
 
-    def _follow(self, schedules: "Schedules", t: int, told: dict[Any, float]) -> None:
+    def _follow(self, t: int, told: dict[Any, float], batch_size: float, warmup: float) -> None:
         """Take what schedules say of other hyper-parameters in update t; told: what they have said."""
-        for key in schedules.table:
-            if (key, t) not in told:
-                told[key, t] = schedules.of(key, t)
-            value = told[key, t]
-            if self._followed.get(key) != value:
+        for name, key, say, _, sets in self._follows:
+            if (name, t) not in told:
+                told[name, t] = say(t)
+            value = told[name, t]
+            if name is not key and key == "learning_rate":         # a group's
+                value *= warmup
+            elif name is not key and key == "rescale_grad":
+                value /= batch_size
+            if self._followed.get(name) != value:
                 self._rate = math.nan              # so that ``set`` checks it
                 for plan in self.plans:
-                    plan.follow(key, value)
-                self._followed[key] = value
+                    plan.follow(key, value, sets)
+                self._followed[name] = value
 
     def step(self) -> None:
         """The update that ``prepare`` prepared, and its count: both or neither, whatever interrupts it.
@@ -224,32 +255,36 @@ class Stepper:
         """Let ``repeat`` make steps as the latest was, where they are small and their rates are known."""
         if not self.record.small or self._warmup is not None:
             return
-        schedule, others, begin, numbers = self.optimizer._lr_scheduler, self.optimizer._schedules, self.next + 1, {}
-        if schedule is not None or others is not None:
+        optimizer, begin, numbers = self.optimizer, self.next + 1, []
+        schedule, others = optimizer._lr_scheduler, (optimizer._schedules, optimizer._groups)
+        if schedule is not None or self._follows:
             known = self._foreseen
-            if known[0] is not schedule or known[1] is not others or not known[2] <= begin < known[2] + AHEAD:
+            if known[0] is not schedule or known[1] != others or not known[2] <= begin < known[2] + AHEAD:
                 known = self._foreseen = schedule, others, begin, self._foresee(begin)
             _, _, begin, found = known
             if found is None:
                 return
-            numbers, self._followed = found, {}    # steps set them that are not prepared
+            if found:
+                self._followed = {}                # steps set them that are not prepared
             if schedule is not None:
                 self._rate = math.nan
-            if "rescale_grad" in found:
-                numbers = {**found, "rescale_grad": found["rescale_grad"] / self._batch_size}
+            sets = {name: (key, sets) for name, key, _, _, sets in self._follows}
+            for name, values in found.items():
+                key, which = sets.get(name, (name, EVERY))
+                numbers.append((key, which, values / self._batch_size if key == "rescale_grad" else values))
         self._scheduled, ticket = schedule, next(_tickets)
         self.record.admit(ticket, numbers, begin)
         self.ticket = ticket                       # last: before, nobody has it
 
-    def _foresee(self, begin: int) -> "dict[str, Array] | None":
+    def _foresee(self, begin: int) -> dict[Any, Array] | None:
         """The numbers that follow schedules, in updates from ``begin`` on; None where one is not to be foreseen."""
-        found, table = {}, {"learning_rate": self.optimizer._lr_scheduler, **self.optimizer.schedules}
-        for key, schedule in table.items():
+        found, table = {}, {each.name: each.schedule for each in self._follows}
+        for name, schedule in {"learning_rate": self.optimizer._lr_scheduler, **table}.items():
             if schedule is not None:
                 values = foreseen(schedule, begin, AHEAD)
                 if values is None:
                     return None
-                found[key] = values
+                found[name] = values
         return found
 
     def halt(self) -> None:

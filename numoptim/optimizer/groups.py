@@ -1,0 +1,122 @@
+"""Hyper-parameters of some parameters."""
+from collections.abc import Mapping, Sequence
+from functools import partial
+from types import MappingProxyType
+from typing import Any, NamedTuple, Self
+
+from numoptim.face.hints import instead
+from numoptim.face.names import nearest, some
+from numoptim.lr_scheduler.base import Schedule
+from numoptim.native.plan import EVERY
+from numoptim.rule.hyperparameters import checked
+from numoptim.step.stepper import OF_A_STEP, Followed
+
+from .multipliers import ByParameter, Key
+from .schedules import check_schedule, numbers_of
+
+Table = Mapping[str, Mapping[str, Any]]
+
+
+class Group(NamedTuple):
+    """One entry: its place in the table, numbers and schedules by hyper-parameter, defaults and intervals of these."""
+
+    place: int
+    fixed: dict[str, float]
+    scheduled: dict[str, Schedule]
+    ranges: dict[str, tuple[float, str]]
+
+    def value(self, key: str, num_update: int) -> float:
+        """A number that it has, in an update; TypeError or ValueError for what a schedule says and it cannot be."""
+        if key in self.fixed:
+            return self.fixed[key]
+        return checked(key, self.scheduled[key](num_update), *self.ranges[key])
+
+
+class Groups(ByParameter[Group]):
+    """A table {name or pattern: {hyper-parameter: number or schedule}}; ``given`` is what it was made of."""
+
+    def __init__(self, entries: Mapping[Key, Group], given: Table, names: Mapping[int, str]) -> None:
+        super().__init__("groups", entries, names)
+        self.given = MappingProxyType({key: MappingProxyType(dict(entry)) for key, entry in given.items()})
+        self.groups = list(entries.values())
+
+    @classmethod
+    def of(cls, optimizer: type, table: Table, names: Mapping[int, str]) -> Self:
+        """For a class of optimizers. TypeError for what is no such table, ValueError for what the class has not, or has
+        for all parameters alike.
+        """
+        if not isinstance(table, Mapping):
+            raise TypeError(f"groups={table!r}: expected a mapping, {{name or pattern: {{hyper-parameter: value}}}}")
+        return cls({key: _group(optimizer, place, key, entry) for place, (key, entry) in enumerate(table.items())},
+                   table, names)
+
+    def place(self, index: Key) -> int:
+        """That of a parameter's group, -1 where it has none."""
+        group = self.found(index)
+        return -1 if group is None else group.place
+
+    def numbers(self, index: Key, num_update: int) -> dict[str, float]:
+        """What a parameter has of its own in an update."""
+        group = self.found(index)
+        return {} if group is None else {key: group.value(key, num_update) for key in group.ranges}
+
+    def check_read(self, name: str, fields: Mapping[str, object]) -> None:
+        """ValueError for a number that the rule of this name does not have."""
+        idle = [key for group in self.groups for key in group.ranges if key not in fields]
+        if idle:
+            raise ValueError(f"groups: {some(idle)} would have no effect: the options choose the rule {name!r} for all "
+                             f"parameters, which has {some(fields, str)}")
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return Groups, (self._table, {key: dict(entry) for key, entry in self.given.items()}, dict(self._names))
+
+
+def _group(optimizer: Any, place: int, name: Any, entry: Any) -> Group:
+    if not isinstance(name, str):
+        raise TypeError(f"groups: {name!r} is neither a name nor a pattern")
+    if not isinstance(entry, Mapping):
+        raise TypeError(f"groups[{name!r}]={entry!r}: expected a mapping, such as {{'wd': 0}}")
+    made = Group(place, {}, {}, {key: _range(optimizer, f"groups[{name!r}]", key) for key in entry})
+    for key, value in entry.items():
+        what, (default, interval) = f"groups[{name!r}][{key!r}]", made.ranges[key]
+        if callable(value) and not isinstance(default, int):
+            check_schedule(optimizer, what, key, value)
+            made.scheduled[key] = value
+        else:
+            made.fixed[key] = checked(what, value, default, interval)
+    return made
+
+
+def _range(optimizer: Any, what: str, key: Any) -> tuple[float, str]:
+    """Default and interval of a hyper-parameter. ValueError for what an entry cannot have."""
+    known = numbers_of(optimizer)
+    if key == "learning_rate" and optimizer._rated:
+        return 0.0, "[0, inf)"
+    if key in known:
+        return known[key].default, known[key].interval
+    if key in optimizer.options:
+        raise ValueError(f"{what}: {key!r} chooses the rule, which is one for all parameters")
+    if key in ("lr_mult", "wd_mult", "lr_scheduler"):
+        said = "learning_rate takes a schedule, too" if key == "lr_scheduler" else f"that is a table of its own, {key}="
+        raise ValueError(f"{what}: {key!r} is no hyper-parameter: {said}")
+    names = [*(["learning_rate"] if optimizer._rated else []), *known]
+    raise ValueError(f"{what}: {optimizer.__name__} has no {key!r}"
+                     f"{instead(str(key), names) or nearest(str(key), names)}")
+
+
+def following(optimizer: Any, sets: Sequence[tuple[float, float, int]]) -> list[Followed]:
+    """What steps of an optimizer set beside its learning rate; sets: their multipliers and the places of their groups.
+    """
+    groups: list[Group] = optimizer._groups.groups if optimizer._groups else []
+    made = []
+    for key, schedule in optimizer.schedules.items():
+        own = {group.place for group in groups if key in group.ranges}
+        which = [k for k, (_, _, place) in enumerate(sets) if place not in own] if own else EVERY
+        made.append(Followed(key, key, partial(optimizer._schedules.of, key), schedule, which))
+    for group in groups:
+        which = [k for k, (_, _, place) in enumerate(sets) if place == group.place]
+        for key in group.ranges:
+            if key in group.scheduled or key in OF_A_STEP:
+                say, schedule = partial(group.value, key), group.scheduled.get(key)
+                made.append(Followed((key, group.place), key, say, schedule, which))
+    return made
