@@ -2347,6 +2347,52 @@ int32_t numoptim_schedule_free_average_f64_range(int64_t first, int64_t count, i
     const int64_t *offsets, const int64_t *which, int64_t groups, const numoptim_schedule_free_average *h,
     double *w, const double *g, int64_t t);
 
+/*
+ * gradient_norm: Gradient norm: what steps are clipped by; it leaves weights as they are.
+ *
+ * Symbols
+ *     w     (size,) f32|f64  weights of all parameters, as they are
+ *     g     (size,) like w   gradient after rescale and clip, read only
+ *     norm  (1,) f64         of all gradients: squares are formed and summed in float64
+ *
+ * Source
+ *     Pascanu, Mikolov & Bengio, "On the difficulty of training recurrent neural networks", ICML 2013, Algorithm 1.
+ *     https://arxiv.org/abs/1211.5063
+ *
+ * norm is one double, 0.0 before the first step.
+ *
+ * Hyper-parameters
+ *     and wd, rescale_grad, clip_gradient (above)
+ */
+typedef struct numoptim_gradient_norm {
+    double wd;
+    double rescale_grad;
+    double clip_gradient;
+} numoptim_gradient_norm;
+#define NUMOPTIM_GRADIENT_NORM_DEFAULT { 0.0, 1.0, HUGE_VAL }
+int32_t numoptim_gradient_norm_f32(int64_t segments, const int64_t *offsets, float *w, const float *g,
+    double *norm, const numoptim_gradient_norm *h, int64_t t);
+int32_t numoptim_gradient_norm_f64(int64_t segments, const int64_t *offsets, double *w, const double *g,
+    double *norm, const numoptim_gradient_norm *h, int64_t t);
+int32_t numoptim_gradient_norm_f32_norms(int64_t first, int64_t count, int64_t segments,
+    const int64_t *offsets, const int64_t *which, int64_t groups, const numoptim_gradient_norm *h,
+    double *norms, const float *w, const float *g, const double *norm, int64_t t);
+int32_t numoptim_gradient_norm_f64_norms(int64_t first, int64_t count, int64_t segments,
+    const int64_t *offsets, const int64_t *which, int64_t groups, const numoptim_gradient_norm *h,
+    double *norms, const double *w, const double *g, const double *norm, int64_t t);
+int32_t numoptim_gradient_norm_f32_range(int64_t first, int64_t count, int64_t segments,
+    const int64_t *offsets, const int64_t *which, int64_t groups, const numoptim_gradient_norm *h,
+    const double *norms, float *w, const float *g, const double *norm, int64_t t);
+int32_t numoptim_gradient_norm_f64_range(int64_t first, int64_t count, int64_t segments,
+    const int64_t *offsets, const int64_t *which, int64_t groups, const numoptim_gradient_norm *h,
+    const double *norms, double *w, const double *g, const double *norm, int64_t t);
+int32_t numoptim_gradient_norm_f32_advance(int64_t first, int64_t count, int64_t segments,
+    const int64_t *offsets, const int64_t *which, int64_t groups, const numoptim_gradient_norm *h,
+    const double *norms, const float *w, const float *g, double *norm, int64_t t);
+int32_t numoptim_gradient_norm_f64_advance(int64_t first, int64_t count, int64_t segments,
+    const int64_t *offsets, const int64_t *which, int64_t groups, const numoptim_gradient_norm *h,
+    const double *norms, const double *w, const double *g, double *norm, int64_t t);
+
 #ifdef __cplusplus
 }
 #endif

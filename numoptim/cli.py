@@ -21,6 +21,7 @@ from .native import processors
 from .native.library import source
 from .native.plan import SERIAL_BELOW
 from .optimizer import Optimizer, RuleOptimizer
+from .optimizer.rule_optimizer import from_rule
 from .rule import SCOPES, Rule
 from .rule.hyperparameters import COMMON, Hyper, checked
 from .rules import GROUPS, RULES
@@ -144,8 +145,9 @@ def rules(options: argparse.Namespace) -> int:
 
 
 def _class(rule: Rule) -> type[RuleOptimizer]:
-    """The first optimizer that a built-in rule is for."""
-    return next(cls for cls in Optimizer.opt_registry.values() if issubclass(cls, RuleOptimizer) and rule in cls.rules)
+    """The first optimizer that a built-in rule is for; one that is no optimizer's has a class of its own."""
+    known = (cls for cls in Optimizer.opt_registry.values() if issubclass(cls, RuleOptimizer) and rule in cls.rules)
+    return next(known, None) or from_rule(rule)
 
 
 def _names(rule: Rule) -> tuple[str, str]:

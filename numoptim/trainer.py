@@ -1,5 +1,6 @@
 """Trainer: one optimizer on all parameters of a model."""
 import copy
+import math
 import weakref
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
@@ -15,6 +16,7 @@ from .optimizer import Optimizer, RuleOptimizer, create, find
 from .optimizer.groups import Table
 from .rule.hyperparameters import checked, one_of
 from .step.averaged import evaluating
+from .step.guard import APPLIED, Guard, StepInfo
 from .step.locks import at_once
 from .step.python import PythonStepper
 from .step.state import State
@@ -31,6 +33,9 @@ class Trainer(Stepping):
     of which no more than processors work; None: all processors. The bits do not depend on it.
     groups: hyper-parameters of some parameters, {name or pattern: {hyper-parameter: number or schedule}}, such as
     ``{"*.bias": {"wd": 0}}``: see ``set_groups`` of a built-in optimizer.
+    clip_norm: the gradients of a step, as it takes them, are multiplied by clip_norm/norm where the norm of all of them
+    is above that; it comes before clip_gradient. ValueError for a step with a norm that is not finite, and nothing
+    changed; with skip_nonfinite such a step is left out, and not counted. On a GPU a step then waits for the norm.
     kvstore: None, "local" or "device", as MXNet calls one process; ValueError for others.
     With parameters on a GPU steps are made there, asynchronously on the parameters' stream, with the same bits.
 
@@ -44,6 +49,7 @@ class Trainer(Stepping):
 
     def __init__(self, params: Parameters, optimizer: str | Optimizer,
                  optimizer_params: Mapping[str, Any] | None = None, *, groups: Table | None = None,
+                 clip_norm: SupportsFloat | None = None, skip_nonfinite: bool = False,
                  threads: int | None = None, kvstore: str | None = None, **unknown: Never) -> None:
         if unknown:
             raise TypeError(_misplaced(optimizer, unknown))
@@ -63,6 +69,8 @@ class Trainer(Stepping):
         optimizer._name_parameters(list(params))
         if groups is not None:
             _grouped(optimizer, groups)
+        self._guard, self._limits = Guard(), None
+        self._limits = self._limited(optimizer, clip_norm, skip_nonfinite)
         self._claim(optimizer)
         self._params, self._optimizer, self._threads = params, optimizer, threads
         self._state = optimizer._begin(params)
@@ -100,14 +108,20 @@ class Trainer(Stepping):
         """Change the learning rate from the next step on; ValueError where a schedule sets it."""
         self._optimizer.set_learning_rate(lr)
 
-    def step(self, batch_size: float = 1, grads: Mapping[str, Any] | None = None) -> None:
+    # By position, too: Python takes longer for defaults of keywords.
+    def step(self, batch_size: float = 1, grads: Mapping[str, Any] | None = None,
+             clip_norm: SupportsFloat | None = None, skip_nonfinite: bool | None = None) -> StepInfo:
         """One step with the gradients in ``params.grad`` (or ``grads``, copied there), times 1/batch_size.
 
-        grads: ``{name: array of that parameter's shape}``, all of them; on a GPU arrays of it. Raises ValueError or
-        TypeError before anything is written, RuntimeError in the middle of another step.
+        grads: ``{name: array of that parameter's shape}``, all of them; on a GPU arrays of it. clip_norm,
+        skip_nonfinite: for this step, in place of the trainer's. Raises ValueError or TypeError before any weight or
+        slot is written, RuntimeError in the middle of another step.
         """
-        if grads is None and self._stepper.repeat(batch_size):
-            return
+        if grads is None and clip_norm is None and skip_nonfinite is None and self._stepper.repeat(batch_size):
+            return APPLIED
+        limits = self._limits
+        if clip_norm is not None or skip_nonfinite is not None:
+            limits = self._limited(self._optimizer, clip_norm, skip_nonfinite)
         if batch_size.__class__ is not int or not 1 <= batch_size < 2**53:      # which a float holds, without a check
             batch_size = checked("batch_size", batch_size, 1.0, "(0, inf)")
         self._stepper.check_outside()
@@ -117,9 +131,31 @@ class Trainer(Stepping):
             stepper.prepare(batch_size)
             if grads is not None:
                 self._params.grad.assign(grads, "grads")
+            if limits is not None:
+                info = self._guard.check(stepper, self._params.grad, *limits)
+                if info.applied:
+                    stepper.step()
+                return info
             stepper.step()
             if grads is None:
                 stepper.admit()
+        return APPLIED
+
+    def _limited(self, optimizer: Optimizer, clip_norm: SupportsFloat | None,
+                 skip: bool | None) -> tuple[float, bool] | None:
+        """The most that the norm of gradients may be, and whether steps are left out where it is not finite; None where
+        nobody asks for it. What is None is the trainer's.
+        """
+        most, skips = self._limits or (math.inf, False)
+        if clip_norm is not None:
+            most = math.inf if clip_norm == math.inf else checked("clip_norm", clip_norm, math.inf, "(0, inf)")
+        skips = skips if skip is None else _flag("skip_nonfinite", skip)
+        if math.isinf(most) and not skips:
+            return None
+        if optimizer._steps_in_python():
+            raise ValueError("clip_norm and skip_nonfinite go with a rule's steps; those of "
+                             f"{type(optimizer).__name__} are its own, in Python")
+        return most, skips
 
     def advance(self, batch_size: float = 1) -> None:
         """Before each replay of a CUDA graph with a captured ``step``: what the next step takes, put on the device.
@@ -181,11 +217,11 @@ class Trainer(Stepping):
     def allreduce_grads(self) -> None:
         """Nothing: the gradients of one process are summed already."""
 
-    def update(self, batch_size: float = 1, ignore_stale_grad: bool = False) -> None:
+    def update(self, batch_size: float = 1, ignore_stale_grad: bool = False) -> StepInfo:
         """``step``, after ``allreduce_grads``. ValueError for ignore_stale_grad: no gradient says how old it is."""
         if ignore_stale_grad:
             raise ValueError("ignore_stale_grad=True: no gradient says how old it is, every parameter is updated")
-        self.step(batch_size)
+        return self.step(batch_size)
 
     # --- saving and resuming
 
@@ -281,7 +317,7 @@ def _misplaced(optimizer: Any, given: Mapping[str, Any]) -> str:
     names = {key: renamed(key, theirs) for key in given}
     fitting = {name: given[key] for key, name in names.items() if name}
     strange = next((key for key, name in names.items() if not name), None)
-    said = strange and instead(strange, [*theirs, "groups", "threads", "kvstore"])
+    said = strange and instead(strange, [*theirs, "groups", "clip_norm", "skip_nonfinite", "threads", "kvstore"])
     shown = f"{cls.__name__.lower()!r}, {fitting or '{...}'}" if named else display.call(cls.__name__, fitting)
     return (f"Trainer has no keyword {strange or next(iter(given))!r}{said or ''}; an optimizer's "
             f"{'go in a dict' if named else 'go to it'}: Trainer(params, {shown})")
@@ -291,6 +327,12 @@ def _grouped(optimizer: Optimizer, groups: Table) -> None:
     if not isinstance(optimizer, RuleOptimizer) or optimizer._steps_in_python():
         raise ValueError(f"groups go with a rule's steps; those of {type(optimizer).__name__} are its own, in Python")
     optimizer.set_groups(groups)
+
+
+def _flag(name: str, given: object) -> bool:
+    if given not in (True, False):
+        raise ValueError(f"{name}={given!r}: expected True or False")
+    return bool(given)
 
 
 def _thread_count(given: int | None) -> int:

@@ -67,7 +67,7 @@ def make(rule, **keywords):
     """An optimizer that applies the rule, with hyper-parameters from VALUES."""
     name, options = CHOSEN.get(rule.name, (rule.title, {}))
     own = {key: VALUES[key] for key in rule.fields if key in VALUES and key not in ("offset", "lr_mult")}
-    return optimizer.create(name, **{**own, **options, **keywords})
+    return (optimizer.find(name) if name else from_rule(rule))(**{**own, **options, **keywords})
 
 
 def same_bits(a, b):

@@ -105,7 +105,7 @@ def test_the_table_has_every_class_and_every_rule():
                 and issubclass(getattr(optimizer, name), optimizer.Optimizer)
                 and getattr(optimizer, name).__module__.startswith("numoptim.")} - {"Optimizer", "RuleOptimizer"}
     assert set(NAMES) == built_in
-    no_steps = {"accumulate", "schedule_free_average"}
+    no_steps = {"accumulate", "schedule_free_average", "gradient_norm"}
     assert {make(*case).rule for case in CASES} == {rule for rule in RULES if rule.name not in no_steps}
     assert sum(opt.batch_scale > 1 for opt in (make(*c) for c in CASES if c[0] == "LBSGD")) > 1    # accumulate
 

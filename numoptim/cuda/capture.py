@@ -10,19 +10,19 @@ if TYPE_CHECKING:
 
 
 class Captures:
-    """The steps of one Trainer that were captured."""
+    """The steps of one Trainer that were captured; capturing: whether the one that has begun is."""
 
     def __init__(self, memory: "Device") -> None:
         self._memory = memory
         self._plans: tuple[Any, ...] = ()           # whose memory graphs may still use
         self._latest: Any = None                    # the latest one's, and the version of the optimizer that it has
-        self._capturing = False
+        self.capturing = False
 
     def begun(self, stepper: "Stepper") -> bool:
         """Whether the step that begins goes into a graph; RuntimeError where it cannot."""
         with self._memory.context:
-            self._capturing = driver.capturing(self._memory.stream)
-        if not self._capturing:
+            self.capturing = driver.capturing(self._memory.stream)
+        if not self.capturing:
             return False
         if stepper.outdated():
             raise RuntimeError("hyper-parameters or multipliers have changed since the latest step: make one before "
@@ -33,13 +33,13 @@ class Captures:
 
     def recorded(self, stepper: "Stepper") -> bool:
         """Whether the step that has begun went into a graph, for any t."""
-        if self._capturing:
+        if self.capturing:
             plan = stepper.plans[0]
             plan.capture()
             if plan not in self._plans[-1:]:
                 self._plans += (plan,)
             self._latest = plan, stepper.version
-        return self._capturing
+        return self.capturing
 
     def advance(self, stepper: "Stepper", batch_size: float) -> None:
         """Make the next step the one that the next replay of a captured step makes, and count it."""

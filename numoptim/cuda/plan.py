@@ -94,6 +94,14 @@ class Plan(native.Plan):
         self._written = False
         super().set(t, rate, rescale)
 
+    def scale(self, factor: float) -> None:
+        """Multiply the gradient's scale, as native.Plan does."""
+        self._written = False
+        super().scale(factor)
+
+    def leave_out(self, phase: str) -> None:
+        """Nothing: one launch makes them all."""
+
     def ready(self) -> None:
         """Upload what the next step takes. RuntimeError while the stream is captured: it would have one t for ever."""
         if driver.capturing(self._stream):

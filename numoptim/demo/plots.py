@@ -21,7 +21,7 @@ from .surfaces import STEPS, SURFACES, Surface
 from .training import Result
 
 COLOURS = dict(zip(GROUPS, ("#1f77b4", "#d62728", "#2ca02c", "#9467bd", "#8c564b", "#e377c2", "#7f7f7f", "#ff7f0e"),
-                   strict=True))
+                   strict=False))                # the last group has no optimizers
 COLUMNS = 7
 GREY = "0.82"
 WINDOW = 84                 # mini-batches, two epochs

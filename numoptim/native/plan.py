@@ -127,7 +127,8 @@ class Plan:
         np.add(self._firsts, start, out=self._gradients)
         self._buffers[1] = grad
 
-    def fill(self, groups: Sequence[Mapping[str, float]], own: Mapping[str, Sequence[int]] = MappingProxyType({})) -> None:
+    def fill(self, groups: Sequence[Mapping[str, float]],
+             own: Mapping[str, Sequence[int]] = MappingProxyType({})) -> None:
         """Set every hyper-parameter of each group but those that ``set`` does. KeyError where one is missing.
 
         "wd_mult" is what "wd" is multiplied with, "lr_mult" the learning rate: here, or by a rule that has it as a
@@ -140,7 +141,10 @@ class Plan:
         multipliers = np.array([group["lr_mult"] for group in groups])
         self._factors[:] = 1.0 if "lr_mult" in self.rule.fields else multipliers
         self._decays[:] = [group["wd_mult"] for group in groups]
-        shared = {key: np.setdiff1d(np.arange(len(groups)), own.get(key, [])) for key in ("learning_rate", "rescale_grad")}
+        if self.pass_.scale is not None:
+            own = {**own, "rescale_grad": ()}
+        every = np.arange(len(groups))
+        shared = {key: np.setdiff1d(every, own.get(key, ())) for key in ("learning_rate", "rescale_grad")}
         self._shared = shared if own else None
         self._most_rate = max(multipliers[shared["learning_rate"]].tolist(), default=0.0)
 
@@ -153,7 +157,7 @@ class Plan:
         if math.isfinite(rate * self._most_rate):
             if self._shared is not None:
                 self.follow("learning_rate", rate, self._shared["learning_rate"])
-                self.follow("rescale_grad", rescale, self._shared["rescale_grad"])
+                self._scales[self._shared["rescale_grad"]] = rescale
             elif len(self._rates) == 1:            # which NumPy takes as long to multiply as all else here together
                 self._rates[0], self._scales[0] = self._factors.item() * rate, rescale
             else:
@@ -174,6 +178,18 @@ class Plan:
             numbers, factors = found
             with np.errstate(over="ignore"):           # which ``set`` reports
                 numbers[groups] = factors[groups] * value
+
+    def scale(self, factor: float) -> None:
+        """Multiply the gradient's scale, as ``set`` has set it. ValueError where it is out of range then."""
+        if self.pass_.scale is None:
+            self._scales *= factor
+            if status := self._call(*self.check, 1):
+                raise ValueError(_refused(self.rule, self.hyper, self._buffers[0].dtype, status))
+
+    def leave_out(self, phase: str) -> None:
+        """Make a step without one of its phases."""
+        names = [*kernels.phases(self.rule)]
+        self.passes = np.delete(self.passes, names.index(phase), axis=0)
 
     def column(self, key: str, groups: Any = EVERY) -> list[tuple[int, ...]]:
         """Where groups have a number, and its factors, as aot/steps.c has it; [] where they do not follow any."""
@@ -213,8 +229,8 @@ class StepRecord:
     def admit(self, ticket: int, foreseen: Sequence[tuple[str, Any, Array]] = (), begin: int = 0) -> None:
         """Let holders of a ticket, a number that no other has been, repeat the latest step; 0: nobody.
 
-        foreseen: (hyper-parameter, groups, its values in the steps from ``begin`` on, before multipliers); others are as
-        in the latest step.
+        foreseen: (hyper-parameter, groups, its values in the steps from ``begin`` on, before multipliers); others are
+        as in the latest step.
         """
         if foreseen:
             ends = {begin + len(values) for _, _, values in foreseen}

@@ -24,8 +24,8 @@ from numoptim.step.stepper import Followed, Stepper, check_apart
 
 from .attributes import HyperParameter, Option, Options, check_seen, keywords_of
 from .base import Class, Optimizer, add
-from .multipliers import Key
 from .groups import Groups, Table, following
+from .multipliers import Key
 from .schedules import Schedules
 
 OWN = *COMMON, "learning_rate", "lr_mult", "offset"    # hyper-parameters of rules that are no keywords of one class

@@ -51,6 +51,9 @@ MODULES = {
         "prodigy",
         "schedule_free",
     ),
+    "beside a step": (
+        "gradient_norm",
+    ),
 }
 
 

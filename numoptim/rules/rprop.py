@@ -32,11 +32,11 @@ def init(w, h):
 
 
 def update(w, g, s, g_before, h):
-    k = sign(g) * sign(g_before)
+    to = sign(g)
+    k = to * g_before
     longer, shorter = clip(h.eta_plus * s, 0.0, h.max_step), maximum(h.eta_minus * s, h.min_step)
     s = longer if k > 0.0 else shorter if k < 0.0 else s
-    g = 0.0 if k < 0.0 else g
-    return w - s * sign(g), s, g
+    return w - s * (0.0 if k < 0.0 else to), s, 0.0 if k < 0.0 else g
 
 
 RULE = Rule(

@@ -2,7 +2,7 @@
 import itertools
 import math
 from array import array
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -68,14 +68,19 @@ class Stepper:
         # That schedule and the others, an update, and what they say from that on; what the others said of the latest.
         self._foreseen: tuple[Any, Any, int, dict[Any, Array] | None] = None, None, 0, None
         self._followed: dict[Any, float] = {}
-        # Tables by parameter, with the group of each segment and the sets that they gave; what plans were made for.
-        # (Fewer tuples would be more attributes: of more than 30 Python reads each twice as slowly.)
+        # Tables by parameter, with the group of each segment and the sets that they gave; what plans were made for, and
+        # what steps set of these. (Fewer tuples would be more attributes: of 30 Python reads each twice as slowly.)
         self._grouped: tuple[Any, Any, list[tuple[float, float, int]]] = None, None, []
-        self._planned: tuple[tuple[Pass, ...], Any, Any] = (), None, None
+        self._planned: tuple[tuple[Pass, ...], Any, Any, list[Followed]] = (), None, None, []
         self.spans: tuple[Span, ...]
         # Of the latest list of updates that began with this one: where all of it is, and the addresses of records.
         self.listed: tuple[list[tuple[Span, ...]], Array] = [], np.zeros(0, np.int64)
         self.refresh()
+
+    @property
+    def _follows(self) -> list[Followed]:
+        """What steps set beside the learning rate."""
+        return self._planned[3]
 
     def check_outside(self) -> None:
         """RuntimeError in the middle of a step or an update."""
@@ -104,11 +109,11 @@ class Stepper:
         optimizer, version = self.optimizer, self.optimizer._version      # first: changes meanwhile are for the next
         optimizer._check_rule(*self._of_state[:2])
         passes, (which, sets) = optimizer._passes(), self._groups()
-        made, groups, latest = self._planned
+        made, groups, latest, _ = self._planned
         if passes != made or latest is not optimizer._latest or not np.array_equal(which, groups):
             self._plan(passes, which, len(sets))
         optimizer._check_read(self._of_state[0])
-        self._follows = optimizer._following(sets)
+        self._planned = *self._planned[:3], optimizer._following(sets)
         self._rate, self._followed = math.nan, {}  # whatever interrupts this, nothing half set is taken for set
         for plan in self.plans:
             plan.fill(self._filled(sets), apart(self._follows))
@@ -120,8 +125,8 @@ class Stepper:
     def _filled(self, sets: list[tuple[float, float, int]]) -> list[dict[str, float]]:
         """The hyper-parameters of each set, but those of a step."""
         values, groups = {**self.optimizer._values, "offset": self._of_state[2]}, self.optimizer._groups
-        return [{**values, **(groups.groups[place].fixed if groups and place >= 0 else {}), "lr_mult": rate, "wd_mult": wd}
-                for rate, wd, place in sets]
+        own = [groups.groups[place].fixed if groups and place >= 0 else {} for _, _, place in sets]
+        return [{**values, **its, "lr_mult": rate, "wd_mult": wd} for its, (rate, wd, _) in zip(own, sets, strict=True)]
 
     def outdated(self) -> bool:
         """Whether hyper-parameters or multipliers are others than when plans were filled."""
@@ -130,18 +135,22 @@ class Stepper:
     def _plan(self, passes: tuple[Pass, ...], which: Array, groups: int) -> None:
         self._check_between_batches(passes)
         slots = self._of_state[1]
-        self._planned = (), which, None            # whatever interrupts this, nothing half made is taken for made
-        self.plans = plans = [self._bound(each, which, groups) for each in passes]
+        self._planned = (), which, None, []        # whatever interrupts this, nothing half made is taken for made
+        self.plans = plans = [self._bound(each, which, groups, slots) for each in passes]
         self.record = StepRecord(plans, self._count, self.optimizer._latest)
         # Of no bytes, the last one tells records apart.
         self.spans = (*map(self.memory.span, (self.weight, self.grad, *slots.values())), (self.record.address, 0))
         self._step = self.memory.kernels.stepper(plans)
         self._repeat = extension().repeat
-        self._planned = passes, which, self.optimizer._latest
+        self._planned = passes, which, self.optimizer._latest, []
 
-    def _bound(self, one: Pass, which: Array, groups: int) -> Any:
+    def bound(self, one: Pass, groups: int, slots: Mapping[Any, Buffer]) -> Any:
+        """The plan of another pass over the segments of the latest plans, with weight, gradient and these slots."""
+        return self._bound(one, self._planned[1], groups, slots)
+
+    def _bound(self, one: Pass, which: Array, groups: int, slots: Mapping[Any, Buffer]) -> Any:
         """The plan of a pass."""
-        buffers = {"w": self.weight, "g": self.grad, **self._of_state[1]}
+        buffers = {"w": self.weight, "g": self.grad, **slots}
         return self.memory.kernels.Plan(one, [buffers[name].reshape(-1) for name in one.buffers], self.offsets, which,
                                         groups, self.threads)
 
@@ -151,7 +160,7 @@ class Stepper:
         Its hyper-parameters are those of the latest step, whose weights it takes.
         """
         which, sets = self._groups()
-        plan = self._bound(only, which, len(sets))
+        plan = self._bound(only, which, len(sets), self._of_state[1])
         plan.fill(self._filled(sets))
         for key in only.rule.hyper:
             for k, latest in enumerate(self._latest_sets(which, len(sets))):
@@ -177,7 +186,7 @@ class Stepper:
         return [max(int(latest[np.argmax(which == k)]), 0) for k in range(count)]
 
     def _groups(self) -> tuple[Array, list[tuple[float, float, int]]]:
-        """The set of each segment, FROZEN where it has a rate times 0, and the sets: multipliers, place of the group."""
+        """The set of each segment, FROZEN where its rate is times 0, and the sets: multipliers, place of the group."""
         rates, decays, groups = self.optimizer._lr_mult, self.optimizer._wd_mult, self.optimizer._groups
         if self._grouped[0] != (rates, decays, groups):    # objects that do not change
             each = [(1.0, 1.0, -1)] * len(self.indices)
@@ -245,6 +254,12 @@ class Stepper:
         status = self._step(self.record.address, self.next)
         if status:
             raise failed(self._of_state[0], status)
+
+    def scale(self, factor: float) -> None:
+        """Multiply the gradient of the update that ``prepare`` prepared."""
+        self._rate, self._followed = math.nan, {}  # of the next one it is another
+        for plan in self.plans:
+            plan.scale(factor)
 
     def made_elsewhere(self) -> None:
         """Count the update that ``prepare`` prepared."""
