@@ -58,7 +58,7 @@ def ways(n: int) -> dict[str, Timed]:
         "Trainer.step, schedule": trainer([n], lr_scheduler=lr_scheduler.CosineScheduler(10**9)),
     }
     if n:                                      # else there are no pieces
-        call, entry, words = native.library.extension().call, *map(int, own.passes[0, 3:5])
+        call, entry, words = native.library.extension().call, *map(int, own.passes[0, 4:6])
         found["cffi, extension"] = times(lambda: call(entry, words, 1000))
     return found | foreign(n, arrays, hyper)
 

@@ -69,7 +69,7 @@ def step(made: Plan, size: int) -> Timed:
     """The rule's step; on small buffers from a jitted loop."""
     if size >= IN_LOOP:
         return times(stepper(made, 999))
-    entries, plans = (np.ascontiguousarray(made.passes[:, k]) for k in (3, 4))
+    entries, plans = (np.ascontiguousarray(made.passes[:, k]) for k in (4, 5))
     return lambda count, alive=made: repeat(count, entries, plans)
 
 
@@ -158,7 +158,7 @@ def passes(work: Callable[..., int], arrays: list[np.ndarray], threads: int) -> 
     plans = np.array([(count, *(array[first:].ctypes.data for array in arrays))
                       for first, count in pieces(arrays[0].size, threads)])
     address, jobs = entry(work, len(arrays), arrays[0].dtype).address, len(plans)
-    words = KERNEL, 1, 0, address, plans.ctypes.data, plans.strides[0], jobs, threads
+    words = KERNEL, 1, 0, 0, address, plans.ctypes.data, plans.strides[0], jobs, threads
     return stepper(SimpleNamespace(passes=np.array([words]), plans=plans, small=False, check=(0, 0)))
 
 

@@ -4,6 +4,8 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
+
 from .buffers.parameters import Parameters, segments
 from .face.names import some
 from .lr_scheduler import saved as schedules
@@ -11,6 +13,7 @@ from .native.arrays import Array
 from .optimizer import Optimizer, RuleOptimizer
 from .optimizer.multipliers import Multipliers
 from .rule.hyperparameters import checked_rate
+from .step.rest import Rest
 from .step.state import Layout, State, as_saved, check_saved, count, counted, go_on
 
 Tree = dict[str, Any]
@@ -136,12 +139,24 @@ def _of_rule(saved: Tree, optimizer: RuleOptimizer, params: Parameters) -> State
         if (shape, dtype) != layout:
             raise ValueError(f"slot '{name}' is {dtype} {shape}; expected {layout.dtype} {layout.shape}")
     if "named" in saved:
-        return State(rule, _among_new(saved, optimizer, params, ends), count(saved, "t"), count(saved, "offset"))
+        return State(rule, _among_new(saved, optimizer, params, ends), count(saved, "t"), count(saved, "offset"),
+                     _rest(saved, params))
     slots = {}
     for name, slot in saved["slots"].items():
         slots[name] = memory.zeros(math.prod(slot.shape), slot.dtype).reshape(slot.shape)
         memory.load(slots[name], slot)
-    return State(rule, slots, count(saved, "t"), count(saved, "offset"))
+    return State(rule, slots, count(saved, "t"), count(saved, "offset"), _rest(saved, params))
+
+
+def _rest(saved: Tree, params: Parameters) -> Rest:
+    """How many steps parameters have missed, and which are frozen."""
+    numbers, t = {name: k for k, name in enumerate(params)}, count(saved, "t")
+    names, lags = list(saved.get("named", params)), np.zeros(len(params), np.int64)
+    missed = np.asarray(saved.get("lags", np.zeros(len(names), np.int64)))
+    if missed.shape != (len(names),) or missed.dtype != np.int64 or not ((missed >= 0) & (missed <= t)).all():
+        raise ValueError(f"its lags are no steps that {len(names)} parameters missed of {t}")
+    lags[[numbers[name] for name in names]] = missed
+    return Rest(len(params), lags, (numbers[name] for name in saved.get("frozen", ())))
 
 
 def _among_new(saved: Tree, optimizer: RuleOptimizer, params: Parameters, ends: Array) -> Mapping[str, Any]:

@@ -2,19 +2,21 @@
 import copy
 import math
 import weakref
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import AbstractContextManager
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Never, Self, SupportsFloat
 
 from .buffers.parameters import Parameters, Views
+from .buffers.trees import flattened
 from .face import display
-from .face.hints import instead, keywords, renamed
 from .face.sealed import Stepping
 from .native import processors
-from .optimizer import Optimizer, RuleOptimizer, create, find
+from .optimizer import Optimizer, create
 from .optimizer.groups import Table
-from .rule.hyperparameters import checked, one_of
+from .optimizer.keywords import misplaced, set_groups
+from .optimizer.multipliers import fitting
+from .rule.hyperparameters import checked, flag, one_of
 from .step.averaged import evaluating
 from .step.guard import APPLIED, Guard, StepInfo
 from .step.locks import at_once
@@ -52,7 +54,7 @@ class Trainer(Stepping):
                  clip_norm: SupportsFloat | None = None, skip_nonfinite: bool = False,
                  threads: int | None = None, kvstore: str | None = None, **unknown: Never) -> None:
         if unknown:
-            raise TypeError(_misplaced(optimizer, unknown))
+            raise TypeError(misplaced(optimizer, unknown))
         if not one_of(kvstore, "local", "device"):
             raise ValueError(f"kvstore={kvstore!r}: a trainer is one process, None, 'local' or 'device'")
         if not isinstance(params, Parameters):
@@ -68,8 +70,9 @@ class Trainer(Stepping):
         threads = _thread_count(threads)
         optimizer._name_parameters(list(params))
         if groups is not None:
-            _grouped(optimizer, groups)
+            set_groups(optimizer, groups)
         self._guard, self._limits = Guard(), None
+        self._frozen: frozenset[int] = frozenset()
         self._limits = self._limited(optimizer, clip_norm, skip_nonfinite)
         self._claim(optimizer)
         self._params, self._optimizer, self._threads = params, optimizer, threads
@@ -110,12 +113,14 @@ class Trainer(Stepping):
 
     # By position, too: Python takes longer for defaults of keywords.
     def step(self, batch_size: float = 1, grads: Mapping[str, Any] | None = None,
-             clip_norm: SupportsFloat | None = None, skip_nonfinite: bool | None = None) -> StepInfo:
+             clip_norm: SupportsFloat | None = None, skip_nonfinite: bool | None = None,
+             missing: Literal["error", "skip", "zero"] = "error") -> StepInfo:
         """One step with the gradients in ``params.grad`` (or ``grads``, copied there), times 1/batch_size.
 
-        grads: ``{name: array of that parameter's shape}``, all of them; on a GPU arrays of it. clip_norm,
-        skip_nonfinite: for this step, in place of the trainer's. Raises ValueError or TypeError before any weight or
-        slot is written, RuntimeError in the middle of another step.
+        grads: ``{name: array of that parameter's shape}``; on a GPU arrays of it. missing: what becomes of parameters
+        that it lacks, or has None for: an "error"; "skip", they are left out of this step, and count one fewer; or
+        "zero". clip_norm, skip_nonfinite: for this step, in place of the trainer's. Raises ValueError or TypeError
+        before any weight or slot is written, RuntimeError in the middle of another step.
         """
         if grads is None and clip_norm is None and skip_nonfinite is None and self._stepper.repeat(batch_size):
             return APPLIED
@@ -125,21 +130,64 @@ class Trainer(Stepping):
         if batch_size.__class__ is not int or not 1 <= batch_size < 2**53:      # which a float holds, without a check
             batch_size = checked("batch_size", batch_size, 1.0, "(0, inf)")
         self._stepper.check_outside()
+        if missing not in ("error", "skip", "zero"):
+            raise ValueError(f"missing={missing!r}: expected 'error', 'skip' or 'zero'")
         with self._stepper.lock:
-            stepper = self._stepper
+            stepper, absent = self._stepper, False
             stepper.halt()
-            stepper.prepare(batch_size)
-            if grads is not None:
-                self._params.grad.assign(grads, "grads")
-            if limits is not None:
-                info = self._guard.check(stepper, self._params.grad, *limits)
-                if info.applied:
-                    stepper.step()
-                return info
-            stepper.step()
-            if grads is None:
-                stepper.admit()
+            try:
+                if missing == "skip" and grads is not None:
+                    absent = self._leave_out(flattened(grads, "grads"))
+                stepper.prepare(batch_size)
+                if grads is not None:
+                    self._params.grad.assign(grads, "grads", missing)
+                if limits is not None:
+                    info = self._guard.check(stepper, self._params.grad, *limits)
+                    if info.applied:
+                        stepper.step()
+                    return info
+                stepper.step()
+                if grads is None:
+                    stepper.admit()
+            finally:
+                if absent:
+                    stepper.leave_out(self._frozen)
         return APPLIED
+
+    def _leave_out(self, grads: Mapping[str, Any]) -> bool:
+        """Leave parameters without gradients out of the next step; whether there are any."""
+        absent = set(self._params.grad.absent(grads))
+        self._stepper.leave_out(self._frozen.union(k for k, name in enumerate(self._params) if name in absent))
+        return bool(absent)
+
+    # --- parameters that sit out
+
+    @property
+    def frozen(self) -> tuple[str, ...]:
+        """The parameters that ``freeze`` has left out of steps."""
+        return tuple(name for k, name in enumerate(self._params) if k in self._frozen)
+
+    def freeze(self, *names: str) -> None:
+        """Leave parameters out of steps, by name or pattern (as fnmatch reads it), until ``thaw``.
+
+        Neither weight, gradient nor slots are read or written, and such a parameter goes on with its own number of
+        steps, while schedules follow the trainer's. ValueError for what fits no parameter; RuntimeError in a step.
+        """
+        self._set_frozen(self._frozen | self._numbers(names))
+
+    def thaw(self, *names: str) -> None:
+        """Have parameters take part in steps again: see ``freeze``. One with a multiplier of 0 goes on resting."""
+        self._set_frozen(self._frozen - self._numbers(names))
+
+    def _numbers(self, names: Iterable[str]) -> set[int]:
+        return set().union(*(fitting(name, list(self._params)) for name in names))
+
+    def _set_frozen(self, numbers: Iterable[int]) -> None:
+        self._stepper.check_outside()
+        with self._stepper.lock:
+            frozen = frozenset(numbers)
+            self._stepper.leave_out(frozen)
+            vars(self)["_frozen"] = frozen
 
     def _limited(self, optimizer: Optimizer, clip_norm: SupportsFloat | None,
                  skip: bool | None) -> tuple[float, bool] | None:
@@ -149,7 +197,7 @@ class Trainer(Stepping):
         most, skips = self._limits or (math.inf, False)
         if clip_norm is not None:
             most = math.inf if clip_norm == math.inf else checked("clip_norm", clip_norm, math.inf, "(0, inf)")
-        skips = skips if skip is None else _flag("skip_nonfinite", skip)
+        skips = skips if skip is None else flag("skip_nonfinite", skip)
         if math.isinf(most) and not skips:
             return None
         if optimizer._steps_in_python():
@@ -218,10 +266,8 @@ class Trainer(Stepping):
         """Nothing: the gradients of one process are summed already."""
 
     def update(self, batch_size: float = 1, ignore_stale_grad: bool = False) -> StepInfo:
-        """``step``, after ``allreduce_grads``. ValueError for ignore_stale_grad: no gradient says how old it is."""
-        if ignore_stale_grad:
-            raise ValueError("ignore_stale_grad=True: no gradient says how old it is, every parameter is updated")
-        return self.step(batch_size)
+        """``step``, after ``allreduce_grads``; ignore_stale_grad: with missing="skip", where gradients are given."""
+        return self.step(batch_size, missing="skip" if ignore_stale_grad else "error")
 
     # --- saving and resuming
 
@@ -235,7 +281,7 @@ class Trainer(Stepping):
         from . import checkpoint, resume
         with self._stepper.lock:
             self._stepper.halt()
-            checkpoint.save(path, {**resume.own(self._optimizer, self._params),
+            checkpoint.save(path, {**resume.own(self._optimizer, self._params), "frozen": list(self.frozen),
                                    **resume.kept(self._optimizer, self._params, self._state)})
 
     def load_states(self, path: "checkpoint.File", missing: Literal["new"] | None = None) -> None:
@@ -262,14 +308,16 @@ class Trainer(Stepping):
                         saved = resume.reindexed(saved, optimizer, self._params.shapes)
                     observed = resume.become(optimizer, self._params, saved)
                     state = resume.states(saved, optimizer, self._params, self._state)
+                    frozen = frozenset(self._numbers(saved.get("frozen", ())))
                     stepper = optimizer._stepper(self._params, state, self._threads, old.captures)
+                    stepper.leave_out(frozen)
                     stepper.optimizer = self._optimizer    # which becomes the draft
             except checkpoint.Damaged:
                 raise
             except (KeyError, TypeError, AttributeError, ValueError, OverflowError) as error:
                 raise ValueError(f"{checkpoint.label(path)}: these states do not fit this trainer: {error}") from error
-            at_once((vars(self._optimizer), vars(optimizer)), (vars(self), {"_state": state, "_stepper": stepper}),
-                    *observed)
+            own = {"_state": state, "_stepper": stepper, "_frozen": frozen}
+            at_once((vars(self._optimizer), vars(optimizer)), (vars(self), own), *observed)
 
     # --- copies and pickles are bound anew
 
@@ -283,6 +331,7 @@ class Trainer(Stepping):
         self._claim(self._optimizer)
         self._stepper = self._optimizer._stepper(self._params, self._state, self._threads,
                                                  self._params.memory.captures())
+        self._stepper.leave_out(self._frozen)
 
     def __copy__(self) -> Self:
         return copy.deepcopy(self)
@@ -305,34 +354,6 @@ class _Still:
             if self._stepper.counts() != self._counts:
                 raise RuntimeError("the trainer has stepped while it was pickled: pickle a copy (copy.copy(trainer))")
         return type(None), ()
-
-
-def _misplaced(optimizer: Any, given: Mapping[str, Any]) -> str:
-    """What to write for keywords that are the optimizer's, or nobody's."""
-    cls = optimizer if isinstance(optimizer, type) else type(optimizer)
-    named = not issubclass(cls, Optimizer)
-    if named:
-        cls = find(optimizer)
-    theirs = keywords(cls, Optimizer)
-    names = {key: renamed(key, theirs) for key in given}
-    fitting = {name: given[key] for key, name in names.items() if name}
-    strange = next((key for key, name in names.items() if not name), None)
-    said = strange and instead(strange, [*theirs, "groups", "clip_norm", "skip_nonfinite", "threads", "kvstore"])
-    shown = f"{cls.__name__.lower()!r}, {fitting or '{...}'}" if named else display.call(cls.__name__, fitting)
-    return (f"Trainer has no keyword {strange or next(iter(given))!r}{said or ''}; an optimizer's "
-            f"{'go in a dict' if named else 'go to it'}: Trainer(params, {shown})")
-
-
-def _grouped(optimizer: Optimizer, groups: Table) -> None:
-    if not isinstance(optimizer, RuleOptimizer) or optimizer._steps_in_python():
-        raise ValueError(f"groups go with a rule's steps; those of {type(optimizer).__name__} are its own, in Python")
-    optimizer.set_groups(groups)
-
-
-def _flag(name: str, given: object) -> bool:
-    if given not in (True, False):
-        raise ValueError(f"{name}={given!r}: expected True or False")
-    return bool(given)
 
 
 def _thread_count(given: int | None) -> int:

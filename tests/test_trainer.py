@@ -83,7 +83,7 @@ def test_the_gradient_is_divided_by_the_batch_size(batch_size):
     params = Parameters({"w": np.zeros(3)})
     trainer = Trainer(params, "sgd", {"learning_rate": 1, "rescale_grad": 0.25})
     params.grad["w"][...] = [4, -8, 1]
-    assert trainer.step(batch_size) is None
+    assert trainer.step(batch_size) == (True, "", None, None, None)
     assert params.flat.tolist() == [-(0.25 / float(batch_size)) * g for g in (4, -8, 1)]
     assert params.grad.flat.tolist() == [4, -8, 1] and trainer.optimizer.rescale_grad == 0.25
 

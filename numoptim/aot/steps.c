@@ -8,6 +8,7 @@
 /* One of the things that a step does. The words are those of native/plan.py and cuda/plan.py. */
 typedef struct pass {
     int64_t kind, every, since;              /* done in steps t where t - since is a multiple of every */
+    int64_t lag;                             /* how many steps what it updates has missed */
     union {
         struct { intptr_t entry, plans; int64_t stride, jobs, threads; } host;
         struct { intptr_t kernels, plan, hyper, stream; } device;
@@ -87,7 +88,7 @@ static int32_t make(const pass *p, int64_t t)
 static int32_t counted(const step_record *record, int64_t t)
 {
     for (const pass *p = record->passes, *end = p + record->count; p < end; p++) {
-        const int32_t status = (t - p->since) % p->every == 0 ? make(p, t) : 0;
+        const int32_t status = (t - p->since) % p->every == 0 ? make(p, t - p->lag) : 0;
         if (status != 0)
             return status;
     }

@@ -65,19 +65,22 @@ class Views(Sealed, Mapping[str, Any]):
             raise ValueError(f"{name!r} has shape {view.shape}, was given {value.shape}")
         self._memory.write(view, value)
 
-    def assign(self, arrays: Mapping[str, Any], what: str = "arrays") -> None:
+    def assign(self, arrays: Mapping[str, Any], what: str = "arrays", missing: str = "error") -> None:
         """Copy in an array of its own shape for every name, as if all were read before any is written.
 
-        Raises TypeError or ValueError, which begin with ``what``, before anything is written.
+        missing: what becomes of names without one, or with None: an "error", "zero", or "skip", as they are. Raises
+        TypeError or ValueError, which begin with ``what``, before anything is written.
         """
         arrays = flattened(arrays, what)
         for name in arrays:
             if name not in self._views:
                 raise ValueError(f"{what}: no parameter {name!r}{nearest(str(name), self._views)}")
-        given, memory = {}, self._memory
+        given, memory, absent = {}, self._memory, self.absent(arrays)
+        if absent and missing == "error":
+            raise ValueError(f"{what}: {absent[0]!r} is missing; every parameter needs one, or missing= says what then")
         for name, view in self._views.items():
-            if name not in arrays:
-                raise ValueError(f"{what}: {name!r} is missing; every parameter needs one")
+            if name in absent:
+                continue
             array = memory.given(arrays[name])
             if array.shape != view.shape:
                 raise ValueError(f"{what}: {name!r} has shape {array.shape}; expected {view.shape}")
@@ -86,6 +89,12 @@ class Views(Sealed, Mapping[str, Any]):
                 given[name] = memory.unshared(array, self._flat)
         for name, array in given.items():
             memory.write(self._views[name], array)
+        for name in absent if missing == "zero" else ():
+            self._views[name].fill(0)
+
+    def absent(self, arrays: Mapping[str, Any]) -> list[str]:
+        """The names that have no array among these, or None."""
+        return [name for name in self._views if arrays.get(name) is None]
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._views)

@@ -28,7 +28,8 @@ class Captures:
             raise RuntimeError("hyper-parameters or multipliers have changed since the latest step: make one before "
                                "the capture")
         if len(stepper.plans) > 1:
-            raise RuntimeError("LBSGD with batch_scale > 1 cannot be captured: what a step does depends on its number")
+            raise RuntimeError("LBSGD with batch_scale > 1 cannot be captured, where what a step does depends on its "
+                               "number, nor can parameters of which some have missed steps")
         return True
 
     def recorded(self, stepper: "Stepper") -> bool:
@@ -53,5 +54,5 @@ class Captures:
         if plan is not stepper.plans[0] or version is not stepper.version:
             raise RuntimeError("hyper-parameters, multipliers or states have changed since the step was captured: "
                                "capture it anew")
-        plan.advance(stepper.next)
+        plan.advance(stepper.next - plan.pass_.lag)
         stepper.made_elsewhere()

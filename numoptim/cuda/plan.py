@@ -45,13 +45,13 @@ class Plan(native.Plan):
             driver.synchronise(self._stream)
         self._by_value = self._filled(len(which), starts.tolist(), in_memory=False)
         self._in_memory = self._filled(len(which), starts.tolist(), in_memory=True)
-        self.passes = np.array(self._passes(offsets, which), np.int64).reshape(-1, 8)
+        self.passes = np.array(self._passes(offsets, which), np.int64).reshape(-1, 9)
 
     def _passes(self, offsets: Any, which: Any) -> list[tuple[int, ...]]:
         weight, gradient = self._buffers[:2]
         if not weight.size:
             return []
-        address, when = self._launcher.ffi.cast, (self.pass_.every, self.pass_.since)
+        address, when = self._launcher.ffi.cast, (self.pass_.every, self.pass_.since, self.pass_.lag)
         passes: list[tuple[int, ...]] = [
             (LAUNCH, *when, int(address("intptr_t", self._kernels)),
              int(address("intptr_t", self._by_value)), 0 if self._tables else self.hyper.ctypes.data, self._stream, 0)]

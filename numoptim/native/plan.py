@@ -54,7 +54,8 @@ class Pass(NamedTuple):
     """One of the things that a step does: a rule on some buffers, named "w", "g" and as the slots of a state are.
 
     every, since: the steps t in which it is made, those where t - since is a multiple of every. clears: what it took
-    for the gradient is then set to 0. scale: of its gradient, in place of the optimizer's.
+    for the gradient is then set to 0. scale: of its gradient, in place of the optimizer's. lag: how many steps what it
+    updates has missed.
     """
 
     rule: Rule
@@ -63,6 +64,7 @@ class Pass(NamedTuple):
     since: int = 0
     clears: bool = False
     scale: float | None = None
+    lag: int = 0
 
 
 class Plan:
@@ -72,7 +74,7 @@ class Plan:
     offsets: int64 (k + 1,), the segments. which: int64 (k,), the group of a segment, FROZEN for none: nothing of it is
     read or written. groups: how many there are; ``fill`` says what hyper-parameters they have.
 
-    Its ``hyper`` is the array of the rule's C structs, one for each group; ``passes``: int64 (n, 8), what a step does;
+    Its ``hyper`` is the array of the rule's C structs, one for each group; ``passes``: int64 (n, 9), what a step does;
     ``small``: whether that takes so little that no other thread of Python need run meanwhile; ``check``: the entry, and
     the plan of no elements, that check hyper-parameters and t.
     """
@@ -108,7 +110,7 @@ class Plan:
         self._buffers, self._alive = list(buffers), (plans, offsets, which, norms)
         self.small = size < SERIAL_BELOW
         jobs = plans.ctypes.data, plans.itemsize, len(plans)
-        when = self.pass_.every, self.pass_.since
+        when = self.pass_.every, self.pass_.since, self.pass_.lag
         passes = [(KERNEL, *when, entry(self.rule, buffers[0].dtype, phase), *jobs, self._threads)
                   for phase in kernels.phases(self.rule)]
         if self.pass_.clears:

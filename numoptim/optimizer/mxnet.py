@@ -8,6 +8,7 @@ import numpy as np
 from numoptim.face.sealed import Stepping
 from numoptim.native.memory import HOST
 from numoptim.step.locks import at_once, check_outside
+from numoptim.step.rest import Rest
 from numoptim.step.state import State, as_saved, check_saved, count, counted, go_on
 
 from .base import Optimizer
@@ -148,4 +149,5 @@ def _restored(optimizer: Optimizer, saved: Any) -> Any:
     for name, slot in saved["slots"].items():
         if not isinstance(slot, np.ndarray) or slot.dtype not in (np.float32, np.float64):
             raise ValueError(f"slot {name!r} is {getattr(slot, 'dtype', slot)!s:.40}; expected an array of floats")
-    return State(optimizer.rule, saved["slots"], count(saved, "t"), count(saved, "offset"))
+    return State(optimizer.rule, saved["slots"], count(saved, "t"), count(saved, "offset"),
+                 Rest(1, saved.get("lags", ())))

@@ -19,6 +19,7 @@ from numoptim.rule.hyperparameters import COMMON, Hyper
 from numoptim.step.lists import step_all
 from numoptim.step.locks import check_outside
 from numoptim.step.python import PythonStepper
+from numoptim.step.rest import Rest
 from numoptim.step.state import Layout, State
 from numoptim.step.stepper import Followed, Stepper, check_apart
 
@@ -149,7 +150,7 @@ class RuleOptimizer(Optimizer):
             with self._lock:                   # no two states share noise
                 held = vars(self)              # a handler of a signal would come into a setattr
                 offset, held["_noise"] = held["_noise"], held["_noise"] + weight.size
-        return State(rule, slots, self._begin_num_update, offset)
+        return State(rule, slots, self._begin_num_update, offset, Rest(len(indices)))
 
     def _slots(self) -> tuple[Slot, ...]:
         return self.rule.slots_over(*SCOPES)

@@ -88,6 +88,13 @@ def _scalar(value: Any) -> Any:
     return value
 
 
+def flag(name: str, given: object) -> bool:
+    """ValueError for anything but True and False."""
+    if given not in (True, False):
+        raise ValueError(f"{name}={given!r}: expected True or False")
+    return bool(given)
+
+
 def one_of(value: Any, *words: str) -> bool:
     """Whether a value is None or one of the words; arrays do not say so in one word."""
     return value is None or (isinstance(value, str) and value in words)

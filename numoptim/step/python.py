@@ -49,6 +49,7 @@ class PythonStepper:
         self.lock = optimizer._outer                # held during a step: a RuleOptimizer's own code may call update
         self.half_made = ""                         # the parameter at which a step was left
         self.begun = 0                              # steps
+        self.out: frozenset[int] = frozenset()
 
     def repeat(self, batch_size: float) -> bool:
         """False: no step is a mere call."""
@@ -79,6 +80,8 @@ class PythonStepper:
         """Call the optimizer's ``update`` for each parameter."""
         self.begun += 1
         for index, (name, weight) in enumerate(self.params.items()):
+            if index in self.out:
+                continue
             self.half_made = name
             if self.optimizer._lr_mult.of(index) == 0:             # frozen
                 self.optimizer._update_count(index)
@@ -87,6 +90,10 @@ class PythonStepper:
             self.optimizer.update(index, weight, np.asarray(grad / self.scale) if self.host else grad,
                                   self.states[index])
         self.half_made = ""
+
+    def leave_out(self, out: frozenset[int]) -> None:
+        """Leave these parameters out of steps from the next one on, and no others."""
+        self.out = out
 
     def check_outside(self) -> None:
         """RuntimeError in the middle of a step or an update."""

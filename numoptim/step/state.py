@@ -16,6 +16,8 @@ from numoptim.native.arrays import Array
 from numoptim.rule import SCOPES, Rule, Slot
 from numoptim.rule.hyperparameters import COUNT, checked
 
+from .rest import Rest
+
 if TYPE_CHECKING:
     from numoptim.optimizer import Optimizer
 
@@ -51,16 +53,18 @@ class State(Sealed):
     """The slots of one parameter (or of a whole flat buffer), and how many updates it has seen.
 
     slots: {name: array in the memory of the weight, and like it; or float64, of one number for each parameter, or of
-    one for all, where the rule's slot is over those}. t: update number of the latest update. offset: the first
-    element of its noise (noisy rules). rule: the rule the slots belong to.
+    one for all, where the rule's slot is over those}. t: update number of the latest update; a parameter that has
+    missed some counts fewer. offset: the first element of its noise (noisy rules). rule: the rule the slots belong to.
     """
 
-    def __init__(self, rule: Rule, slots: Mapping[str, Buffer], t: int, offset: int = 0) -> None:
+    def __init__(self, rule: Rule, slots: Mapping[str, Buffer], t: int, offset: int = 0,
+                 rest: Rest | None = None) -> None:
         known = {str(slot): slot for slot in rule.slots_over(*SCOPES)}
         self._slots: dict[Any, Buffer] = {
             known.get(name) or (name if isinstance(name, Slot) else Slot(name)): slot for name, slot in slots.items()}
         self._rule, self._offset = rule, offset
         self._count = array("q", [t])              # where steps count, in C (aot/steps.c)
+        self._rest = Rest(1) if rest is None else rest
         self._stepper: Stepper | None = None
 
     @property
@@ -94,15 +98,16 @@ class State(Sealed):
     def __reduce__(self) -> Any:
         memories = {name: memory_of(slot) for name, slot in self._slots.items()}
         slots = {name: (memories[name], memories[name].host(slot)) for name, slot in self._slots.items()}
-        return _restored, (type(self), self._rule, slots, self.t, self._offset)
+        return _restored, (type(self), self._rule, slots, self.t, self._offset, self._rest)
 
 
-def _restored(cls: type[State], rule: Rule, given: Mapping[str, tuple[Memory, Array]], t: int, offset: int) -> State:
+def _restored(cls: type[State], rule: Rule, given: Mapping[str, tuple[Memory, Array]], t: int, offset: int,
+              rest: Rest) -> State:
     slots = {}
     for name, (memory, content) in given.items():
         slots[name] = memory.zeros(content.size, content.dtype).reshape(content.shape)
         memory.write(slots[name], content)
-    return cls(rule, slots, t, offset)
+    return cls(rule, slots, t, offset, rest)
 
 
 def count(saved: Mapping[str, Any], key: str) -> int:
@@ -113,7 +118,9 @@ def count(saved: Mapping[str, Any], key: str) -> int:
 def as_saved(state: State, memory: Memory) -> dict[str, Any]:
     """A rule's state as a file holds it; memory: that of its slots."""
     slots = {str(name): memory.host(slot) for name, slot in state.slots.items()}
-    return {"rule": state.rule.name, "slots": slots, "t": state.t, "offset": state.offset}
+    lags = state._rest.lags(state.t)
+    return {"rule": state.rule.name, "slots": slots, "t": state.t, "offset": state.offset,
+            **({"lags": lags} if lags.any() else {})}
 
 
 def check_saved(saved: Mapping[str, Any], rule: Rule, slots: tuple[Slot, ...]) -> None:

@@ -61,7 +61,7 @@ class Stepper:
         self.lock = optimizer._lock                # held during a step
         self.weight, self.grad = weight, grad
         self.indices, self.offsets, self.threads = indices, offsets, threads
-        self._of_state, self._count = (state.rule, state.slots, state.offset), state._count
+        self._of_state, self._count = (state.rule, state.slots, state.offset, state._rest), state._count
         self.plans: Sequence[Any] = ()
         self.ticket = 0                            # of who may repeat the latest step; 0: nobody
         self._scheduled: Any = None                # the learning rate's schedule in steps that may be repeated
@@ -107,8 +107,12 @@ class Stepper:
     def refresh(self) -> None:
         """Take hyper-parameters and multipliers as they are now; plans are made anew where passes or groups are."""
         optimizer, version = self.optimizer, self.optimizer._version      # first: changes meanwhile are for the next
-        optimizer._check_rule(*self._of_state[:2])
+        rule, held, _, rest = self._of_state
+        optimizer._check_rule(rule, held)
         passes, (which, sets) = optimizer._passes(), self._groups()
+        if rest.out:
+            which = which.copy()
+            which[list(rest.out)] = kernels.FROZEN
         made, groups, latest, _ = self._planned
         if passes != made or latest is not optimizer._latest or not np.array_equal(which, groups):
             self._plan(passes, which, len(sets))
@@ -134,9 +138,11 @@ class Stepper:
 
     def _plan(self, passes: tuple[Pass, ...], which: Array, groups: int) -> None:
         self._check_between_batches(passes)
-        slots = self._of_state[1]
+        _, slots, _, rest = self._of_state
+        lags = rest.begin(which, self._count[0])
         self._planned = (), which, None, []        # whatever interrupts this, nothing half made is taken for made
-        self.plans = plans = [self._bound(each, which, groups, slots) for each in passes]
+        self.plans = plans = [self._bound(each._replace(lag=lag), of_lag, groups, slots)
+                              for each in passes for lag, of_lag in _by_lag(each.rule, which, lags)]
         self.record = StepRecord(plans, self._count, self.optimizer._latest)
         # Of no bytes, the last one tells records apart.
         self.spans = (*map(self.memory.span, (self.weight, self.grad, *slots.values())), (self.record.address, 0))
@@ -173,8 +179,7 @@ class Stepper:
 
     def _check_between_batches(self, passes: Sequence[Pass]) -> None:
         """ValueError where passes would take gradients for a whole batch that others have begun to sum."""
-        for plan, new in zip(self.plans, passes, strict=False):
-            old = plan.pass_
+        for old, new in zip(self._planned[0], passes, strict=False):
             done = (self._count[0] - old.since) % old.every
             if done and (old.every, old.since) != (new.every, new.since):
                 raise ValueError(f"{type(self.optimizer).__name__}: {done} of {old.every} gradients of a batch "
@@ -302,6 +307,13 @@ class Stepper:
                 found[name] = values
         return found
 
+    def leave_out(self, out: frozenset[int]) -> None:
+        """Leave these parameters out of steps from the next one on, and no others."""
+        rest = self._of_state[3]
+        if out != rest.out:
+            self.halt()
+            rest.out, self.version = out, None     # refreshed then
+
     def halt(self) -> None:
         """Admit no more of them: who holds the lock is alone then."""
         if self.ticket:
@@ -321,6 +333,14 @@ class Stepper:
         return (batch_size.__class__ is int and batch_size == self._batch_size and schedule is self._scheduled
                 and (schedule is not None or optimizer._learning_rate == self._rate)
                 and self.version is optimizer._version and self._repeat(self.record.address, ticket) == 0)
+
+
+def _by_lag(rule: Rule, which: Array, lags: Array) -> list[tuple[int, Array]]:
+    """Lags, and the groups of segments that have them, FROZEN for others. Numbers for all are of one step: no lags."""
+    live = lags[which != kernels.FROZEN]
+    if not live.any() or rule.slots_over("all") or any(reduction.over == "all" for reduction in rule.reductions):
+        return [(0, which)]
+    return [(int(lag), np.where(lags == lag, which, kernels.FROZEN)) for lag in np.unique(live)]
 
 
 def failed(rule: Rule, status: int) -> RuntimeError:
