@@ -2350,6 +2350,10 @@ int32_t numoptim_schedule_free_average_f64_range(int64_t first, int64_t count, i
 /*
  * gradient_norm: Gradient norm: what steps are clipped by; it leaves weights as they are.
  *
+ * Update (before another rule's step, which takes g times min(1, bound/norm); sum: over all weights that step)
+ *     norm = sqrt(sum(g*g))
+ *     w = w
+ *
  * Symbols
  *     w     (size,) f32|f64  weights of all parameters, as they are
  *     g     (size,) like w   gradient after rescale and clip, read only

@@ -7,6 +7,9 @@ from .kernels import hyper, kernel
 from .minimize import minimize
 from .optimizer import Optimizer
 from .rule import Rule
+from .step.guard import StepInfo
+from .step.scaler import LossScaler
 from .trainer import Trainer
 
-__all__ = ["Optimizer", "Parameters", "Rule", "Trainer", "hyper", "kernel", "lr_scheduler", "minimize", "optimizer"]
+__all__ = ["LossScaler", "Optimizer", "Parameters", "Rule", "StepInfo", "Trainer", "hyper", "kernel", "lr_scheduler",
+           "minimize", "optimizer"]

@@ -84,6 +84,12 @@ def _groups(optimizer: Optimizer) -> Mapping[str, Mapping[str, Any]]:
     return optimizer.groups if isinstance(optimizer, RuleOptimizer) else {}
 
 
+def _entry(name: str, here: Mapping[str, Any], saved: Mapping[str, Any]) -> dict[str, Any]:
+    """A group that a file holds; one of a new parameter is as it is here."""
+    return {key: each if callable(each) else _known(f"groups[{name!r}]", here, key, each)
+            for key, each in saved.items()}
+
+
 def _known(what: str, here: Mapping[str, Any], key: str, saved: Any) -> Any:
     """A number or schedule that a file holds; a function of the program's is the one that is here."""
     if saved == "custom" and not callable(here.get(key)):
@@ -111,9 +117,9 @@ def states(saved: Tree, optimizer: Any, params: Parameters, state: Any) -> Any:
     if isinstance(optimizer, RuleOptimizer):
         optimizer.schedules = {key: _known("schedules", optimizer.schedules, key, each)
                                for key, each in saved.get("schedules", {}).items()}
-        optimizer.set_groups({
-            name: {key: _known(f"groups[{name!r}]", optimizer.groups.get(name, {}), key, each)
-                   for key, each in entry.items()} for name, entry in saved.get("groups", {}).items()})
+    if isinstance(optimizer, RuleOptimizer) and "groups" in saved:         # not in files of before there were any
+        optimizer.set_groups({name: _entry(name, optimizer.groups.get(name, {}), entry)
+                              for name, entry in saved["groups"].items()})
     if isinstance(state, State):
         return _of_rule(saved, optimizer, params)
     if len(saved["states"]) != len(state):
@@ -207,6 +213,11 @@ def reindexed(saved: Mapping[str, Any], optimizer: Optimizer, shapes: Mapping[st
     for key, table in (("lr_mult", optimizer._lr_mult), ("wd_mult", optimizer._wd_mult)):
         Multipliers(key, saved[key], dict(enumerate(named)))       # ValueError for indices that are none
         tables[key].update({name: table.of(k) for k, name in new.items() if table.has(k)})
+    groups = getattr(optimizer, "_groups", None)
+    if groups is not None and "groups" in saved:
+        given = list(groups.given.values())
+        own = {name: given[place] for k, name in new.items() if (place := groups.place(k)) >= 0}
+        tables["groups"] = {**saved["groups"], **own}
     made = {**saved, **tables, "named": named, "shapes": list(shapes.items()), "new": list(new)}
     if "states" in saved:                           # of an optimizer in Python
         states = dict(zip(named, saved["states"], strict=True))

@@ -2,7 +2,7 @@
 import copy
 import math
 import weakref
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Never, Self, SupportsFloat
@@ -21,6 +21,7 @@ from .step.averaged import evaluating
 from .step.guard import APPLIED, Guard, StepInfo
 from .step.locks import at_once
 from .step.python import PythonStepper
+from .step.scaler import LossScaler
 from .step.state import State
 
 if TYPE_CHECKING:                      # else whoever saves nothing would wait for archives and JSON
@@ -34,10 +35,12 @@ class Trainer(Stepping):
     optimizer_params, or an Optimizer made for these parameters. threads: how many a step may use,
     of which no more than processors work; None: all processors. The bits do not depend on it.
     groups: hyper-parameters of some parameters, {name or pattern: {hyper-parameter: number or schedule}}, such as
-    ``{"*.bias": {"wd": 0}}``: see ``set_groups`` of a built-in optimizer.
+    ``{"*.bias": {"wd": 0}}``, which the optimizer keeps: see ``set_groups`` of a built-in one.
     clip_norm: the gradients of a step, as it takes them, are multiplied by clip_norm/norm where the norm of all of them
     is above that; it comes before clip_gradient. ValueError for a step with a norm that is not finite, and nothing
     changed; with skip_nonfinite such a step is left out, and not counted. On a GPU a step then waits for the norm.
+    loss_scaler: a ``LossScaler``; gradients are divided by its scale, and steps left out as with skip_nonfinite.
+    on_step: called with what ``step`` returns, after each step.
     kvstore: None, "local" or "device", as MXNet calls one process; ValueError for others.
     With parameters on a GPU steps are made there, asynchronously on the parameters' stream, with the same bits.
 
@@ -52,6 +55,7 @@ class Trainer(Stepping):
     def __init__(self, params: Parameters, optimizer: str | Optimizer,
                  optimizer_params: Mapping[str, Any] | None = None, *, groups: Table | None = None,
                  clip_norm: SupportsFloat | None = None, skip_nonfinite: bool = False,
+                 loss_scaler: LossScaler | None = None, on_step: Callable[[StepInfo], object] | None = None,
                  threads: int | None = None, kvstore: str | None = None, **unknown: Never) -> None:
         if unknown:
             raise TypeError(misplaced(optimizer, unknown))
@@ -68,12 +72,16 @@ class Trainer(Stepping):
         else:
             optimizer = create(optimizer, **(optimizer_params or {}))
         threads = _thread_count(threads)
+        if not isinstance(loss_scaler, (LossScaler, type(None))):
+            raise TypeError(f"loss_scaler={loss_scaler!r}: expected a numoptim.LossScaler")
+        if on_step is not None and not callable(on_step):
+            raise TypeError(f"on_step={on_step!r}: expected a function of a StepInfo")
+        self._guard, self._limits, self._scaler, self._on_step = Guard(), None, loss_scaler, on_step
+        self._frozen: frozenset[int] = frozenset()
+        self._limits = self._limited(optimizer, clip_norm, skip_nonfinite)
         optimizer._name_parameters(list(params))
         if groups is not None:
             set_groups(optimizer, groups)
-        self._guard, self._limits = Guard(), None
-        self._frozen: frozenset[int] = frozenset()
-        self._limits = self._limited(optimizer, clip_norm, skip_nonfinite)
         self._claim(optimizer)
         self._params, self._optimizer, self._threads = params, optimizer, threads
         self._state = optimizer._begin(params)
@@ -103,6 +111,11 @@ class Trainer(Stepping):
         return self._optimizer
 
     @property
+    def loss_scaler(self) -> LossScaler | None:
+        """By whose scale gradients are divided; a copy of the trainer has one of its own."""
+        return self._scaler
+
+    @property
     def learning_rate(self) -> float:
         """Learning rate of the latest step, or of the first while none was made; before multipliers."""
         return self._optimizer.learning_rate
@@ -114,15 +127,16 @@ class Trainer(Stepping):
     # By position, too: Python takes longer for defaults of keywords.
     def step(self, batch_size: float = 1, grads: Mapping[str, Any] | None = None,
              clip_norm: SupportsFloat | None = None, skip_nonfinite: bool | None = None,
-             missing: Literal["error", "skip", "zero"] = "error") -> StepInfo:
+             missing: Literal["error", "skip", "zero"] | None = None) -> StepInfo:
         """One step with the gradients in ``params.grad`` (or ``grads``, copied there), times 1/batch_size.
 
         grads: ``{name: array of that parameter's shape}``; on a GPU arrays of it. missing: what becomes of parameters
-        that it lacks, or has None for: an "error"; "skip", they are left out of this step, and count one fewer; or
-        "zero". clip_norm, skip_nonfinite: for this step, in place of the trainer's. Raises ValueError or TypeError
-        before any weight or slot is written, RuntimeError in the middle of another step.
+        that it lacks, or has None for: an "error", as by default; "skip", they are left out of this step, and count one
+        fewer; or "zero". clip_norm, skip_nonfinite: for this step, in place of the trainer's. Raises ValueError or
+        TypeError before any weight or slot is written, RuntimeError in the middle of another step.
         """
-        if grads is None and clip_norm is None and skip_nonfinite is None and self._stepper.repeat(batch_size):
+        if (grads is None and clip_norm is None and skip_nonfinite is None and missing is None
+                and self._stepper.repeat(batch_size)):
             return APPLIED
         limits = self._limits
         if clip_norm is not None or skip_nonfinite is not None:
@@ -130,35 +144,35 @@ class Trainer(Stepping):
         if batch_size.__class__ is not int or not 1 <= batch_size < 2**53:      # which a float holds, without a check
             batch_size = checked("batch_size", batch_size, 1.0, "(0, inf)")
         self._stepper.check_outside()
-        if missing not in ("error", "skip", "zero"):
+        if not one_of(missing, "error", "skip", "zero"):
             raise ValueError(f"missing={missing!r}: expected 'error', 'skip' or 'zero'")
         with self._stepper.lock:
-            stepper, absent = self._stepper, False
+            stepper = self._stepper
             stepper.halt()
-            try:
-                if missing == "skip" and grads is not None:
-                    absent = self._leave_out(flattened(grads, "grads"))
-                stepper.prepare(batch_size)
-                if grads is not None:
-                    self._params.grad.assign(grads, "grads", missing)
-                if limits is not None:
-                    info = self._guard.check(stepper, self._params.grad, *limits)
-                    if info.applied:
-                        stepper.step()
-                    return info
+            absent = self._absent(grads) if grads is not None and missing == "skip" else ()
+            stepper.leave_out(self._frozen.union(absent))
+            stepper.prepare(batch_size if self._scaler is None else batch_size * self._scaler.scale)
+            if grads is not None:
+                self._params.grad.assign(grads, "grads", missing or "error", self.frozen)
+            if limits is None:
                 stepper.step()
-                if grads is None:
+                if grads is None and self._on_step is None:
                     stepper.admit()
-            finally:
-                if absent:
-                    stepper.leave_out(self._frozen)
-        return APPLIED
+                info = APPLIED
+            else:
+                info = self._guard.check(stepper, self._params.grad, *limits)
+                if info.applied:
+                    stepper.step()
+                if self._scaler is not None:
+                    self._scaler.observe(info.applied)
+        if self._on_step is not None:
+            self._on_step(info)
+        return info
 
-    def _leave_out(self, grads: Mapping[str, Any]) -> bool:
-        """Leave parameters without gradients out of the next step; whether there are any."""
-        absent = set(self._params.grad.absent(grads))
-        self._stepper.leave_out(self._frozen.union(k for k, name in enumerate(self._params) if name in absent))
-        return bool(absent)
+    def _absent(self, grads: Mapping[str, Any]) -> set[int]:
+        """The numbers of parameters without gradients."""
+        absent = set(self._params.grad.absent(flattened(grads, "grads")))
+        return {k for k, name in enumerate(self._params) if name in absent}
 
     # --- parameters that sit out
 
@@ -171,7 +185,8 @@ class Trainer(Stepping):
         """Leave parameters out of steps, by name or pattern (as fnmatch reads it), until ``thaw``.
 
         Neither weight, gradient nor slots are read or written, and such a parameter goes on with its own number of
-        steps, while schedules follow the trainer's. ValueError for what fits no parameter; RuntimeError in a step.
+        steps, while schedules follow the trainer's. (An optimizer written in Python counts for itself.) ValueError for
+        what fits no parameter, and in the middle of a batch of LBSGD; RuntimeError in a step.
         """
         self._set_frozen(self._frozen | self._numbers(names))
 
@@ -194,14 +209,14 @@ class Trainer(Stepping):
         """The most that the norm of gradients may be, and whether steps are left out where it is not finite; None where
         nobody asks for it. What is None is the trainer's.
         """
-        most, skips = self._limits or (math.inf, False)
+        most, skips = self._limits or (math.inf, self._scaler is not None)
         if clip_norm is not None:
             most = math.inf if clip_norm == math.inf else checked("clip_norm", clip_norm, math.inf, "(0, inf)")
-        skips = skips if skip is None else flag("skip_nonfinite", skip)
+        skips = skips if skip is None else flag("skip_nonfinite", skip) or self._scaler is not None
         if math.isinf(most) and not skips:
             return None
         if optimizer._steps_in_python():
-            raise ValueError("clip_norm and skip_nonfinite go with a rule's steps; those of "
+            raise ValueError("clip_norm, skip_nonfinite and loss_scaler go with a rule's steps; those of "
                              f"{type(optimizer).__name__} are its own, in Python")
         return most, skips
 
@@ -267,7 +282,7 @@ class Trainer(Stepping):
 
     def update(self, batch_size: float = 1, ignore_stale_grad: bool = False) -> StepInfo:
         """``step``, after ``allreduce_grads``; ignore_stale_grad: with missing="skip", where gradients are given."""
-        return self.step(batch_size, missing="skip" if ignore_stale_grad else "error")
+        return self.step(batch_size, missing="skip" if ignore_stale_grad else None)
 
     # --- saving and resuming
 
@@ -282,6 +297,8 @@ class Trainer(Stepping):
         with self._stepper.lock:
             self._stepper.halt()
             checkpoint.save(path, {**resume.own(self._optimizer, self._params), "frozen": list(self.frozen),
+                                   **({} if self._scaler is None else {"loss_scaler": (
+                                       self._scaler.scale, self._scaler.good)}),
                                    **resume.kept(self._optimizer, self._params, self._state)})
 
     def load_states(self, path: "checkpoint.File", missing: Literal["new"] | None = None) -> None:
@@ -306,9 +323,12 @@ class Trainer(Stepping):
                     saved = {key: value if key == "slots" else checkpoint.loaded(value) for key, value in tree.items()}
                     if missing:
                         saved = resume.reindexed(saved, optimizer, self._params.shapes)
+                    scaled = {} if self._scaler is None else self._scaler._checked(saved.get(
+                        "loss_scaler", (self._scaler.scale, self._scaler.good)))
                     observed = resume.become(optimizer, self._params, saved)
                     state = resume.states(saved, optimizer, self._params, self._state)
-                    frozen = frozenset(self._numbers(saved.get("frozen", ())))
+                    frozen = frozenset(self._numbers(saved.get("frozen", ()))).union(
+                        self._frozen.intersection(saved.get("new", ())))
                     stepper = optimizer._stepper(self._params, state, self._threads, old.captures)
                     stepper.leave_out(frozen)
                     stepper.optimizer = self._optimizer    # which becomes the draft
@@ -317,6 +337,8 @@ class Trainer(Stepping):
             except (KeyError, TypeError, AttributeError, ValueError, OverflowError) as error:
                 raise ValueError(f"{checkpoint.label(path)}: these states do not fit this trainer: {error}") from error
             own = {"_state": state, "_stepper": stepper, "_frozen": frozen}
+            if self._scaler is not None:
+                observed.append((vars(self._scaler), scaled))
             at_once((vars(self._optimizer), vars(optimizer)), (vars(self), own), *observed)
 
     # --- copies and pickles are bound anew
@@ -331,7 +353,8 @@ class Trainer(Stepping):
         self._claim(self._optimizer)
         self._stepper = self._optimizer._stepper(self._params, self._state, self._threads,
                                                  self._params.memory.captures())
-        self._stepper.leave_out(self._frozen)
+        if isinstance(self._stepper, PythonStepper):       # others have it in their states
+            self._stepper.leave_out(self._frozen)
 
     def __copy__(self) -> Self:
         return copy.deepcopy(self)

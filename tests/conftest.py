@@ -7,9 +7,9 @@ from numoptim import native
 
 
 def passes(record):
-    """The passes (aot/steps.c) of a record, as rows of 8 words."""
+    """The passes (aot/steps.c) of a record, as rows of 9 words."""
     start, length, *_ = (ctypes.c_int64 * 4).from_address(record)
-    return [(ctypes.c_int64 * 8).from_address(start + 64 * k) for k in range(length)]
+    return [(ctypes.c_int64 * 9).from_address(start + 72 * k) for k in range(length)]
 
 
 @pytest.fixture

@@ -28,6 +28,8 @@ COMMON = ("wd", "rescale_grad", "clip_gradient")
 BY_NAME = {rule.name: rule for rule in RULES}
 
 each_rule = pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.name)
+MOVING = [rule for rule in RULES if rule.name != "gradient_norm"]               # which leaves weights as they are
+each_moving_rule = pytest.mark.parametrize("rule", MOVING, ids=lambda rule: rule.name)
 each_dtype = pytest.mark.parametrize("dtype", FLOAT)
 
 # Hyper-parameters none of which is a default; what is missing keeps its default.

@@ -43,7 +43,7 @@ def test_ratio_is_the_median_over_rounds():
 def test_a_wrong_rule_is_not_timed(rule, monkeypatch):
     import roofline
     roofline.check(rule, np.float32)
-    if rule.noisy:
+    if rule.noisy or rule.name == "gradient_norm":         # which leaves weights as they are
         return
     monkeypatch.setattr(roofline, "stepper", lambda made: lambda: None)
     with pytest.raises(AssertionError, match=rule.name):

@@ -215,7 +215,7 @@ def test_an_optimizer_in_python_has_no_norm():
     class Mine(optimizer.Optimizer):
         def update(self, index, weight, grad, state):
             weight -= grad
-    with pytest.raises(ValueError, match="clip_norm and skip_nonfinite go with a rule's steps; those of Mine are its"):
+    with pytest.raises(ValueError, match="clip_norm, skip_nonfinite and loss_scaler go with a rule's steps; those"):
         Trainer(Parameters(draw(0)), Mine(), clip_norm=1)
     trainer = Trainer(Parameters(draw(0)), Mine())
     assert trainer.step(1) is APPLIED

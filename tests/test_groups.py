@@ -302,3 +302,65 @@ def test_a_hundred_groups(monkeypatch):
     trainer = Trainer(params, "sgd", {"learning_rate": 1}, threads=2, groups=groups)
     trainer.step(1)
     assert params.flat.tolist() == [1 - k / 128 for k in range(100) for _ in range(10)]
+
+
+@pytest.mark.parametrize("name, refused, taken", [
+    ("sgdschedulefree", ["learning_rate", "weight_power"], {"beta": 0.5, "wd": 0.1}),
+    ("adamwschedulefree", ["learning_rate", "weight_power"], {"beta": 0.5, "beta2": 0.5, "epsilon": 0.1}),
+    ("prodigy", ["learning_rate", "beta1", "d0", "d_coef", "safeguard_warmup"], {"wd": 0.1, "clip_gradient": 0.5}),
+])
+def test_numbers_for_all_parameters_are_of_no_group(name, refused, taken):
+    for key in refused:
+        with pytest.raises(ValueError, match=f"has numbers for all parameters, of which '{key}' is a part"):
+            Trainer(Parameters(draw(0)), name, groups={NAMES[0]: {key: 0.5}})
+    for names in (NAMES, NAMES[::-1]):
+        params = Parameters({key: draw(0)[key] for key in names})
+        assert stepped(Trainer(params, name, groups={NAMES[0]: taken})).optimizer.groups == {NAMES[0]: taken}
+
+
+def test_rprop_refuses_what_would_have_no_effect():
+    with pytest.raises(ValueError, match="Rprop takes no wd"):
+        Trainer(Parameters(draw(0)), "rprop", groups={"*": {"wd": 0}})
+    with pytest.raises(ValueError, match="Rprop takes no wd"):
+        optimizer.Rprop(schedules={"wd": RATE})
+    with pytest.raises(ValueError, match="Rprop's learning_rate holds for a whole run"):
+        Trainer(Parameters(draw(0)), "rprop", groups={"*": {"learning_rate": RATE}})
+
+
+def test_tables_change_while_parameters_sit_out():
+    """The sets of those that step may be as many as before, or as they were."""
+    for change in (lambda o: o.set_groups({"b": {"wd": 0.5}}), lambda o: o.set_lr_mult({"b": 0.1}),
+                   lambda o: o.set_wd_mult({"b": 0, "v": 2})):
+        for how in ("frozen", "missing"):
+            made, plain = (Trainer(Parameters(draw(0)), "adamw", {"wd": 0.1}) for _ in range(2))
+            change(plain.optimizer)
+            for t in range(4):
+                if t == 2:
+                    change(made.optimizer)
+                grads = {key: g for key, g in draw(t).items() if key != "b"}
+                for each in (made, plain):
+                    if how == "frozen":
+                        each.freeze("b")
+                    each.step(4, grads, missing="skip" if how == "missing" else "error")
+            assert bits(made.params["w"]) == bits(plain.params["w"])
+
+
+def test_states_of_before_leave_groups_and_new_parameters_keep_theirs():
+    file = io.BytesIO()
+    Trainer(Parameters({"a": np.ones(1), "b": np.ones(1)}), "adam", groups={"a": {"wd": 0.25}}).save_states(file)
+    more = Trainer(Parameters({"a": np.ones(1), "b": np.ones(1), "c": np.ones(1)}), "adam",
+                   groups={"b": {"wd": 0.75}, "c": {"wd": 0.5, "learning_rate": RATE}})
+    more.freeze("c")
+    file.seek(0)
+    more.load_states(file, missing="new")
+    assert more.optimizer.groups == {"a": {"wd": 0.25}, "c": {"wd": 0.5, "learning_rate": RATE}}
+    assert more.frozen == ("c",)
+
+
+def test_a_trainer_that_is_refused_changes_no_optimizer():
+    shared = optimizer.AdamW()
+    first = Trainer(Parameters(draw(0)), shared, groups={"w": {"wd": 0.25}})
+    for wrong in ({"clip_norm": -1}, {"on_step": 3}, {"loss_scaler": 2}, {"skip_nonfinite": 2}):
+        with pytest.raises((TypeError, ValueError)):
+            Trainer(Parameters(draw(0)), shared, groups={"w": {"wd": 0.75}}, **wrong)
+    assert first.optimizer.groups == {"w": {"wd": 0.25}}

@@ -71,7 +71,7 @@ def test_schedules_follow_the_trainer():
 
 
 @pytest.mark.parametrize("name, keywords", [("prodigy", {"d0": 0.1}), ("adamwschedulefree", {}), ("sgld", {}),
-                                            ("lbsgd", {"batch_scale": 3, "momentum": 0.5})])
+                                            ("lbsgd", {"batch_scale": 7, "momentum": 0.5})])
 def test_what_parameters_share_goes_on_without_those_that_rest(name, keywords):
     """Neither weights nor slots of theirs change; what is for all is as if there were only the others."""
     trainer = Trainer(Parameters(draw(0)), name, keywords)
@@ -305,3 +305,93 @@ def test_a_frozen_gradient_is_not_cleared_and_not_read(name):
     trainer.step(1)
     trainer.step(1)
     assert np.isfinite(trainer.params.flat).all() and np.isnan(trainer.params.grad["w"]).all()
+
+
+def test_a_batch_of_lbsgd_is_of_the_same_parameters():
+    trainer = Trainer(Parameters(draw(0)), "lbsgd", {"batch_scale": 3})
+    trainer.step(1, {"w": gradients(1)["w"]}, missing="skip")
+    before = content(trainer)
+    for change in (lambda: trainer.step(1, gradients(2)), lambda: trainer.freeze("w"),
+                   lambda: trainer.step(1, {"v": gradients(2)["v"]}, missing="skip")):
+        with pytest.raises(ValueError, match="1 of 3 gradients of a batch are summed: parameters can sit out, and"):
+            change()
+        assert content(trainer) == before and trainer.frozen == ()
+    twin = copy.copy(trainer)
+    for t in (2, 3):
+        for each in (trainer, twin):
+            each.step(1, {"w": gradients(t)["w"]}, missing="skip")
+    trainer.freeze("b")
+    trainer.step(1, gradients(4))
+    assert bits(trainer.params["b"]) == bits(draw(0)["b"]) and bits(twin.params["w"]) == bits(trainer.params["w"])
+
+
+def test_weights_to_evaluate_of_parameters_that_sit_out():
+    """Of one without a gradient in the latest step they are others, of a frozen one not."""
+    def made():
+        groups = {"b": {"beta": 0.3}, "v": {"beta": 0.3}}
+        trainer = Trainer(Parameters(draw(0)), "sgdschedulefree", {"learning_rate": 0.1}, groups=groups)
+        for t in range(3):
+            trainer.step(1, gradients(t))
+        trainer.step(1, {key: g for key, g in gradients(4).items() if key != "b"}, missing="skip")
+        return trainer
+    trainer = made()
+    expected = {key: (trainer.params[key] - (1 - beta) * trainer.slots["z"][key]) / beta
+                for key, beta in (("b", 0.3), ("v", 0.3), ("w", 0.9))}
+    with trainer.averaged() as params:
+        for key, x in expected.items():
+            np.testing.assert_allclose(params[key], x, 1e-5, 1e-6)
+    trainer.freeze("b")
+    kept = trainer.params["b"].copy()
+    with trainer.averaged() as params:
+        assert bits(params["b"]) == bits(kept)
+        np.testing.assert_allclose(params["v"], expected["v"], 1e-5, 1e-6)
+
+
+def test_frozen_parameters_need_no_gradient_and_keep_theirs():
+    trainer = Trainer(Parameters(draw(0)), "adam")
+    trainer.params.grad["w"][...] = 7
+    trainer.freeze("w")
+    for missing in ("error", "zero", "skip"):
+        trainer.step(1, {key: g for key, g in gradients(1).items() if key != "w"}, missing=missing)
+        trainer.step(1, gradients(2), missing=missing)
+    assert (trainer.params.grad["w"] == 7).all()
+
+
+def test_an_interrupted_change_keeps_every_count(monkeypatch):
+    trainer, twin = (Trainer(Parameters(draw(0)), "adam") for _ in range(2))
+    for each in (trainer, twin):
+        for t in range(5):
+            each.step(1, gradients(t))
+        each.freeze("w")
+
+    def interrupted(*arguments):
+        raise KeyboardInterrupt
+    with monkeypatch.context() as patch:
+        patch.setattr("numoptim.step.rest.np.where", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            trainer.step(1, gradients(5))
+    for each in (trainer, twin):
+        for t in range(5, 8):
+            each.step(1, gradients(t))
+        each.thaw("w")
+        each.step(1, gradients(9))
+    assert content(trainer) == content(twin)
+
+
+def test_a_name_that_takes_no_part_is_not_blamed():
+    trainer = Trainer(Parameters(draw(0)), "sgd", skip_nonfinite=True)
+    trainer.freeze("w")
+    trainer.params.grad.flat[:] = np.nan
+    assert trainer.step().nonfinite == "b"
+    assert trainer.step(1, {"v": np.full(7, np.inf)}, missing="skip").nonfinite == "v"
+
+
+def test_what_no_name_is():
+    trainer = Trainer(Parameters(draw(0)), "adam")
+    for wrong in (["w"], 1):
+        with pytest.raises(TypeError, match="is neither a name nor a pattern"):
+            trainer.freeze(wrong)
+    for _ in range(3):
+        with pytest.raises(ValueError, match="missing='no'"):
+            trainer.step(1, missing="no")
+        trainer.step(1)

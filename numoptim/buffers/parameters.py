@@ -1,7 +1,7 @@
 """Parameters: named arrays that live side by side in one flat buffer."""
 import copy
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from types import MappingProxyType
 from typing import Any, ClassVar, Self
 
@@ -65,21 +65,24 @@ class Views(Sealed, Mapping[str, Any]):
             raise ValueError(f"{name!r} has shape {view.shape}, was given {value.shape}")
         self._memory.write(view, value)
 
-    def assign(self, arrays: Mapping[str, Any], what: str = "arrays", missing: str = "error") -> None:
+    def assign(self, arrays: Mapping[str, Any], what: str = "arrays", missing: str = "error",
+               apart: Collection[str] = ()) -> None:
         """Copy in an array of its own shape for every name, as if all were read before any is written.
 
-        missing: what becomes of names without one, or with None: an "error", "zero", or "skip", as they are. Raises
-        TypeError or ValueError, which begin with ``what``, before anything is written.
+        missing: what becomes of names without one, or with None: an "error", "zero", or "skip", as they are. apart:
+        names that are left as they are, whatever there is for them. Raises TypeError or ValueError, which begin with
+        ``what``, before anything is written.
         """
         arrays = flattened(arrays, what)
         for name in arrays:
             if name not in self._views:
                 raise ValueError(f"{what}: no parameter {name!r}{nearest(str(name), self._views)}")
-        given, memory, absent = {}, self._memory, self.absent(arrays)
+        given, memory = {}, self._memory
+        absent = [name for name in self.absent(arrays) if name not in apart]
         if absent and missing == "error":
             raise ValueError(f"{what}: {absent[0]!r} is missing; every parameter needs one, or missing= says what then")
         for name, view in self._views.items():
-            if name in absent:
+            if name in absent or name in apart:
                 continue
             array = memory.given(arrays[name])
             if array.shape != view.shape:

@@ -123,7 +123,8 @@ def rows(rule: Rule, dtype: str) -> Iterator[tuple[str, ...]]:
         usage = [made[sm].usage[name] for sm in ARCHITECTURES]
         registers = "/".join(str(used.registers) for used in usage)
         shared = str(max(used.shared for used in usage))
-        if suffix.startswith(("_trust", "_advance")):
+        stores = any("STG" in line for line in instructions(made[80].code)[name][0])
+        if suffix.startswith(("_trust", "_advance")) or not stores:         # gradient_norm's update writes nothing
             yield name, registers, shared, *["-"] * 5
             continue
         loops = [loop_of(rule, dtype, suffix, made[card.sm]) for card in CARDS]

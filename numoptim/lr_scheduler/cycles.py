@@ -79,6 +79,10 @@ class CosineRestartScheduler(LRScheduler):
         require(self.period_factor >= 1, f"period_factor={self.period_factor}: expected at least 1")
         require(self.final_lr >= 0, f"final_lr={self.final_lr} is negative")
 
+    def _many(self, updates: Array) -> Array:
+        small = self.period_factor < 2**20 and updates[-1] < 2**40         # so that an int64 holds a period
+        return super()._many(updates) if small else Scheduler._many(self, updates)
+
     def rate(self, num_update: Updates) -> Rates:
         t, period = at_least(num_update - self.warmup_steps - 1, 0), self.period
         if self.period_factor == 1:

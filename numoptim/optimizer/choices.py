@@ -164,6 +164,7 @@ class ScheduleFree(RuleOptimizer):
     """The weights to evaluate are an average, which w, z and beta give."""
 
     lasting = ("beta",)
+    apart = ("beta", "beta2", "epsilon")
 
     def _average(self) -> Pass:
         return Pass(schedule_free.AVERAGE, ("w", "z"))
@@ -185,6 +186,7 @@ class AdamWScheduleFree(ScheduleFree):
 class Rprop(RuleOptimizer):
     __doc__ = rprop.__doc__
     rules = (rprop.RULE,)
+    lasting = ("learning_rate",)
     wd = HyperParameter(0.0, "[0, 0]")          # would turn signs, and has no say in sizes
 
     def set_learning_rate(self, lr: object) -> Never:

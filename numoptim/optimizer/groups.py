@@ -12,7 +12,7 @@ from numoptim.rule.hyperparameters import checked
 from numoptim.step.stepper import OF_A_STEP, Followed
 
 from .multipliers import ByParameter, Key
-from .schedules import check_schedule, numbers_of
+from .schedules import check_schedule, check_taken, numbers_of
 
 Table = Mapping[str, Mapping[str, Any]]
 
@@ -24,6 +24,10 @@ class Group(NamedTuple):
     fixed: dict[str, float]
     scheduled: dict[str, Schedule]
     ranges: dict[str, tuple[float, str]]
+
+    def as_given(self, entry: Mapping[str, Any]) -> dict[str, Any]:
+        """What it was made of, with numbers as they were checked."""
+        return {key: x if x is None or callable(x) else self.fixed[key] for key, x in entry.items()}
 
     def value(self, key: str, num_update: int) -> float:
         """A number that it has, in an update; TypeError or ValueError for what a schedule says and it cannot be."""
@@ -37,8 +41,9 @@ class Groups(ByParameter[Group]):
 
     def __init__(self, entries: Mapping[Key, Group], given: Table, names: Mapping[int, str]) -> None:
         super().__init__("groups", entries, names)
-        self.given = MappingProxyType({key: MappingProxyType(dict(entry)) for key, entry in given.items()})
         self.groups = list(entries.values())
+        self.given = MappingProxyType({key: MappingProxyType(group.as_given(entry)) for (key, entry), group in
+                                       zip(given.items(), self.groups, strict=True)})
 
     @classmethod
     def of(cls, optimizer: type, table: Table, names: Mapping[int, str]) -> Self:
@@ -90,9 +95,13 @@ def _group(optimizer: Any, place: int, name: Any, entry: Any) -> Group:
 def _range(optimizer: Any, what: str, key: Any) -> tuple[float, str]:
     """Default and interval of a hyper-parameter. ValueError for what an entry cannot have."""
     known = numbers_of(optimizer)
+    if key in ("learning_rate", *optimizer.hyper) and key not in optimizer.apart and any(
+            rule.slots_over("all") for rule in optimizer.rules):
+        raise ValueError(f"{what}: {optimizer.__name__} has numbers for all parameters, of which {key!r} is a part")
     if key == "learning_rate" and optimizer._rated:
         return 0.0, "[0, inf)"
     if key in known:
+        check_taken(optimizer, what, key)
         return known[key].default, known[key].interval
     if key in optimizer.options:
         raise ValueError(f"{what}: {key!r} chooses the rule, which is one for all parameters")

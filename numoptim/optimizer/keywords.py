@@ -9,6 +9,8 @@ from .base import Optimizer, find
 from .groups import Table
 from .rule_optimizer import RuleOptimizer
 
+TRAINERS = "groups", "clip_norm", "skip_nonfinite", "loss_scaler", "on_step", "threads", "kvstore"
+
 
 def set_groups(optimizer: Optimizer, groups: Table) -> None:
     """Set the groups of a rule's optimizer. ValueError for another."""
@@ -27,7 +29,7 @@ def misplaced(optimizer: Any, given: Mapping[str, Any]) -> str:
     names = {key: renamed(key, theirs) for key in given}
     fitting = {name: given[key] for key, name in names.items() if name}
     strange = next((key for key, name in names.items() if not name), None)
-    said = strange and instead(strange, [*theirs, "groups", "clip_norm", "skip_nonfinite", "threads", "kvstore"])
+    said = strange and instead(strange, [*theirs, *TRAINERS])
     shown = f"{cls.__name__.lower()!r}, {fitting or '{...}'}" if named else display.call(cls.__name__, fitting)
     return (f"Trainer has no keyword {strange or next(iter(given))!r}{said or ''}; an optimizer's "
             f"{'go in a dict' if named else 'go to it'}: Trainer(params, {shown})")

@@ -84,6 +84,8 @@ class Multipliers(ByParameter[float]):
 
 def fitting(name: str, known: Sequence[str]) -> set[int]:
     """The numbers of the parameters that a name, or else a pattern, fits. ValueError where it fits none."""
+    if not isinstance(name, str):
+        raise TypeError(f"{name!r} is neither a name nor a pattern")
     numbers = {k for k, each in enumerate(known) if each == name} or {
         k for k, each in enumerate(known) if fnmatch.fnmatchcase(each, name)}
     if not numbers:

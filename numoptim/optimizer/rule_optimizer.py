@@ -39,6 +39,7 @@ class RuleOptimizer(Optimizer):
     options: ClassVar[Options] = {}
     hyper: ClassVar[Hyper] = {}
     lasting: ClassVar[tuple[str, ...]] = ()    # hyper-parameters that hold for a whole run: no schedule's
+    apart: ClassVar[tuple[str, ...]] = ()      # that groups may have, though the rule has numbers for all parameters
     _of_rule: ClassVar[bool] = False           # made by from_rule
     _schedules: Schedules | None = None
     _groups: Groups | None = None

@@ -26,6 +26,7 @@ class Schedules:
                 raise ValueError("schedules: that of the learning rate is lr_scheduler")
             if key not in known:
                 raise ValueError(f"schedules: {key!r} is none of {cls.__name__}'s numbers{nearest(str(key), known)}")
+            check_taken(cls, "schedules", key)
             check_schedule(cls, f"schedules[{key!r}]", key, schedule)
         self.table = MappingProxyType(dict(table))
         self._known = {key: known[key] for key in table}
@@ -49,6 +50,12 @@ class Schedules:
 def numbers_of(cls: Any) -> dict[str, HyperParameter]:
     """The hyper-parameters of a class of optimizers, but the learning rate."""
     return {name: found for name in dir(cls) if isinstance(found := getattr(cls, name), HyperParameter)}
+
+
+def check_taken(cls: Any, what: str, key: str) -> None:
+    """ValueError for a hyper-parameter that a class has only by its base's name."""
+    if numbers_of(cls)[key].interval == "[0, 0]":
+        raise ValueError(f"{what}: {cls.__name__} takes no {key}")
 
 
 def check_schedule(cls: Any, what: str, key: str, schedule: Schedule) -> None:

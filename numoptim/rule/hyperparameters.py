@@ -90,7 +90,7 @@ def _scalar(value: Any) -> Any:
 
 def flag(name: str, given: object) -> bool:
     """ValueError for anything but True and False."""
-    if given not in (True, False):
+    if not isinstance(given, (bool, np.bool_)):
         raise ValueError(f"{name}={given!r}: expected True or False")
     return bool(given)
 

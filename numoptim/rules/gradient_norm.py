@@ -4,8 +4,7 @@ Source
     Pascanu, Mikolov & Bengio, "On the difficulty of training recurrent neural networks", ICML 2013, Algorithm 1.
     https://arxiv.org/abs/1211.5063
 
-Update (a pass before another rule's step, whose rescale_grad may be multiplied by min(1, bound/norm); sum: over all
-weights that the step changes)
+Update (before another rule's step, which takes g times min(1, bound/norm); sum: over all weights that step)
     norm = sqrt(sum(g*g))
     w = w
 

@@ -21,6 +21,12 @@ class Averaged:
         raise RuntimeError("within averaged() the parameters have weights to evaluate: steps, loading, copies and "
                            "pickles of the trainer are for afterwards")
 
+    def leave_out(self, out: frozenset[int]) -> Never:
+        self.check_outside()
+
+    def prepare(self, batch_size: float) -> Never:
+        self.check_outside()
+
     def counts(self) -> Never:
         self.check_outside()
 
@@ -40,6 +46,7 @@ def evaluating(trainer: Any, average: "Pass") -> "Iterator[Parameters]":
             if held["_stepper"] is not stepper:    # another thread was first
                 held["_stepper"].check_outside()
             stepper.halt()
+            stepper.leave_out(held["_frozen"])     # and not what had no gradient in the latest step
             copied = memory.zeros(flat.size, flat.dtype)
             memory.write(copied, flat)
             before = copied

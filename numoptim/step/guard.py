@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from numoptim.kernels import FROZEN
 from numoptim.native.plan import Pass, StepRecord
 from numoptim.rules.gradient_norm import RULE
 
@@ -49,8 +50,9 @@ class Guard:
             raise RuntimeError("a step with clip_norm or skip_nonfinite waits for its norm: it cannot be captured")
         norm = self._norm(stepper)
         if not math.isfinite(norm):
-            host = stepper.memory.host
-            name = next((name for name, grad in gradients.items() if not np.isfinite(host(grad)).all()), None)
+            host, live = stepper.memory.host, (stepper.which != FROZEN).tolist()
+            name = next((name for (name, grad), takes_part in zip(gradients.items(), live, strict=True)
+                         if takes_part and not np.isfinite(host(grad)).all()), None)
             why = f"the gradient of {name!r} is not finite" if name else f"the norm of all gradients is {norm}"
             if not skip:
                 raise ValueError(f"{why}, so that it cannot be clipped; skip_nonfinite=True leaves such steps out")

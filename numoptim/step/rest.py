@@ -16,25 +16,25 @@ class Rest:
 
     def __init__(self, count: int, lags: Iterable[int] = (), out: Iterable[int] = ()) -> None:
         self.out = frozenset(out)
-        self._resting = np.zeros(count, bool)
-        self._numbers = np.zeros(count, np.int64)  # of those that rest their own step, of others their lag
-        self._numbers[:] = [*lags] or 0
+        numbers = np.zeros(count, np.int64)
+        numbers[:] = [*lags] or 0
+        # Which rest, and of those their own step, of others their lag: one attribute, whatever interrupts a change.
+        self._numbers = np.zeros(count, bool), numbers
+
+    def without(self, which: Array) -> Array:
+        """The groups of segments, FROZEN for those that take no part."""
+        if self.out:
+            which = which.copy()
+            which[list(self.out)] = FROZEN
+        return which
 
     def lags(self, t: int) -> Array:
         """int64 (count,): by how many steps each is behind step t, the latest."""
-        return np.where(self._resting, t - self._numbers, self._numbers)
+        resting, numbers = self._numbers
+        return np.where(resting, t - numbers, numbers)
 
     def begin(self, which: Array, t: int) -> Array:
         """``lags``, of steps after t in which segments of the group FROZEN rest, and no others."""
-        lags, self._resting = self.lags(t), which == FROZEN
-        self._numbers = np.where(self._resting, t - lags, lags)
+        lags, resting = self.lags(t), which == FROZEN
+        self._numbers = resting, np.where(resting, t - lags, lags)
         return lags
-
-    def __reduce__(self) -> tuple[object, ...]:
-        return _restored, (self._resting, self._numbers, self.out)
-
-
-def _restored(resting: Array, numbers: Array, out: frozenset[int]) -> Rest:
-    made = Rest(len(numbers), numbers, out)
-    made._resting = resting
-    return made

@@ -2,7 +2,7 @@
 import itertools
 import math
 from array import array
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -78,6 +78,11 @@ class Stepper:
         self.refresh()
 
     @property
+    def which(self) -> Array:
+        """The set of each segment in the latest plans, or FROZEN."""
+        return np.asarray(self._planned[1])
+
+    @property
     def _follows(self) -> list[Followed]:
         """What steps set beside the learning rate."""
         return self._planned[3]
@@ -110,11 +115,10 @@ class Stepper:
         rule, held, _, rest = self._of_state
         optimizer._check_rule(rule, held)
         passes, (which, sets) = optimizer._passes(), self._groups()
-        if rest.out:
-            which = which.copy()
-            which[list(rest.out)] = kernels.FROZEN
+        which = rest.without(which)
         made, groups, latest, _ = self._planned
-        if passes != made or latest is not optimizer._latest or not np.array_equal(which, groups):
+        if (passes != made or latest is not optimizer._latest or not np.array_equal(which, groups)
+                or len(sets) != len(self.plans[0].hyper)):
             self._plan(passes, which, len(sets))
         optimizer._check_read(self._of_state[0])
         self._planned = *self._planned[:3], optimizer._following(sets)
@@ -165,11 +169,12 @@ class Stepper:
 
         Its hyper-parameters are those of the latest step, whose weights it takes.
         """
-        which, sets = self._groups()
-        plan = self._bound(only, which, len(sets), self._of_state[1])
+        (which, sets), (_, slots, _, rest) = self._groups(), self._of_state
+        which = rest.without(which)
+        plan = self._bound(only, which, len(sets), slots)
         plan.fill(self._filled(sets))
         for key in only.rule.hyper:
-            for k, latest in enumerate(self._latest_sets(which, len(sets))):
+            for k, latest in self._latest_sets(which, len(sets)):
                 plan.follow(key, self.plans[0].hyper[key][latest], [k])
         plan.set(1, 0.0, 1.0)
         record = StepRecord([plan], array("q", [0]), array("q", [0]))
@@ -180,15 +185,23 @@ class Stepper:
     def _check_between_batches(self, passes: Sequence[Pass]) -> None:
         """ValueError where passes would take gradients for a whole batch that others have begun to sum."""
         for old, new in zip(self._planned[0], passes, strict=False):
-            done = (self._count[0] - old.since) % old.every
-            if done and (old.every, old.since) != (new.every, new.since):
-                raise ValueError(f"{type(self.optimizer).__name__}: {done} of {old.every} gradients of a batch "
-                                 f"are summed: batch_scale={new.every} can follow when that is whole")
+            if (old.every, old.since) != (new.every, new.since):
+                self._check_whole(f"batch_scale={new.every} can follow")
 
-    def _latest_sets(self, which: Array, count: int) -> list[int]:
-        """For each of so many sets of segments that of their first one in the latest step; 0 where it was frozen."""
+    def _check_whole(self, then: str) -> None:
+        """ValueError where only some gradients of a batch are summed."""
+        for each in self._planned[0]:
+            if done := (self._count[0] - each.since) % each.every:
+                raise ValueError(f"{type(self.optimizer).__name__}: {done} of {each.every} gradients of a batch are "
+                                 f"summed: {then} when that is whole")
+
+    def _latest_sets(self, which: Array, count: int) -> Iterator[tuple[int, int]]:
+        """The number of each of so many sets, and which a segment of it had in the latest step, if one took part."""
         latest = self._planned[1]
-        return [max(int(latest[np.argmax(which == k)]), 0) for k in range(count)]
+        for k in range(count):
+            took_part = latest[(which == k) & (latest != kernels.FROZEN)]
+            if took_part.size:
+                yield k, int(took_part[0])
 
     def _groups(self) -> tuple[Array, list[tuple[float, float, int]]]:
         """The set of each segment, FROZEN where its rate is times 0, and the sets: multipliers, place of the group."""
@@ -220,9 +233,10 @@ class Stepper:
             rate = optimizer._rate(t)
         else:
             rate = rates[t] if t in rates else rates.setdefault(t, optimizer._rate(t))
-        warmup = 1.0 if self._warmup is None else self._warmup(t - optimizer._begin_num_update)
-        rate *= warmup
-        if self._follows:
+        warmup = 1.0
+        if self._warmup is not None:
+            rate *= (warmup := self._warmup(t - optimizer._begin_num_update))
+        if self._planned[3]:
             self._follow(t, {} if rates is None else rates, batch_size, warmup)
         rescale = self._followed.get("rescale_grad", optimizer._values["rescale_grad"]) / batch_size
         if rate != self._rate or rescale != self._rescale:
@@ -308,9 +322,10 @@ class Stepper:
         return found
 
     def leave_out(self, out: frozenset[int]) -> None:
-        """Leave these parameters out of steps from the next one on, and no others."""
+        """Leave these parameters out of steps from the next one on, and no others. ValueError in a batch of several."""
         rest = self._of_state[3]
         if out != rest.out:
+            self._check_whole("parameters can sit out, and take part again,")
             self.halt()
             rest.out, self.version = out, None     # refreshed then
 

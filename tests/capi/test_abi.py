@@ -70,7 +70,7 @@ def test_versions_and_statuses():
 
 
 AVERAGING = {"lr_max": 2, "total": 2}
-OVER = {"novograd": {"v": 1}, "prodigy": {"d": 2, "q": 2}, "sgd_schedule_free": AVERAGING,
+OVER = {"novograd": {"v": 1}, "gradient_norm": {"norm": 2}, "prodigy": {"d": 2, "q": 2}, "sgd_schedule_free": AVERAGING,
         "adamw_schedule_free": AVERAGING}                           # slots over segments: 1, over all: 2
 
 
@@ -81,7 +81,8 @@ def test_descriptors(rule):
     assert [x.decode() for x in text] == [rule.name, *rule.slots]
     released = rule.name not in LATER
     assert (known.layerwise, known.noisy) == (rule.layerwise and released, rule.noisy)
-    sums = {"lars": 2, "lbsgd_lars": 2, "lamb": 2, "lans": 4, "novograd": 2, "prodigy": 2}
+    sums = {"lars": 2, "lbsgd_lars": 2, "lamb": 2, "lans": 4, "novograd": 2, "prodigy": 2,
+            "gradient_norm": 1}
     assert known.sums == sums.get(rule.name, 0)
     assert [(known.over[k], known.starts[k]) for k in range(known.slot_count)] == [
         (OVER.get(rule.name, {}).get(slot, 0), 0.0) for slot in rule.slots]

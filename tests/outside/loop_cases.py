@@ -15,6 +15,9 @@ CASES = [
      "SGD(lr=0.1, momentum=0.9, weight_decay=0.1)"),
 ]
 GROUPS = {"b": ({"wd": 0}, {"weight_decay": 0}), "c": ({"learning_rate": 0.01}, {"lr": 0.01})}
+# How a scaler begins, and whether gradients were finite in each step: growth, backing off, growth up to infinity.
+SCALERS = [({"growth_interval": 3}, "1111011111111110011111"), ({"growth_interval": 1, "growth_factor": 4.0}, "1" * 60),
+           ({"backoff_factor": 0.25, "growth_interval": 2, "growth_factor": 3.0}, "0000001110111011")]
 
 
 def problem() -> tuple[dict[str, np.ndarray], list[dict[str, np.ndarray | None]]]:

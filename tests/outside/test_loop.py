@@ -3,9 +3,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from loop_cases import CASES, CLIP, GROUPS, problem
+from loop_cases import CASES, CLIP, GROUPS, SCALERS, problem
 
-from numoptim import Parameters, Trainer, optimizer
+from numoptim import LossScaler, Parameters, Trainer, optimizer
 
 RECORDED = np.load(Path(__file__).parents[1] / "data" / "torch-loop.npz")
 
@@ -39,3 +39,16 @@ def test_steps_are_torchs_to_rounding_where_gradients_are_clipped_as_there(case)
         factor = min(1.0, CLIP / (norm + 1e-6))
         trainer.step(1, {name: None if grad is None else factor * grad for name, grad in grads.items()}, missing="skip")
         np.testing.assert_allclose(trainer.params.flat, path, rtol=0, atol=1e-12 * abs(path).max())
+
+
+@pytest.mark.parametrize("case", range(len(SCALERS)))
+def test_scales_are_torchs(case):
+    keywords, finite = SCALERS[case]
+    scaler = LossScaler(**keywords)
+    trainer, seen = Trainer(Parameters({"w": np.zeros(1)}), "sgd", {"learning_rate": 1}, loss_scaler=scaler), []
+    for each in finite:
+        seen.append(scaler.scale)
+        info = trainer.step(1, {"w": [scaler.scale * 0.5 if each == "1" else np.inf]})
+        assert info.applied == (each == "1")
+    assert seen == RECORDED[f"{case}_scales"].tolist()
+    assert trainer.params.flat.tolist() == [-0.5 * finite.count("1")]

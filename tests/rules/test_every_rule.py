@@ -8,8 +8,9 @@ from numoptim.lr_scheduler import PolyScheduler
 
 LEFT_OVER = {"sgd_momentum", "nag", "rmsprop_momentum", "rmsprop_centered", "accumulate", "lbsgd_lars", "lars",
              "dcasgd_momentum"}
-SCHEDULED = [rule for rule in BY_NAME.values() if rule.name != "rprop"]
-CLIPPED = [rule for rule in BY_NAME.values() if rule.name != "lbsgd_lars"]      # whose norm is that of the whole mean
+SCHEDULED = [rule for rule in BY_NAME.values() if rule.name not in ("rprop", "gradient_norm")]
+# Not lbsgd_lars, whose norm is that of the whole mean, nor gradient_norm, which leaves weights alone.
+CLIPPED = [rule for rule in BY_NAME.values() if rule.name not in ("lbsgd_lars", "gradient_norm")]
 
 
 def train(optimize, weight, gradients, **keywords):
