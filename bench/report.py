@@ -102,7 +102,8 @@ def peers(rows: Sequence[Row]) -> Figure:
     for ax, what in zip(axes, ("adam step", "adam kernel"), strict=True):
         chosen = [row for row in rows if row["case"] == what and (row["threads"] > 1 or what.endswith("kernel"))]
         for colour, ((peer, threads), group) in zip(COLOURS, by(chosen, "against", "threads"), strict=False):
-            curve(ax, group, colour, f"{peer}, {threads} thread{'s' * (threads > 1)}" if what.endswith("kernel") else peer)
+            label = f"{peer}, {threads} thread{'s' * (threads > 1)}" if what.endswith("kernel") else peer
+            curve(ax, group, colour, label)
         ax.axhline(1, color="0.6", linewidth=1)
         ax.set(xscale="log", yscale="log", xlabel="elements, float32", ylabel="times as long as numoptim", title=what)
         ax.yaxis.set_major_formatter("{x:g}")
