@@ -13,6 +13,7 @@ from numoptim.lr_scheduler import (
     CosineScheduler,
     CyclicScheduler,
     FactorScheduler,
+    FunctionScheduler,
     LRScheduler,
     MultiFactorScheduler,
     PiecewiseScheduler,
@@ -209,9 +210,45 @@ EVERY = [
     CyclicScheduler(7, 0.9, step_down=3, **WARM), CyclicScheduler(7, 0.9, mode="triangular2", **WARM),
     CyclicScheduler(7, 0.9, mode="exp_range", gamma=0.99, **WARM),
     PiecewiseScheduler({1: 0.3, 7: 0.1, 8: 0.7, 100: 0.2}), PiecewiseScheduler({0: 0.3, 90: 0.1}, "constant"),
+    FunctionScheduler(lambda n: 0.3 / n), FunctionScheduler(lambda n: np.float32(0.3)) * 0.5,
     PiecewiseScheduler({5: 0.3}), CosineScheduler(90, 0.3) * FactorScheduler(5, 0.9) * 0.7,
     joined([LRScheduler(0.3), PolyScheduler(50), CosineScheduler(90)], [1, 60]), CosineScheduler(90, 0.3).shifted(-20),
 ]
+
+
+def test_a_function_that_ends_is_asked_update_by_update():
+    """A table of rates, say, behind which there is nothing to be foreseen."""
+    table = np.linspace(0.1, 0.01, 50).tolist()
+    trainer = scheduled(FunctionScheduler(lambda n: table[n]))
+    twin = scheduled(lambda n: table[n])
+    for _ in range(49):
+        for each in (trainer, twin):
+            each.step(4)
+        assert content(trainer) == content(twin)
+    with pytest.raises(IndexError):
+        trainer.step(4)
+    assert content(trainer) == content(twin)
+
+
+def test_a_function_says_that_it_may_be_foreseen():
+    asked = []
+    trainer = scheduled(FunctionScheduler(lambda n: asked.append(n) or 0.1))
+    assert steps_taking_the_lock(trainer, 4, 4, 4) == [True, False, False]
+    assert asked == [1, *range(2, AHEAD + 2)]
+    assert repr(FunctionScheduler(abs)) == "FunctionScheduler(function=<built-in function abs>)"
+    for wrong in (0.1, CosineScheduler):
+        with pytest.raises(TypeError, match="expected a function of the update number"):
+            FunctionScheduler(wrong)
+
+
+def test_it_is_left_to_the_program_that_resumes(tmp_path):
+    made = scheduled(FunctionScheduler(abs), 3)
+    made.save_states(tmp_path / "states")
+    with pytest.raises(ValueError, match="its learning rate came from a function"):
+        scheduled(None).load_states(tmp_path / "states")
+    twin = scheduled(FunctionScheduler(abs))
+    twin.load_states(tmp_path / "states")
+    assert twin.optimizer.num_update == 3
 
 
 def test_each_class_is_among_these():

@@ -16,7 +16,19 @@ import numpy as np
 
 from numoptim.native.arrays import Array
 
-from .base import ConstantScheduler, Joined, LRScheduler, Product, Schedule, Scheduler, Shifted, inside, joined, many
+from .base import (
+    ConstantScheduler,
+    FunctionScheduler,
+    Joined,
+    LRScheduler,
+    Product,
+    Schedule,
+    Scheduler,
+    Shifted,
+    inside,
+    joined,
+    many,
+)
 from .cycles import CosineRestartScheduler, CyclicScheduler, OneCycleScheduler
 from .decay import (
     CosineScheduler,
@@ -32,14 +44,14 @@ from .steps import FactorScheduler, MultiFactorScheduler, PiecewiseScheduler
 
 __all__ = [
     "ConstantScheduler", "CosineRestartScheduler", "CosineScheduler", "CyclicScheduler", "ExponentialScheduler",
-    "FactorScheduler", "InverseSqrtScheduler", "InverseTimeScheduler", "Joined", "LRScheduler", "LinearScheduler",
-    "MultiFactorScheduler", "OneCycleScheduler", "PiecewiseScheduler", "Plateau", "PolyScheduler", "Product",
-    "Scheduler", "Shifted", "WSDScheduler", "joined"]
+    "FactorScheduler", "FunctionScheduler", "InverseSqrtScheduler", "InverseTimeScheduler", "Joined",
+    "LRScheduler", "LinearScheduler", "MultiFactorScheduler", "OneCycleScheduler", "PiecewiseScheduler", "Plateau",
+    "PolyScheduler", "Product", "Scheduler", "Shifted", "WSDScheduler", "joined"]
 
 FORESEEN = (
     LRScheduler, ConstantScheduler, FactorScheduler, MultiFactorScheduler, PiecewiseScheduler, ExponentialScheduler,
     InverseTimeScheduler, InverseSqrtScheduler, LinearScheduler, PolyScheduler, CosineScheduler, WSDScheduler,
-    OneCycleScheduler, CosineRestartScheduler, CyclicScheduler, Joined, Product, Shifted)
+    OneCycleScheduler, CosineRestartScheduler, CyclicScheduler, FunctionScheduler, Joined, Product, Shifted)
 
 
 def based(schedule: Schedule, base_lr: float) -> Schedule:
@@ -58,9 +70,12 @@ def based(schedule: Schedule, base_lr: float) -> Schedule:
 
 def foreseen(schedule: Schedule, begin: int, count: int) -> Array | None:
     """What a schedule of these classes says of ``count`` updates from ``begin`` on; None of another, and of one with
-    another inside, which may not be asked before the time, nor twice.
+    another inside, which may not be asked before the time, nor twice, or that fails in one of them.
     """
     if not all(type(each) in FORESEEN for each in inside(schedule)):
         return None
-    with np.errstate(all="ignore"):                    # what overflows is refused when it comes
-        return np.ascontiguousarray(many(schedule, np.arange(begin, begin + count)))
+    try:
+        with np.errstate(all="ignore"):
+            return np.ascontiguousarray(many(schedule, np.arange(begin, begin + count)))
+    except Exception:                                  # it says so when that update comes
+        return None

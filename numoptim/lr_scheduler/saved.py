@@ -2,10 +2,10 @@
 from dataclasses import fields
 from typing import Any
 
-from . import FORESEEN, Plateau
+from . import FORESEEN, FunctionScheduler, Plateau
 from .base import Schedule, Scheduler, inside
 
-CLASSES = {cls.__name__: cls for cls in (*FORESEEN, Plateau)}
+CLASSES = {cls.__name__: cls for cls in (*FORESEEN, Plateau) if cls is not FunctionScheduler}
 
 
 def plateaus(schedule: Schedule | None) -> list[Plateau]:
