@@ -33,12 +33,13 @@ def functions() -> Any:
 
     @njit(**OPTIONS)
     def make(p, t):
+        kind, lag, entry, plans, stride, jobs = p[0], p[3], p[4], p[5], p[6], p[7]
         status = 0
-        for k in range(p[6]):
-            if p[0] == 0:
-                status = min(status, called(p[3], p[4] + k * p[5], t))
+        for k in range(jobs):
+            if kind == 0:
+                status = min(status, called(entry, plans + k * stride, t - lag))
             else:
-                clear(plan_at(p[4] + k * p[5]), p[3])
+                clear(plan_at(plans + k * stride), entry)
         return status
 
     @njit(**OPTIONS)
@@ -48,7 +49,7 @@ def functions() -> Any:
         if number[0] + 1 != t:
             return 1
         for j in range(words[1]):
-            p = at(words[0] + 64 * j)
+            p = at(words[0] + 72 * j)
             status = make(p, t) if (t - p[2]) % p[1] == 0 else 0
             if status != 0:
                 return status
