@@ -31,7 +31,7 @@ def gradients(seed):
 
 @each
 def test_groups(gpu, name, keywords):
-    groups = GROUPS if name != "sgld" else {NAMES[0]: {"wd": 0.3}}
+    groups = {NAMES[0]: {"wd": 0.3}} if name in ("sgld", "prodigy", "sgdschedulefree") else GROUPS
     made = trainers(name, keywords, groups=groups)
     for t in range(1, 6):
         for trainer in made:
@@ -55,8 +55,9 @@ def test_clipping_and_steps_left_out(gpu, name, keywords):
         assert same(made[0].params, made[1].params) and same_slots(*made)
 
 
-@each
+@pytest.mark.parametrize("name, keywords", EACH[:-1], ids=[name for name, _ in EACH[:-1]])
 def test_parameters_that_sit_out(gpu, name, keywords):
+    """But LBSGD's, whose batches are of the same parameters."""
     made = trainers(name, keywords)
     out = [(), ("w",), ("w", "v"), (), ("b",), ("v",), ()]
     for t, names in enumerate(out, 1):
