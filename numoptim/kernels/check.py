@@ -2,7 +2,21 @@
 from typing import Any
 
 from . import abi, intrinsics
-from .abi import EVERY_BIT, FROZEN, GROUPS_BIT, HYPER, MOST, NORMS_BIT, NULL, SIZE, STEP, STEP_BIT, TABLE, TABLE_BIT
+from .abi import (
+    ALL_BIT,
+    EVERY_BIT,
+    FROZEN,
+    GROUPS_BIT,
+    HYPER,
+    MOST,
+    NORMS_BIT,
+    NULL,
+    SIZE,
+    STEP,
+    STEP_BIT,
+    TABLE,
+    TABLE_BIT,
+)
 from .compile import cached, inline, outline
 from .intrinsics import is_null
 
@@ -71,7 +85,7 @@ def checking() -> Any:
     """``check(plan, t, bounds, fields, needed)``: a status, before anything is read or written but the plan's tables.
 
     bounds: abi.BOUND for each of the ``fields``; needed: abi.Phase. Reads the table of segments where the range touches
-    it, and all of it where there are no groups or the phase is of every segment.
+    it, and all of it where there are no groups or the phase is of every segment or sums over all of them.
     """
     from numba import from_dtype, int64, types
     table_at, plan_at = intrinsics.at_address(types.CPointer(int64)), intrinsics.address_of(from_dtype(abi.PLAN_DTYPE))
@@ -102,7 +116,8 @@ def checking() -> Any:
                 return NULL
             bits, k = bits >> 1, k + 1
         groups = needed & GROUPS_BIT != 0
-        if table and not covers(plan, groups, not groups or (needed & EVERY_BIT != 0 and plan.first == 0)):
+        every = not groups or needed & ALL_BIT != 0 or (needed & EVERY_BIT != 0 and plan.first == 0)
+        if table and not covers(plan, groups, every):
             return TABLE
         return NULL if needed & NORMS_BIT != 0 and plan.norms == 0 else 0
 
