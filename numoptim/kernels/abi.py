@@ -145,9 +145,9 @@ def phase(rule: Rule, name: str) -> Phase:
     if name == "init":
         return Phase(every & ~2 & ~scoped, step=False, table=False, groups=False, norms=False)
     ranged, advances = name != "whole", name == "advance"
+    summed = rule.reductions[:phases(rule).index(name)] if ranged else ()
     return Phase(scoped if advances else every, step=True, table=ranged or rule.layerwise, groups=ranged,
-                 norms=ranged and rule.layerwise, every=advances,
-                 all=ranged and any(reduction.over == "all" for reduction in rule.reductions))
+                 norms=ranged and rule.layerwise, every=advances, all=any(each.over == "all" for each in summed))
 
 
 # --- intervals of hyper-parameters, as a table that check.py goes through
