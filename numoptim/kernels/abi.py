@@ -92,16 +92,16 @@ class Phase(NamedTuple):
     groups: bool                    # each has a group; else there is one set of hyper-parameters for all
     norms: bool
     every: bool = False             # of the range that begins at 0 all segments
-    all: bool = False               # of every range all segments, whose sums it adds
+    sums: bool = False              # it reads sums over all segments, and so where these are
 
     @property
     def needed(self) -> int:
         """As one number, for check.py."""
-        bits = zip((STEP_BIT, TABLE_BIT, GROUPS_BIT, NORMS_BIT, EVERY_BIT, ALL_BIT), self[1:], strict=True)
+        bits = zip((STEP_BIT, TABLE_BIT, GROUPS_BIT, NORMS_BIT, EVERY_BIT, SUMS_BIT), self[1:], strict=True)
         return self.buffers | sum(bit for bit, wanted in bits if wanted)
 
 
-STEP_BIT, TABLE_BIT, GROUPS_BIT, NORMS_BIT, EVERY_BIT, ALL_BIT = (1 << k for k in range(16, 22))
+STEP_BIT, TABLE_BIT, GROUPS_BIT, NORMS_BIT, EVERY_BIT, SUMS_BIT = (1 << k for k in range(16, 22))
 
 
 def sums_phases(rule: Rule) -> tuple[str, ...]:
@@ -147,7 +147,7 @@ def phase(rule: Rule, name: str) -> Phase:
     ranged, advances = name != "whole", name == "advance"
     summed = rule.reductions[:phases(rule).index(name)] if ranged else ()
     return Phase(scoped if advances else every, step=True, table=ranged or rule.layerwise, groups=ranged,
-                 norms=ranged and rule.layerwise, every=advances, all=any(each.over == "all" for each in summed))
+                 norms=ranged and rule.layerwise, every=advances, sums=any(each.over == "all" for each in summed))
 
 
 # --- intervals of hyper-parameters, as a table that check.py goes through

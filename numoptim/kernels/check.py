@@ -3,7 +3,6 @@ from typing import Any
 
 from . import abi, intrinsics
 from .abi import (
-    ALL_BIT,
     EVERY_BIT,
     FROZEN,
     GROUPS_BIT,
@@ -14,6 +13,7 @@ from .abi import (
     SIZE,
     STEP,
     STEP_BIT,
+    SUMS_BIT,
     TABLE,
     TABLE_BIT,
 )
@@ -62,19 +62,24 @@ def fitting() -> Any:
 
 
 def covering(table_at: Any) -> Any:
-    """``covers(plan, groups, every)``: whether the table of segments is one for the plan's range, or every segment."""
+    """``covers(plan, groups, every, sums)``: whether the table of segments is one for the range, or for every segment.
+
+    sums: where segments begin and end is read of all of them, their groups where the range touches them.
+    """
     start = segment_at()
 
-    def covers(plan, groups, every):
+    def covers(plan, groups, every, sums):
         offsets, which, k = table_at(plan.offsets), table_at(plan.which), plan.segments
         end = plan.first + plan.count
         if groups and (k == 0 or offsets[0] != 0 or offsets[k] < end):
             return False
-        for s in range(0 if every else start(k, offsets, plan.first), k):
-            if not every and offsets[s] >= end:
+        first = 0 if every else start(k, offsets, plan.first)
+        for s in range(0 if sums else first, k):
+            touched = every or (s >= first and offsets[s] < end)
+            if not touched and not sums:
                 break
             if not 0 <= offsets[s] <= offsets[s + 1] or (groups and (
-                    offsets[s + 1] > offsets[k] or not FROZEN <= which[s] < plan.groups)):
+                    offsets[s + 1] > offsets[k] or (touched and not FROZEN <= which[s] < plan.groups))):
                 return False
         return True
     return inline(covers)
@@ -85,7 +90,8 @@ def checking() -> Any:
     """``check(plan, t, bounds, fields, needed)``: a status, before anything is read or written but the plan's tables.
 
     bounds: abi.BOUND for each of the ``fields``; needed: abi.Phase. Reads the table of segments where the range touches
-    it, and all of it where there are no groups or the phase is of every segment or sums over all of them.
+    it, and all of it where there are no groups or the phase is of every segment; where it reads sums over all of them,
+    of the others where they begin and end.
     """
     from numba import from_dtype, int64, types
     table_at, plan_at = intrinsics.at_address(types.CPointer(int64)), intrinsics.address_of(from_dtype(abi.PLAN_DTYPE))
@@ -116,8 +122,8 @@ def checking() -> Any:
                 return NULL
             bits, k = bits >> 1, k + 1
         groups = needed & GROUPS_BIT != 0
-        every = not groups or needed & ALL_BIT != 0 or (needed & EVERY_BIT != 0 and plan.first == 0)
-        if table and not covers(plan, groups, every):
+        every = not groups or (needed & EVERY_BIT != 0 and plan.first == 0)
+        if table and not covers(plan, groups, every, needed & SUMS_BIT != 0):
             return TABLE
         return NULL if needed & NORMS_BIT != 0 and plan.norms == 0 else 0
 

@@ -77,6 +77,20 @@ def test_a_number_that_is_negative_or_decreases_or_lies_beyond_the_last(rule, dt
 
 
 @each_dtype
+@pytest.mark.parametrize("rule", [rule for rule in LAYERWISE if any(each.over == "all" for each in rule.reductions)],
+                         ids=lambda rule: rule.name)
+@pytest.mark.parametrize("index, bad", [(1, 2**63 - 1), (1, -1), (1, 25), (2, 2**62), (2, 5), (3, 41)])
+def test_where_segments_are_is_checked_of_all_whose_sums_are_read(rule, dtype, index, bad):
+    """A range that touches none of those beside the number."""
+    case = Buffers(rule, dtype)
+    case.norms[:] = 0.5
+    case.offsets[index] = bad
+    first = 30 if index < 3 else 0
+    assert {call("_range", first=first, count=10) for call in (case.ranged, case.planned)} == {TABLE}
+    assert all(same_bits(a, b) for a, b in zip(case.buffers, case.before, strict=True))
+
+
+@each_dtype
 @pytest.mark.parametrize("rule", LAYERWISE, ids=lambda rule: rule.name)
 def test_whole_buffers_of_layers(rule, dtype):
     for index, bad in [*BAD, (4, -1), (4, 29), (4, -2**63)]:
