@@ -192,8 +192,7 @@ def test_every_optimizer_learns(run):
     rows = ROW.findall(text)
     assert [row[0] for row in rows] == 2 * TITLES and set(TITLES) == set(STATE)
     for title, train_loss, test_accuracy, microseconds, state_bytes in rows:
-        # Sums in matrix products are no two times in one order: what ends in a peak of the loss varies by that.
-        assert float(test_accuracy) >= 0.8 and 0 < float(train_loss) < 0.6, title
+        assert float(test_accuracy) >= 0.93 and 0 < float(train_loss) < 0.3, title
         assert float(microseconds) > 0
         assert int(state_bytes) == 4 * STATE[title], title
 
@@ -260,4 +259,6 @@ def test_the_race_shows_every_step(tmp_path, monkeypatch):
 def test_paths_go_down(choice, surface):
     points = surface.path(choice)
     assert points.shape == (STEPS + 1, 2) and surface.inside(points)
-    assert (surface.height(*points.T)[-10:] < 0.6 * surface.height(*surface.start)).all()
+    # RAdam's first steps are as long as SGD's with momentum, and only short ones stay in the valley of Rosenbrock.
+    most = 0.5 if (choice.title, surface.name) == ("RAdam", "rosenbrock") else 0.15
+    assert (surface.height(*points.T)[-10:] < most * surface.height(*surface.start)).all()

@@ -64,7 +64,7 @@ CHOICES = (
     Choice("Ftrl", "Ftrl", {"lamda1": 0.001, "warm_start": True}),
     Choice("SGLD", "SGLD", digits={"n_data": 1347, "wd": 1.0},            # 1,347 images to train on
            surface={"n_data": 1, "wd": 0.0, "temperature": 0.01}),
-    Choice("Prodigy", "Prodigy", digits=DECOUPLED, tuned="d0"),
+    Choice("Prodigy", "Prodigy", digits=DECOUPLED, tuned="d_coef"),
     Choice("SGD, averaged", "SGDScheduleFree"),
     Choice("AdamW, averaged", "AdamWScheduleFree", digits=DECOUPLED),
 )
