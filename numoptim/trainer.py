@@ -1,26 +1,24 @@
 """Trainer: one optimizer on all parameters of a model."""
 import copy
-import math
 import weakref
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Never, Self, SupportsFloat
 
 from .buffers.parameters import Parameters, Views
-from .buffers.trees import flattened
 from .face import display
 from .face.sealed import Stepping
 from .native import processors
 from .optimizer import Optimizer, create
 from .optimizer.groups import Table
 from .optimizer.keywords import misplaced, set_groups
-from .optimizer.multipliers import fitting
-from .rule.hyperparameters import checked, flag, one_of
+from .rule.hyperparameters import checked, one_of
 from .step.averaged import evaluating
 from .step.guard import APPLIED, Guard, StepInfo
 from .step.locks import at_once
 from .step.python import PythonStepper
+from .step.resting import Resting
 from .step.scaler import LossScaler
 from .step.state import State
 
@@ -28,7 +26,7 @@ if TYPE_CHECKING:                      # else whoever saves nothing would wait f
     from . import checkpoint
 
 
-class Trainer(Stepping):
+class Trainer(Resting, Stepping):
     """Applies an optimizer to ``Parameters``.
 
     params: the weights, and the gradients ``step`` reads. optimizer: a name, with its keywords in
@@ -72,13 +70,10 @@ class Trainer(Stepping):
         else:
             optimizer = create(optimizer, **(optimizer_params or {}))
         threads = _thread_count(threads)
-        if not isinstance(loss_scaler, (LossScaler, type(None))):
-            raise TypeError(f"loss_scaler={loss_scaler!r}: expected a numoptim.LossScaler")
         if on_step is not None and not callable(on_step):
             raise TypeError(f"on_step={on_step!r}: expected a function of a StepInfo")
-        self._guard, self._limits, self._scaler, self._on_step = Guard(), None, loss_scaler, on_step
-        self._frozen: frozenset[int] = frozenset()
-        self._limits = self._limited(optimizer, clip_norm, skip_nonfinite)
+        self._guard, self._on_step, self._frozen = Guard(clip_norm, skip_nonfinite, loss_scaler), on_step, frozenset()
+        _check_guarded(optimizer, self._guard.limits)
         optimizer._name_parameters(list(params))
         if groups is not None:
             set_groups(optimizer, groups)
@@ -113,7 +108,7 @@ class Trainer(Stepping):
     @property
     def loss_scaler(self) -> LossScaler | None:
         """By whose scale gradients are divided; a copy of the trainer has one of its own."""
-        return self._scaler
+        return self._guard.scaler
 
     @property
     def learning_rate(self) -> float:
@@ -138,9 +133,10 @@ class Trainer(Stepping):
         if (grads is None and clip_norm is None and skip_nonfinite is None and missing is None
                 and self._stepper.repeat(batch_size)):
             return APPLIED
-        limits = self._limits
+        guard, limits = self._guard, self._guard.limits
         if clip_norm is not None or skip_nonfinite is not None:
-            limits = self._limited(self._optimizer, clip_norm, skip_nonfinite)
+            limits = guard.limited(clip_norm, skip_nonfinite)
+            _check_guarded(self._optimizer, limits)
         if batch_size.__class__ is not int or not 1 <= batch_size < 2**53:      # which a float holds, without a check
             batch_size = checked("batch_size", batch_size, 1.0, "(0, inf)")
         self._stepper.check_outside()
@@ -151,7 +147,7 @@ class Trainer(Stepping):
             stepper.halt()
             absent = self._absent(grads) if grads is not None and missing == "skip" else ()
             stepper.leave_out(self._frozen.union(absent))
-            stepper.prepare(batch_size if self._scaler is None else batch_size * self._scaler.scale)
+            stepper.prepare(batch_size if guard.scaler is None else batch_size * guard.scaler.scale)
             if grads is not None:
                 self._params.grad.assign(grads, "grads", missing or "error", self.frozen)
             if limits is None:
@@ -160,65 +156,10 @@ class Trainer(Stepping):
                     stepper.admit()
                 info = APPLIED
             else:
-                info = self._guard.check(stepper, self._params.grad, *limits)
-                if info.applied:
-                    stepper.step()
-                if self._scaler is not None:
-                    self._scaler.observe(info.applied)
+                info = guard.step(stepper, self._params.grad, limits)
         if self._on_step is not None:
             self._on_step(info)
         return info
-
-    def _absent(self, grads: Mapping[str, Any]) -> set[int]:
-        """The numbers of parameters without gradients."""
-        absent = set(self._params.grad.absent(flattened(grads, "grads")))
-        return {k for k, name in enumerate(self._params) if name in absent}
-
-    # --- parameters that sit out
-
-    @property
-    def frozen(self) -> tuple[str, ...]:
-        """The parameters that ``freeze`` has left out of steps."""
-        return tuple(name for k, name in enumerate(self._params) if k in self._frozen)
-
-    def freeze(self, *names: str) -> None:
-        """Leave parameters out of steps, by name or pattern (as fnmatch reads it), until ``thaw``.
-
-        Neither weight, gradient nor slots are read or written, and such a parameter goes on with its own number of
-        steps, while schedules follow the trainer's. (An optimizer written in Python counts for itself.) ValueError for
-        what fits no parameter, and in the middle of a batch of LBSGD; RuntimeError in a step.
-        """
-        self._set_frozen(self._frozen | self._numbers(names))
-
-    def thaw(self, *names: str) -> None:
-        """Have parameters take part in steps again: see ``freeze``. One with a multiplier of 0 goes on resting."""
-        self._set_frozen(self._frozen - self._numbers(names))
-
-    def _numbers(self, names: Iterable[str]) -> set[int]:
-        return set().union(*(fitting(name, list(self._params)) for name in names))
-
-    def _set_frozen(self, numbers: Iterable[int]) -> None:
-        self._stepper.check_outside()
-        with self._stepper.lock:
-            frozen = frozenset(numbers)
-            self._stepper.leave_out(frozen)
-            vars(self)["_frozen"] = frozen
-
-    def _limited(self, optimizer: Optimizer, clip_norm: SupportsFloat | None,
-                 skip: bool | None) -> tuple[float, bool] | None:
-        """The most that the norm of gradients may be, and whether steps are left out where it is not finite; None where
-        nobody asks for it. What is None is the trainer's.
-        """
-        most, skips = self._limits or (math.inf, self._scaler is not None)
-        if clip_norm is not None:
-            most = math.inf if clip_norm == math.inf else checked("clip_norm", clip_norm, math.inf, "(0, inf)")
-        skips = skips if skip is None else flag("skip_nonfinite", skip) or self._scaler is not None
-        if math.isinf(most) and not skips:
-            return None
-        if optimizer._steps_in_python():
-            raise ValueError("clip_norm, skip_nonfinite and loss_scaler go with a rule's steps; those of "
-                             f"{type(optimizer).__name__} are its own, in Python")
-        return most, skips
 
     def advance(self, batch_size: float = 1) -> None:
         """Before each replay of a CUDA graph with a captured ``step``: what the next step takes, put on the device.
@@ -296,9 +237,9 @@ class Trainer(Stepping):
         from . import checkpoint, resume
         with self._stepper.lock:
             self._stepper.halt()
+            scaler = self._guard.scaler
             checkpoint.save(path, {**resume.own(self._optimizer, self._params), "frozen": list(self.frozen),
-                                   **({} if self._scaler is None else {"loss_scaler": (
-                                       self._scaler.scale, self._scaler.good)}),
+                                   **({} if scaler is None else {"loss_scaler": (scaler.scale, scaler.good)}),
                                    **resume.kept(self._optimizer, self._params, self._state)})
 
     def load_states(self, path: "checkpoint.File", missing: Literal["new"] | None = None) -> None:
@@ -314,7 +255,7 @@ class Trainer(Stepping):
             raise ValueError(f"missing={missing!r}: expected None or 'new'")
         self._stepper.check_outside()
         with self._stepper.lock:
-            old = self._stepper
+            old, scaler = self._stepper, self._guard.scaler
             if not isinstance(old, PythonStepper):         # else a step that was left in the middle is forgotten
                 old.halt()
             optimizer = self._optimizer._draft()
@@ -323,8 +264,8 @@ class Trainer(Stepping):
                     saved = {key: value if key == "slots" else checkpoint.loaded(value) for key, value in tree.items()}
                     if missing:
                         saved = resume.reindexed(saved, optimizer, self._params.shapes)
-                    scaled = {} if self._scaler is None else self._scaler._checked(saved.get(
-                        "loss_scaler", (self._scaler.scale, self._scaler.good)))
+                    scaled = {} if scaler is None else scaler._checked(saved.get(
+                        "loss_scaler", (scaler.scale, scaler.good)))
                     observed = resume.become(optimizer, self._params, saved)
                     state = resume.states(saved, optimizer, self._params, self._state)
                     frozen = frozenset(self._numbers(saved.get("frozen", ()))).union(
@@ -337,8 +278,8 @@ class Trainer(Stepping):
             except (KeyError, TypeError, AttributeError, ValueError, OverflowError) as error:
                 raise ValueError(f"{checkpoint.label(path)}: these states do not fit this trainer: {error}") from error
             own = {"_state": state, "_stepper": stepper, "_frozen": frozen}
-            if self._scaler is not None:
-                observed.append((vars(self._scaler), scaled))
+            if scaler is not None:
+                observed.append((vars(scaler), scaled))
             at_once((vars(self._optimizer), vars(optimizer)), (vars(self), own), *observed)
 
     # --- copies and pickles are bound anew
@@ -377,6 +318,12 @@ class _Still:
             if self._stepper.counts() != self._counts:
                 raise RuntimeError("the trainer has stepped while it was pickled: pickle a copy (copy.copy(trainer))")
         return type(None), ()
+
+
+def _check_guarded(optimizer: Optimizer, limits: object) -> None:
+    if limits is not None and optimizer._steps_in_python():
+        raise ValueError("clip_norm, skip_nonfinite and loss_scaler go with a rule's steps; those of "
+                         f"{type(optimizer).__name__} are its own, in Python")
 
 
 def _thread_count(given: int | None) -> int:

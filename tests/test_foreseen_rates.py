@@ -24,7 +24,7 @@ from numoptim.lr_scheduler import (
     joined,
 )
 from numoptim.native.library import extension
-from numoptim.step.stepper import AHEAD
+from numoptim.step.followed import AHEAD
 
 pytestmark = pytest.mark.skipif(extension().repeat is None, reason="no C compiler: every step takes the lock")
 

@@ -1,6 +1,7 @@
-"""Names in messages: the nearest that is known, and some of many."""
+"""Names: which a pattern fits, and in messages the nearest that is known, and some of many."""
 import difflib
-from collections.abc import Callable, Iterable
+import fnmatch
+from collections.abc import Callable, Iterable, Sequence
 
 MOST_KNOWN = 40         # names that a message about an unknown one lists
 
@@ -31,3 +32,14 @@ def some(names: Iterable[str], form: Callable[[str], str] = repr, most: int = 8)
     names = list(names)
     shown = ", ".join(map(form, names[:most]))
     return f"{shown} ... ({len(names):,} in all)" if len(names) > most else shown
+
+
+def fitting(name: str, known: Sequence[str]) -> set[int]:
+    """The numbers of the parameters that a name, or else a pattern, fits. ValueError where it fits none."""
+    if not isinstance(name, str):
+        raise TypeError(f"{name!r} is neither a name nor a pattern")
+    numbers = {k for k, each in enumerate(known) if each == name} or {
+        k for k, each in enumerate(known) if fnmatch.fnmatchcase(each, name)}
+    if not numbers:
+        raise ValueError(f"{name!r} fits no parameter{nearest(name, known)}")
+    return numbers

@@ -2,17 +2,19 @@
 from collections.abc import Mapping, Sequence
 from functools import partial
 from types import MappingProxyType
-from typing import Any, NamedTuple, Self
+from typing import Any, ClassVar, NamedTuple, Self
 
 from numoptim.face.hints import instead
 from numoptim.face.names import nearest, some
 from numoptim.lr_scheduler.base import Schedule
 from numoptim.native.plan import EVERY
+from numoptim.rule import Rule
 from numoptim.rule.hyperparameters import checked
-from numoptim.step.stepper import OF_A_STEP, Followed
+from numoptim.step.followed import OF_A_STEP, Followed
 
+from .base import Optimizer
 from .multipliers import ByParameter, Key
-from .schedules import check_schedule, check_taken, numbers_of
+from .schedules import Schedules, check_schedule, check_taken, numbers_of
 
 Table = Mapping[str, Mapping[str, Any]]
 
@@ -76,6 +78,60 @@ class Groups(ByParameter[Group]):
         return Groups, (self._table, {key: dict(entry) for key, entry in self.given.items()}, dict(self._names))
 
 
+class Grouped(Optimizer):
+    """An optimizer whose parameters may have hyper-parameters of their own."""
+
+    apart: ClassVar[tuple[str, ...]] = ()      # those that they may have where the rule has numbers for all parameters
+    _schedules: Schedules | None = None
+    _groups: Groups | None = None
+
+    @property
+    def rule(self) -> Rule:
+        """The rule that the options choose."""
+        raise NotImplementedError
+
+    @property
+    def groups(self) -> Mapping[str, Mapping[str, Any]]:
+        """The table that ``set_groups`` set; read-only."""
+        return self._groups.given if self._groups else {}
+
+    def set_groups(self, groups: Table) -> None:
+        """Hyper-parameters of some parameters: ``{name or pattern: {hyper-parameter: number or schedule}}``.
+
+        Replaces the previous table. A parameter has the first entry that fits it, one of its name before patterns
+        (as fnmatch reads them); ValueError for one that fits none. Options, which choose the rule, are the optimizer's.
+        """
+        made, rule = Groups.of(type(self), groups, self._names), self.rule
+        made.check_read(rule.name, rule.fields)
+        self._change(vars(self), _groups=made if groups else None)
+
+    def _name_parameters(self, names: Sequence[str]) -> None:
+        super()._name_parameters(names)
+        self.set_groups(self.groups)
+
+    def _check_read(self, rule: Rule) -> None:
+        """ValueError for numbers of schedules and groups that a rule does not have."""
+        for table in (self._schedules, self._groups):
+            if table is not None:
+                table.check_read(rule.name, rule.fields)
+
+    def _following(self, sets: Sequence[tuple[float, float, int]]) -> list[Followed]:
+        """What steps set beside the learning rate; sets: their multipliers and the places of their groups."""
+        groups: list[Group] = self._groups.groups if self._groups else []
+        made, others = [], self._schedules
+        for key, its in others.table.items() if others else ():
+            own = {group.place for group in groups if key in group.ranges}
+            which = [k for k, (_, _, place) in enumerate(sets) if place not in own] if own else EVERY
+            made.append(Followed(key, key, partial(others.of, key), its, which))         # type: ignore[union-attr]
+        for group in groups:
+            which = [k for k, (_, _, place) in enumerate(sets) if place == group.place]
+            for key in group.ranges:
+                if key in group.scheduled or key in OF_A_STEP:
+                    say, schedule = partial(group.value, key), group.scheduled.get(key)
+                    made.append(Followed((key, group.place), key, say, schedule, which))
+        return made
+
+
 def _group(optimizer: Any, place: int, name: Any, entry: Any) -> Group:
     if not isinstance(name, str):
         raise TypeError(f"groups: {name!r} is neither a name nor a pattern")
@@ -111,21 +167,3 @@ def _range(optimizer: Any, what: str, key: Any) -> tuple[float, str]:
     names = [*(["learning_rate"] if optimizer._rated else []), *known]
     raise ValueError(f"{what}: {optimizer.__name__} has no {key!r}"
                      f"{instead(str(key), names) or nearest(str(key), names)}")
-
-
-def following(optimizer: Any, sets: Sequence[tuple[float, float, int]]) -> list[Followed]:
-    """What steps of an optimizer set beside its learning rate; sets: their multipliers and the places of their groups.
-    """
-    groups: list[Group] = optimizer._groups.groups if optimizer._groups else []
-    made = []
-    for key, schedule in optimizer.schedules.items():
-        own = {group.place for group in groups if key in group.ranges}
-        which = [k for k, (_, _, place) in enumerate(sets) if place not in own] if own else EVERY
-        made.append(Followed(key, key, partial(optimizer._schedules.of, key), schedule, which))
-    for group in groups:
-        which = [k for k, (_, _, place) in enumerate(sets) if place == group.place]
-        for key in group.ranges:
-            if key in group.scheduled or key in OF_A_STEP:
-                say, schedule = partial(group.value, key), group.scheduled.get(key)
-                made.append(Followed((key, group.place), key, say, schedule, which))
-    return made

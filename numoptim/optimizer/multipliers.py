@@ -1,7 +1,7 @@
 """Tables by parameter: the factors lr_mult and wd_mult, and what they have in common with others."""
 import fnmatch
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, Generic, SupportsFloat, TypeVar
 
@@ -80,17 +80,6 @@ class Multipliers(ByParameter[float]):
 
     def __reduce__(self) -> tuple[type, tuple[str, dict[Key, float], dict[int, str]]]:
         return Multipliers, (self.what, self._table, dict(self._names))
-
-
-def fitting(name: str, known: Sequence[str]) -> set[int]:
-    """The numbers of the parameters that a name, or else a pattern, fits. ValueError where it fits none."""
-    if not isinstance(name, str):
-        raise TypeError(f"{name!r} is neither a name nor a pattern")
-    numbers = {k for k, each in enumerate(known) if each == name} or {
-        k for k, each in enumerate(known) if fnmatch.fnmatchcase(each, name)}
-    if not numbers:
-        raise ValueError(f"{name!r} fits no parameter{nearest(name, known)}")
-    return numbers
 
 
 def names_of(table: Any) -> dict[int, str]:

@@ -21,28 +21,25 @@ from numoptim.step.locks import check_outside
 from numoptim.step.python import PythonStepper
 from numoptim.step.rest import Rest
 from numoptim.step.state import Layout, State
-from numoptim.step.stepper import Followed, Stepper, check_apart
+from numoptim.step.stepper import Stepper, check_apart
 
 from .attributes import HyperParameter, Option, Options, check_seen, keywords_of
 from .base import Class, Optimizer, add
-from .groups import Groups, Table, following
+from .groups import Grouped
 from .multipliers import Key
 from .schedules import Schedules
 
 OWN = *COMMON, "learning_rate", "lr_mult", "offset"    # hyper-parameters of rules that are no keywords of one class
 
 
-class RuleOptimizer(Optimizer):
+class RuleOptimizer(Grouped):
     """An optimizer that applies a rule. Hyper-parameters are keywords and attributes, checked when set."""
 
     rules: ClassVar[tuple[Rule, ...]] = ()
     options: ClassVar[Options] = {}
     hyper: ClassVar[Hyper] = {}
     lasting: ClassVar[tuple[str, ...]] = ()    # hyper-parameters that hold for a whole run: no schedule's
-    apart: ClassVar[tuple[str, ...]] = ()      # that groups may have, though the rule has numbers for all parameters
     _of_rule: ClassVar[bool] = False           # made by from_rule
-    _schedules: Schedules | None = None
-    _groups: Groups | None = None
 
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
@@ -96,34 +93,6 @@ class RuleOptimizer(Optimizer):
         made, rule = Schedules(type(self), table), self.rule
         made.check_read(rule.name, rule.fields)
         self._change(vars(self), _schedules=made if table else None)
-
-    @property
-    def groups(self) -> Mapping[str, Mapping[str, Any]]:
-        """The table that ``set_groups`` set; read-only."""
-        return self._groups.given if self._groups else {}
-
-    def set_groups(self, groups: Table) -> None:
-        """Hyper-parameters of some parameters: ``{name or pattern: {hyper-parameter: number or schedule}}``.
-
-        Replaces the previous table. A parameter has the first entry that fits it, one of its name before patterns
-        (as fnmatch reads them); ValueError for one that fits none. Options, which choose the rule, are the optimizer's.
-        """
-        made, rule = Groups.of(type(self), groups, self._names), self.rule
-        made.check_read(rule.name, rule.fields)
-        self._change(vars(self), _groups=made if groups else None)
-
-    def _name_parameters(self, names: Sequence[str]) -> None:
-        super()._name_parameters(names)
-        self.set_groups(self.groups)
-
-    def _check_read(self, rule: Rule) -> None:
-        """ValueError for numbers of schedules and groups that a rule does not have."""
-        for table in (self._schedules, self._groups):
-            if table is not None:
-                table.check_read(rule.name, rule.fields)
-
-    def _following(self, sets: Sequence[tuple[float, float, int]]) -> list[Followed]:
-        return following(self, sets)
 
     # --- state
 

@@ -1,14 +1,16 @@
 """What comes before a step: the norm of its gradients, by which it is clipped, or left out."""
 import math
 from array import array
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, SupportsFloat
 
 import numpy as np
 
 from numoptim.kernels import FROZEN
 from numoptim.native.plan import Pass, StepRecord
+from numoptim.rule.hyperparameters import checked, flag
 from numoptim.rules.gradient_norm import RULE
 
+from .scaler import LossScaler
 from .stepper import failed
 
 if TYPE_CHECKING:
@@ -36,15 +38,42 @@ APPLIED = StepInfo()
 
 
 class Guard:
-    """The norm of the gradients that a Stepper has prepared a step for."""
+    """What a Trainer asks of the norm of gradients before it makes a step, and of their scale.
 
-    def __init__(self) -> None:
+    limits: the most that the norm may be, and whether steps are left out where it is not finite; None where nobody asks
+    for it.
+    """
+
+    def __init__(self, clip_norm: SupportsFloat | None, skip_nonfinite: bool, scaler: LossScaler | None) -> None:
+        if not isinstance(scaler, (LossScaler, type(None))):
+            raise TypeError(f"loss_scaler={scaler!r}: expected a numoptim.LossScaler")
+        self.scaler = scaler
+        self.limits: tuple[float, bool] | None = None
+        self.limits = self.limited(clip_norm, skip_nonfinite)
         self._bound: tuple[Any, ...] = (None,)     # the plans of a stepper, and what is for these
 
     def __reduce__(self) -> Any:
-        return Guard, ()                           # bound anew: addresses are never state
+        most, skips = self.limits or (math.inf, False)
+        return Guard, (most, skips, self.scaler)   # bound anew: addresses are never state
 
-    def check(self, stepper: "Stepper", gradients: Any, clip_norm: float, skip: bool) -> StepInfo:
+    def limited(self, clip_norm: SupportsFloat | None, skip: bool | None) -> tuple[float, bool] | None:
+        """``limits`` with these, for one step; what is None is as it is."""
+        most, skips = self.limits or (math.inf, False)
+        if clip_norm is not None:
+            most = math.inf if clip_norm == math.inf else checked("clip_norm", clip_norm, math.inf, "(0, inf)")
+        skips = (skips if skip is None else flag("skip_nonfinite", skip)) or self.scaler is not None
+        return None if math.isinf(most) and not skips else (most, skips)
+
+    def step(self, stepper: "Stepper", gradients: Any, limits: tuple[float, bool]) -> StepInfo:
+        """Make a step that is prepared, unless it is to be left out, and tell the scaler."""
+        info = self._check(stepper, gradients, *limits)
+        if info.applied:
+            stepper.step()
+        if self.scaler is not None:
+            self.scaler.observe(info.applied)
+        return info
+
+    def _check(self, stepper: "Stepper", gradients: Any, clip_norm: float, skip: bool) -> StepInfo:
         """Clip a step that is prepared. ValueError for a norm that is not finite, where that is not to be skipped."""
         if stepper.captures is not None and stepper.captures.capturing:
             raise RuntimeError("a step with clip_norm or skip_nonfinite waits for its norm: it cannot be captured")

@@ -5,6 +5,7 @@ import numpy as np
 
 from numoptim.kernels import FROZEN
 from numoptim.native.arrays import Array
+from numoptim.rule import Rule
 
 
 class Rest:
@@ -38,3 +39,11 @@ class Rest:
         lags, resting = self.lags(t), which == FROZEN
         self._numbers = resting, np.where(resting, t - lags, lags)
         return lags
+
+
+def by_lag(rule: Rule, which: Array, lags: Array) -> list[tuple[int, Array]]:
+    """Lags, and the groups of segments that have them, FROZEN for others. Numbers for all are of one step: no lags."""
+    live = lags[which != FROZEN]
+    if not live.any() or rule.slots_over("all") or any(reduction.over == "all" for reduction in rule.reductions):
+        return [(0, which)]
+    return [(int(lag), np.where(lags == lag, which, FROZEN)) for lag in np.unique(live)]

@@ -2,20 +2,21 @@
 import itertools
 import math
 from array import array
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from numoptim import kernels
 from numoptim.buffers.memory import Buffer, Memory
-from numoptim.lr_scheduler import foreseen
 from numoptim.native.arrays import Array, Span
 from numoptim.native.library import extension
 from numoptim.native.plan import ANOTHER, EVERY, Pass, StepRecord
 from numoptim.rule import Rule
 
+from .followed import AHEAD, Followed, apart, foresee
 from .locks import check_outside
+from .rest import by_lag
 
 if TYPE_CHECKING:
     from numoptim.optimizer import RuleOptimizer
@@ -23,29 +24,7 @@ if TYPE_CHECKING:
 
     from .state import State
 
-OF_A_STEP = "learning_rate", "rescale_grad"         # which fill does not set
-AHEAD = 1024            # steps whose learning rates are worked out at a time
-
 _tickets = itertools.count(1)
-
-
-class Followed(NamedTuple):
-    """A hyper-parameter that steps set, of some sets: the optimizer's own, with its key for a name, or a group's."""
-
-    name: Any
-    key: str
-    say: Callable[[int], float]     # what it is in an update, checked
-    schedule: Any                   # None where it is always the same
-    sets: Any                       # EVERY, or their numbers
-
-
-def apart(follows: Sequence[Followed]) -> dict[str, list[int]]:
-    """The sets that have a learning rate or a scale of their own."""
-    own: dict[str, list[int]] = {}
-    for each in follows:
-        if each.name is not each.key and each.key in OF_A_STEP:
-            own.setdefault(each.key, []).extend(each.sets)
-    return own
 
 
 class Stepper:
@@ -146,7 +125,7 @@ class Stepper:
         lags = rest.begin(which, self._count[0])
         self._planned = (), which, None, []        # whatever interrupts this, nothing half made is taken for made
         self.plans = plans = [self._bound(each._replace(lag=lag), of_lag, groups, slots)
-                              for each in passes for lag, of_lag in _by_lag(each.rule, which, lags)]
+                              for each in passes for lag, of_lag in by_lag(each.rule, which, lags)]
         self.record = StepRecord(plans, self._count, self.optimizer._latest)
         # Of no bytes, the last one tells records apart.
         self.spans = (*map(self.memory.span, (self.weight, self.grad, *slots.values())), (self.record.address, 0))
@@ -294,7 +273,7 @@ class Stepper:
         if schedule is not None or self._follows:
             known = self._foreseen
             if known[0] is not schedule or known[1] != others or not known[2] <= begin < known[2] + AHEAD:
-                known = self._foreseen = schedule, others, begin, self._foresee(begin)
+                known = self._foreseen = schedule, others, begin, foresee(schedule, self._follows, begin)
             _, _, begin, found = known
             if found is None:
                 return
@@ -309,17 +288,6 @@ class Stepper:
         self._scheduled, ticket = schedule, next(_tickets)
         self.record.admit(ticket, numbers, begin)
         self.ticket = ticket                       # last: before, nobody has it
-
-    def _foresee(self, begin: int) -> dict[Any, Array] | None:
-        """The numbers that follow schedules, in updates from ``begin`` on; None where one is not to be foreseen."""
-        found, table = {}, {each.name: each.schedule for each in self._follows}
-        for name, schedule in {"learning_rate": self.optimizer._lr_scheduler, **table}.items():
-            if schedule is not None:
-                values = foreseen(schedule, begin, AHEAD)
-                if values is None:
-                    return None
-                found[name] = values
-        return found
 
     def leave_out(self, out: frozenset[int]) -> None:
         """Leave these parameters out of steps from the next one on, and no others. ValueError in a batch of several."""
@@ -348,14 +316,6 @@ class Stepper:
         return (batch_size.__class__ is int and batch_size == self._batch_size and schedule is self._scheduled
                 and (schedule is not None or optimizer._learning_rate == self._rate)
                 and self.version is optimizer._version and self._repeat(self.record.address, ticket) == 0)
-
-
-def _by_lag(rule: Rule, which: Array, lags: Array) -> list[tuple[int, Array]]:
-    """Lags, and the groups of segments that have them, FROZEN for others. Numbers for all are of one step: no lags."""
-    live = lags[which != kernels.FROZEN]
-    if not live.any() or rule.slots_over("all") or any(reduction.over == "all" for reduction in rule.reductions):
-        return [(0, which)]
-    return [(int(lag), np.where(lags == lag, which, kernels.FROZEN)) for lag in np.unique(live)]
 
 
 def failed(rule: Rule, status: int) -> RuntimeError:
